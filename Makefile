@@ -1,0 +1,43 @@
+# Everything sets itself up: `make demo` and `make test` need only make and Python 3.11 or newer.
+PYTHON ?= python3
+# Where torch comes from when the configured index is not wanted, e.g. TORCH_INDEX=https://download.pytorch.org/whl/cpu
+TORCH_INDEX ?=
+BIN := .venv/bin
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
+TORCH_OPTION := $(if $(TORCH_INDEX),--index-url $(TORCH_INDEX))
+
+.PHONY: demo test test-all lint install install-dev clean
+
+demo: install ## train, evaluate and use a small GoogLeNet on embedded images
+	$(BIN)/googlenet demo --output demo
+
+test: lint ## lint, types, import contracts and every test that is not long
+	$(BIN)/python -m pytest -m "not long"
+
+test-all: lint ## the long tests too
+	$(BIN)/python -m pytest
+
+lint: install-dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+install: .venv/installed
+install-dev: .venv/installed-dev
+
+.venv/bin/python:
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "googlenet needs Python 3.11 or newer; say which with make PYTHON=python3.12")'
+	$(PYTHON) -m venv .venv
+
+.venv/installed: pyproject.toml constraints.txt | .venv/bin/python
+	$(PIP) $(TORCH_OPTION) torch
+	$(PIP) --editable .
+	touch $@
+
+.venv/installed-dev: .venv/installed
+	$(PIP) --editable '.[dev]'
+	touch $@
+
+clean: ## remove the environment and what the demo wrote
+	rm -rf .venv demo build dist

@@ -1,0 +1,350 @@
+"""A network as plain frozen data, to and from JSON: everything that tells one GoogLeNet from another.
+
+A specification is a list of rows as in the paper's Table 1, the auxiliary classifiers that hang on some of them, the
+final classifier, how convolutions are padded and normalised, and what the pixels must look like. Channel counts live
+here and nowhere else: cost, module, importers and export read them from `googlenet.network.graph.expand`.
+"""
+
+import json
+from dataclasses import dataclass
+from typing import ClassVar, Literal
+
+from googlenet.errors import InputError
+from googlenet.records import decode, encode
+
+__all__ = [
+    "VERSION",
+    "AdaptiveAveragePool",
+    "Auxiliary",
+    "AveragePool",
+    "BatchNorm",
+    "Classifier",
+    "Convolution",
+    "ConvolutionStyle",
+    "Dropout",
+    "Inception",
+    "LocalResponseNorm",
+    "MaxPool",
+    "Pixels",
+    "Resize",
+    "Row",
+    "SeparableConvolution",
+    "Specification",
+]
+
+VERSION = 1
+
+Rounding = Literal["ceil", "floor", "same"]
+"""How a pool's output size is rounded: Caffe's `ceil` (a last window may hang over the edge and is clipped), `floor`
+(TensorFlow's VALID), or TensorFlow's `same` (ceil(size / stride), the odd pixel of padding below and to the right)."""
+
+
+@dataclass(frozen=True)
+class Convolution:
+    """A convolution, ReLU behind it; with `reduce`, a 1x1 convolution to so many channels (and ReLU) goes before it."""
+
+    kind: ClassVar[str] = "convolution"
+    name: str
+    channels: int
+    kernel: int
+    stride: int = 1
+    reduce: int = 0
+
+
+@dataclass(frozen=True)
+class SeparableConvolution:
+    """A depthwise convolution (`multiplier` filters a channel, no ReLU), then a 1x1 convolution and ReLU.
+
+    The stem whose 2.7K parameters and 34M operations Table 1 prints. Between the two there is nothing, so that it
+    collapses into one dense convolution exactly.
+    """
+
+    kind: ClassVar[str] = "separable-convolution"
+    name: str
+    channels: int
+    kernel: int
+    stride: int = 1
+    multiplier: int = 8
+    depthwise_bias: bool = True
+
+
+@dataclass(frozen=True)
+class MaxPool:
+    """Max pooling; padding never wins the maximum."""
+
+    kind: ClassVar[str] = "max-pool"
+    name: str
+    kernel: int
+    stride: int
+    padding: int = 0
+    rounding: Rounding = "ceil"
+
+
+@dataclass(frozen=True)
+class AveragePool:
+    """Average pooling; each mean is over the pixels that the window really covers."""
+
+    kind: ClassVar[str] = "average-pool"
+    name: str
+    kernel: int
+    stride: int = 1
+    rounding: Rounding = "floor"
+
+
+@dataclass(frozen=True)
+class AdaptiveAveragePool:
+    """Average pooling to `size` x `size`, whatever the input (torchvision's auxiliary heads)."""
+
+    kind: ClassVar[str] = "adaptive-average-pool"
+    name: str
+    size: int
+
+
+@dataclass(frozen=True)
+class LocalResponseNorm:
+    """x / (k + a * sum of squares over `size` channels)^beta; a is alpha / size if `divided` (Caffe, torch), else alpha."""
+
+    kind: ClassVar[str] = "local-response-norm"
+    name: str
+    size: int = 5
+    alpha: float = 1e-4
+    beta: float = 0.75
+    k: float = 1.0
+    divided: bool = True
+
+
+@dataclass(frozen=True)
+class Dropout:
+    """Zeroes a share `rate` of its input in training and scales the rest by 1 / (1 - rate)."""
+
+    kind: ClassVar[str] = "dropout"
+    name: str
+    rate: float
+
+
+@dataclass(frozen=True)
+class Inception:
+    """The module of Figure 2(b): four branches on one input, concatenated as 1x1, 3x3, 5x5, pool.
+
+    The numbers are Table 1's columns. A reduction of 0 leaves that 1x1 convolution out, and a `pool_proj` of 0 passes
+    the pooled input through: with all three 0 it is the naive module of Figure 2(a). `kernel_5x5` is 3 in the networks
+    that descend from TF-slim.
+    """
+
+    kind: ClassVar[str] = "inception"
+    name: str
+    n1x1: int
+    n3x3_reduce: int
+    n3x3: int
+    n5x5_reduce: int
+    n5x5: int
+    pool_proj: int
+    kernel_5x5: int = 5
+
+
+Row = (
+    Convolution
+    | SeparableConvolution
+    | MaxPool
+    | AveragePool
+    | AdaptiveAveragePool
+    | LocalResponseNorm
+    | Dropout
+    | Inception
+)
+
+
+@dataclass(frozen=True)
+class Classifier:
+    """The last layers: `hidden` fully connected layers with ReLU, then one output a class, without ReLU."""
+
+    classes: int
+    hidden: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True)
+class Auxiliary:
+    """A classifier on the output of row `after`, for training only (section 5).
+
+    Average pool, 1x1 convolution to `channels`, `hidden` fully connected layers with ReLU, dropout, one output a class.
+    """
+
+    name: str
+    after: str
+    pool: AveragePool | AdaptiveAveragePool = AveragePool("pool", kernel=5, stride=3)
+    channels: int = 128
+    hidden: tuple[int, ...] = (1024,)
+    dropout: float = 0.7
+
+
+@dataclass(frozen=True)
+class BatchNorm:
+    """Batch normalisation behind a convolution (which then has no bias); `momentum` is the weight of the new batch."""
+
+    epsilon: float = 1e-3
+    momentum: float = 0.1
+
+
+@dataclass(frozen=True)
+class ConvolutionStyle:
+    """What all convolutions of a network share.
+
+    `symmetric` padding is kernel // 2 on every side (Caffe); `same` is TensorFlow's, the odd pixel below and right.
+    """
+
+    padding: Literal["symmetric", "same"] = "symmetric"
+    batch_norm: BatchNorm | None = None
+
+
+@dataclass(frozen=True)
+class Resize:
+    """How a picture of any size gets to `size` before the centre is cropped.
+
+    `squash`: to size x size, the aspect ratio is lost (Caffe). `short-side`: the short side to `size`, the long side
+    rounded to the nearest pixel. `centre-square`: the central square of the picture, to size x size.
+    Without `antialias` the filter looks only at the nearest pixels (OpenCV); with it, at all that it covers (Pillow).
+    """
+
+    geometry: Literal["squash", "short-side", "centre-square"] = "short-side"
+    size: int = 256
+    filter: Literal["nearest", "bilinear", "bicubic", "area", "lanczos"] = "bilinear"
+    antialias: bool = True
+
+
+@dataclass(frozen=True)
+class Pixels:
+    """What the network's input is made of: (pixel * white / 255 - mean) / scale, channels in `order`.
+
+    `pixel` is 0..255; `mean` and `scale` are in the order of `order` and in units of `white`.
+    """
+
+    order: Literal["RGB", "BGR"] = "RGB"
+    white: float = 255.0
+    mean: tuple[float, float, float] = (123.0, 117.0, 104.0)
+    scale: tuple[float, float, float] = (1.0, 1.0, 1.0)
+    resize: Resize = Resize()
+
+
+@dataclass(frozen=True)
+class Specification:
+    """A network. `input` is [channels, height, width] as trained; other sizes work as far as the grid allows.
+
+    Creating one checks it: a value out of range, a name twice, a grid that shrinks below 1, a head on a row that does
+    not exist raise `InputError` with the row's name.
+    """
+
+    name: str
+    rows: tuple[Row, ...]
+    classifier: Classifier
+    input: tuple[int, int, int] = (3, 224, 224)
+    auxiliary: tuple[Auxiliary, ...] = ()
+    convolution: ConvolutionStyle = ConvolutionStyle()
+    pixels: Pixels = Pixels()
+
+    def __post_init__(self) -> None:
+        _check_ranges(self)
+        _check_names(self)
+        from googlenet.network.graph import expand  # here, since the graph is built from specifications
+
+        expand(self)
+
+    def to_json(self) -> str:
+        """Return the specification as JSON text; `from_json` gives an equal one back."""
+        return json.dumps({"version": VERSION} | encode(self), indent=1)
+
+    @classmethod
+    def from_json(cls, text: str, where: str = "specification") -> "Specification":
+        """Read a specification; raises `InputError` that names `where` and the row or field at fault."""
+        try:
+            value = json.loads(text)
+        except (ValueError, RecursionError) as error:
+            raise InputError(f"{where}: not JSON ({error})") from None
+        version = value.pop("version", None) if isinstance(value, dict) else None
+        if version is None:
+            raise InputError(f'{where}: the version is missing (this release writes "version": {VERSION})')
+        if version != VERSION:
+            raise InputError(
+                f"{where}: version {version!r} is not known (this release reads {VERSION}); update googlenet"
+            )
+        return decode(cls, value, where)
+
+
+_LARGEST = 1 << 16
+"""No count in a specification is larger, so that a hostile one cannot ask for endless memory."""
+
+
+def _check_ranges(specification: Specification) -> None:
+    _check_count(specification.name, "input", *specification.input)
+    _check_count("classifier", "classes", specification.classifier.classes)
+    _check_count("classifier", "hidden", *specification.classifier.hidden)
+    for row in specification.rows:
+        _check_row(row)
+    for head in specification.auxiliary:
+        _check_row(head.pool, head.name)
+        _check_count(head.name, "channels", head.channels)
+        _check_count(head.name, "hidden", *head.hidden)
+        _check_rate(head.name, head.dropout)
+    pixels = specification.pixels
+    _check_count("pixels", "resize size", pixels.resize.size)
+    if pixels.white <= 0 or not all(pixels.scale):
+        raise InputError("pixels: white and scale must not be zero")
+    if specification.input[0] != 3:
+        raise InputError(f"{specification.name}: input has {specification.input[0]} channels; pictures have 3")
+    style = specification.convolution
+    if style.batch_norm and not (style.batch_norm.epsilon > 0 and 0 <= style.batch_norm.momentum <= 1):
+        raise InputError("convolution: batch_norm needs an epsilon above 0 and a momentum between 0 and 1")
+
+
+def _check_row(row: Row, owner: str = "") -> None:
+    name = owner or row.name
+    match row:
+        case Convolution():
+            _check_count(name, "channels, kernel and stride", row.channels, row.kernel, row.stride)
+            _check_count(name, "reduce", row.reduce, least=0)
+        case SeparableConvolution():
+            _check_count(
+                name, "channels, kernel, stride and multiplier", row.channels, row.kernel, row.stride, row.multiplier
+            )
+        case MaxPool() | AveragePool():
+            _check_count(name, "kernel and stride", row.kernel, row.stride)
+            if isinstance(row, MaxPool) and not 0 <= row.padding <= row.kernel // 2:
+                raise InputError(
+                    f"{name}: a padding of {row.padding} is not within half of the {row.kernel}x{row.kernel} window"
+                )
+        case AdaptiveAveragePool():
+            _check_count(name, "size", row.size)
+        case LocalResponseNorm():
+            _check_count(name, "size", row.size)
+            if not (row.k > 0 and row.alpha >= 0):
+                raise InputError(f"{name}: k must be above 0 and alpha not below it")
+        case Dropout():
+            _check_rate(name, row.rate)
+        case Inception():
+            _check_count(name, "n1x1, n3x3, n5x5 and kernel_5x5", row.n1x1, row.n3x3, row.n5x5, row.kernel_5x5)
+            _check_count(name, "reductions and pool_proj", row.n3x3_reduce, row.n5x5_reduce, row.pool_proj, least=0)
+
+
+def _check_count(name: str, what: str, *counts: int, least: int = 1) -> None:
+    for count in counts:
+        if not least <= count <= _LARGEST:
+            raise InputError(f"{name}: {what} must be between {least} and {_LARGEST}, found {count}")
+
+
+def _check_rate(name: str, rate: float) -> None:
+    if not 0 <= rate < 1:
+        raise InputError(f"{name}: a dropout rate of {rate} is not within 0 and 1")
+
+
+def _check_names(specification: Specification) -> None:
+    reserved = {"input", "classifier", "softmax", "logits"}
+    seen = set(reserved)
+    for part in (*specification.rows, *specification.auxiliary):
+        if not part.name or not part.name.replace("_", "a").replace("-", "a").isalnum():
+            raise InputError(f"row '{part.name}': a name is made of letters, digits, '_' and '-'")
+        if part.name in seen:
+            raise InputError(f"row '{part.name}': the name is {'reserved' if part.name in reserved else 'there twice'}")
+        seen.add(part.name)
+    rows = {row.name for row in specification.rows}
+    for head in specification.auxiliary:
+        if head.after not in rows:
+            raise InputError(f"{head.name}: there is no row '{head.after}' for it to hang on")

@@ -1,0 +1,138 @@
+"""Words and tables: stderr is the talk, stdout is the result."""
+
+import io
+import re
+import sys
+from collections.abc import Iterable, Sequence
+
+from rich.box import SIMPLE_HEAD
+from rich.cells import cell_len
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+__all__ = ["duration", "number", "printable", "say", "table", "warn"]
+
+
+def say(message: str) -> None:
+    """Print one message on stderr, as it is: nothing in it is markup or can steer the terminal."""
+    _talk(Text(printable(message, keep="\n")))
+
+
+def warn(message: str) -> None:
+    """Print `warning: message` on stderr, coloured where that is possible."""
+    _talk(Text("warning: ", style="bold yellow").append(printable(message, keep="\n"), style="not bold default"))
+
+
+def table(headers: Sequence[str], rows: Iterable[Sequence[object]], *, separators: bool = False) -> str:
+    """Return a table to print on stdout, with no newline at its end.
+
+    On a terminal it is drawn for reading. Elsewhere each row is one line whose cells are padded to align and separated
+    by tabs, so that `grep`, `sort` and `cut -f2` work. Columns of numbers (also as text: "71.3 %", "6.4K") are
+    right-aligned; `separators` writes 1234567 as 1,234,567; None is shown as "-".
+    Raises `ValueError` where a row has not as many cells as there are headers.
+    """
+    cells = [[_cell(value, separators) for value in row] for row in rows]
+    for index, row in enumerate(cells):
+        if len(row) != len(headers):
+            raise ValueError(f"row {index} of the table has {len(row)} cells for {len(headers)} headers")
+    right = [_is_numeric([row[column] for row in cells]) for column in range(len(headers))]
+    names = [printable(header) for header in headers]
+    text = _drawn_table(names, cells, right) if sys.stdout.isatty() else _plain_table(names, cells, right)
+    encoding = getattr(sys.stdout, "encoding", None) or "utf-8"
+    return text.encode(encoding, "backslashreplace").decode(encoding)
+
+
+def number(value: float, *, separators: bool = True) -> str:
+    """Return a number as people read it: integers whole, others with three decimals where that says something."""
+    if isinstance(value, int) or (abs(value) >= 1000 and float(value).is_integer()):
+        return f"{int(value):,}" if separators else f"{int(value)}"
+    if value == 0 or 0.001 <= abs(value) < 1000 or value != value:
+        return f"{value:.3f}"
+    if abs(value) < 1e9:
+        text = f"{value:,.1f}" if abs(value) >= 1000 else f"{value:.2e}"
+        return text if separators else text.replace(",", "")
+    return f"{value:.3e}"
+
+
+def duration(seconds: float) -> str:
+    """Return a time in words with its two largest units: 4.2 s, 38 s, 2 min 03 s, 5 h 07 min, 3 d 04 h."""
+    if seconds < 9.95:
+        return f"{max(seconds, 0.0):.1f} s"
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60:02d} s"
+    minutes = round(seconds / 60)
+    if minutes < 48 * 60:
+        return f"{minutes // 60} h {minutes % 60:02d} min"
+    hours = round(seconds / 3600)
+    return f"{hours // 24} d {hours % 24:02d} h"
+
+
+def printable(text: str, *, keep: str = "") -> str:
+    """Return `text` with what could steer a terminal, break a row or not be encoded written as an escape.
+
+    File and class names come from strangers; the characters in `keep` stay as they are.
+    """
+    return "".join(
+        character if character.isprintable() or character in keep else _escape(character) for character in text
+    )
+
+
+def _escape(character: str) -> str:
+    return character.encode("unicode_escape").decode()
+
+
+def _talk(text: Text) -> None:
+    """Write through today's `sys.stderr`: a live progress line puts itself there to move out of the way."""
+    Console(file=sys.stderr).print(text, soft_wrap=True)
+
+
+def _cell(value: object, separators: bool) -> str:
+    if value is None:
+        return "-"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, int | float):
+        return number(value, separators=separators)
+    return printable(str(value))
+
+
+# A number, perhaps with a unit: glued to it (6.4K, 70%) or after a space (71.3 %, 12 ms, 97 images/s).
+_NUMBER = re.compile(r"[-+±−<]?\d[\d,]*(\.\d+)?(e[-+]?\d+)?([KMGTx%]| \S+)?|nan|-?inf")
+
+
+def _is_numeric(column: Sequence[str]) -> bool:
+    told = [cell for cell in column if cell not in ("", "-")]
+    return bool(told) and all(_NUMBER.fullmatch(cell) for cell in told)
+
+
+def _drawn_table(headers: Sequence[str], rows: Sequence[Sequence[str]], right: Sequence[bool]) -> str:
+    drawing = Table(box=SIMPLE_HEAD, pad_edge=False)
+    for header, is_number in zip(headers, right, strict=True):
+        drawing.add_column(
+            Text(header), justify="right" if is_number else "left", no_wrap=is_number, overflow="ellipsis"
+        )
+    for row in rows:
+        drawing.add_row(*(Text(cell) for cell in row))
+    page = Console(file=sys.stdout, force_terminal=True)
+    with page.capture() as capture:
+        page.print(drawing)
+    return capture.get().strip("\n")
+
+
+def _plain_table(headers: Sequence[str], rows: Sequence[Sequence[str]], right: Sequence[bool]) -> str:
+    lines = [headers, *rows]
+    widths = [max(cell_len(line[column]) for line in lines) for column in range(len(headers))]
+    text = io.StringIO()
+    for line in lines:
+        padded = [_pad(cell, width, side) for cell, width, side in zip(line, widths, right, strict=True)]
+        text.write("\t".join(padded).rstrip(" ") + "\n")
+    return text.getvalue().rstrip("\n")
+
+
+def _pad(cell: str, width: int, right: bool) -> str:
+    space = " " * (width - cell_len(cell))
+    return space + cell if right else cell + space
