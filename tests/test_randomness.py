@@ -36,7 +36,7 @@ def test_reference_implementation_matches_the_published_vector():
 
 def test_stream_is_philox_of_seed_purpose_epoch_and_index():
     # blake2b("augmentation"), 8 bytes, little end first: computed with `printf augmentation | b2sum -l 64`
-    purpose = int.from_bytes(bytes.fromhex(B2SUM_OF_AUGMENTATION), "little")
+    purpose = int.from_bytes(bytes.fromhex("a3889c5b8c0d7469"), "little")
     drawn = generator(20140917, "augmentation", epoch=3, index=1234567).bit_generator.random_raw(8)
     expected = [n for draw in (1, 2) for n in philox4x64([draw, 0, 1234567, 3], [20140917, purpose])]
     assert [int(n) for n in drawn] == expected
@@ -45,17 +45,16 @@ def test_stream_is_philox_of_seed_purpose_epoch_and_index():
 def test_frozen_draws():
     """The distributions as well as the raw stream: a release of numpy that changed them would change every run."""
     random = generator(1, "frozen", 2, 3)
-    assert random.random(2).tolist() == FROZEN_UNIFORM
-    assert random.integers(0, 1000, 4).tolist() == FROZEN_INTEGERS
-    assert random.normal(size=2).tolist() == FROZEN_NORMAL
-    assert torch_seed(1, "frozen", 2, 3) == FROZEN_SEED
+    assert random.random(2).tolist() == [0.5495621814627044, 0.2778096767466466]
+    assert random.integers(0, 1000, 4).tolist() == [11, 115, 692, 726]
+    assert random.normal(size=2).tolist() == [0.1267933345474826, 1.0924078395512988]
+    assert torch_seed(1, "frozen", 2, 3) == 5068816457016018622
 
 
 def test_another_process_gives_the_same_numbers():
     code = "from googlenet.randomness import generator; print(generator(7, 'crops', 1, 2).random(3).tolist())"
-    runs = {
-        subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout for _ in range(2)
-    }
+    command = [sys.executable, "-c", code]
+    runs = {subprocess.run(command, capture_output=True, text=True, check=True).stdout for _ in range(2)}
     assert runs == {f"{generator(7, 'crops', 1, 2).random(3).tolist()}\n"}
 
 
