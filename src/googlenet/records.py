@@ -80,7 +80,7 @@ def _read_union(choices: tuple[Any, ...], value: Any, where: str) -> Any:
     choices = tuple(choice for choice in choices if choice is not type(None))
     if len(choices) == 1:
         return _read(choices[0], value, where)
-    kinds = {_kind(choice): choice for choice in choices}
+    kinds = {str(_kind(choice)): choice for choice in choices}
     kind = value.get("kind") if isinstance(value, dict) else None
     if not isinstance(kind, str) or kind not in kinds:
         where = f"{where} '{value['name']}'" if isinstance(value, dict) and "name" in value else where

@@ -70,17 +70,9 @@ class Softmax:
     """Probabilities from logits; the module leaves it to its caller."""
 
 
-Operation = (
-    Convolve
-    | Linear
-    | Concatenate
-    | Softmax
-    | MaxPool
-    | AveragePool
-    | AdaptiveAveragePool
-    | LocalResponseNorm
-    | Dropout
-)
+Pool = MaxPool | AveragePool | AdaptiveAveragePool
+
+Operation = Convolve | Linear | Concatenate | Softmax | Pool | LocalResponseNorm | Dropout
 
 
 @dataclass(frozen=True)
@@ -267,16 +259,18 @@ class _Builder:
         self.add(last, row, Linear(relu=False), (classifier.classes, 1, 1))
 
 
-def _branches(row: Inception) -> Iterator[tuple[str, list[tuple[str, MaxPool | tuple[int, int]]]]]:
-    """Yield each branch with its steps: a pool, or a convolution's channels and kernel."""
+_Step = tuple[str, MaxPool | tuple[int, int]]
+"""The name of a step in a branch, and what it is: a pool, or a convolution's channels and kernel."""
+
+
+def _branches(row: Inception) -> Iterator[tuple[str, list[_Step]]]:
+    """Yield each branch with its steps."""
     yield "1x1", [("1x1", (row.n1x1, 1))]
     for branch, reduce, channels, kernel in (
         ("3x3", row.n3x3_reduce, row.n3x3, 3),
         ("5x5", row.n5x5_reduce, row.n5x5, row.kernel_5x5),
     ):
-        reduction: list[tuple[str, MaxPool | tuple[int, int]]] = [(f"{branch}_reduce", (reduce, 1))] if reduce else []
+        reduction: list[_Step] = [(f"{branch}_reduce", (reduce, 1))] if reduce else []
         yield branch, [*reduction, (branch, (channels, kernel))]
-    projection: list[tuple[str, MaxPool | tuple[int, int]]] = (
-        [("pool_proj", (row.pool_proj, 1))] if row.pool_proj else []
-    )
+    projection: list[_Step] = [("pool_proj", (row.pool_proj, 1))] if row.pool_proj else []
     yield "pool", [("pool", MaxPool("pool", kernel=3, stride=1, padding=1)), *projection]

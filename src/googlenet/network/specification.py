@@ -102,7 +102,7 @@ class AdaptiveAveragePool:
 
 @dataclass(frozen=True)
 class LocalResponseNorm:
-    """x / (k + a * sum of squares over `size` channels)^beta; a is alpha / size if `divided` (Caffe, torch), else alpha."""
+    """x / (k + a * sum of squares over `size` channels)^beta; a is alpha / size if `divided` (Caffe), else alpha."""
 
     kind: ClassVar[str] = "local-response-norm"
     name: str

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import replace
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from googlenet.errors import InputError
 from googlenet.network.cost import multiply_adds
@@ -275,11 +275,11 @@ _CHANNELS: dict[type, tuple[str, ...]] = {
 
 
 def _scaled(part: Part, width: float) -> Part:
-    fields = {field: getattr(part, field) for field in _CHANNELS.get(type(part), ())}
+    fields: dict[str, Any] = {field: getattr(part, field) for field in _CHANNELS.get(type(part), ())}
     return replace(part, **{field: _rounded(count, width) for field, count in fields.items()})
 
 
-def _rounded(count: int | tuple[int, ...], width: float) -> int | tuple[int, ...]:
+def _rounded(count: Any, width: float) -> Any:
     if isinstance(count, tuple):
         return tuple(max(8, round(item * width / 8) * 8) for item in count)
     return max(8, round(count * width / 8) * 8) if count else 0

@@ -4,6 +4,7 @@ import io
 import re
 import sys
 from collections.abc import Iterable, Sequence
+from numbers import Integral, Real
 
 from rich.box import SIMPLE_HEAD
 from rich.cells import cell_len
@@ -44,15 +45,16 @@ def table(headers: Sequence[str], rows: Iterable[Sequence[object]], *, separator
 
 
 def number(value: float, *, separators: bool = True) -> str:
-    """Return a number as people read it: integers whole, others with three decimals where that says something."""
-    if isinstance(value, int) or (abs(value) >= 1000 and float(value).is_integer()):
-        return f"{int(value):,}" if separators else f"{int(value)}"
-    if value == 0 or 0.001 <= abs(value) < 1000 or value != value:
-        return f"{value:.3f}"
-    if abs(value) < 1e9:
-        text = f"{value:,.1f}" if abs(value) >= 1000 else f"{value:.2e}"
-        return text if separators else text.replace(",", "")
-    return f"{value:.3e}"
+    """Return a number as people read it: whole ones as they are, others with three decimals where that says something."""
+    if isinstance(value, Integral):
+        text = f"{int(value):,}"
+    elif value == 0 or 0.001 <= abs(value) < 1000:
+        text = f"{value:.3f}"
+    elif 1000 <= abs(value) < 1e9:
+        text = f"{value:,.1f}"
+    else:
+        text = f"{value:.2e}"
+    return text if separators else text.replace(",", "")
 
 
 def duration(seconds: float) -> str:
@@ -95,8 +97,8 @@ def _cell(value: object, separators: bool) -> str:
         return "-"
     if isinstance(value, bool):
         return "yes" if value else "no"
-    if isinstance(value, int | float):
-        return number(value, separators=separators)
+    if isinstance(value, Real):
+        return number(float(value) if not isinstance(value, Integral) else int(value), separators=separators)
     return printable(str(value))
 
 
