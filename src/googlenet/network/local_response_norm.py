@@ -1,0 +1,179 @@
+"""Local response normalisation (Figure 3 draws it twice), with a gradient of its own and no large temporaries.
+
+For channel c with window sum s_c = sum of x_j^2 over the `size` channels around c (channels outside count 0):
+
+    d = k + a * s,    y = x * d^-beta,    a = alpha / size (Caffe, torch) or alpha (TensorFlow)
+
+and, with g the gradient that arrives and t = g * x * d^-beta / d, the gradient is
+g * d^-beta - 2 * a * beta * x * (sum of t over the mirrored window). It needs x and g alone, so x is all that is kept.
+"""
+
+import torch
+from torch import Tensor, nn
+from torch.autograd.function import FunctionCtx
+
+__all__ = ["LocalResponseNorm", "local_response_norm"]
+
+
+def local_response_norm(x: Tensor, size: int, alpha: float, beta: float, k: float, divided: bool = True) -> Tensor:
+    """Return x / (k + a * sum of x^2 over `size` channels)^beta, in the shape, dtype and memory format of `x`.
+
+    `x` is [N, C, ...] in float64, float32, bfloat16 or half; sums of the two short types are float32. The window of
+    channel c is c - size // 2 ... c + (size - 1) // 2. With `divided`, a is alpha / size, else alpha. It can be
+    differentiated once.
+    """
+    scale = alpha / size if divided else alpha
+    if torch.compiler.is_compiling():
+        return _expression(x, size, scale, beta, k)
+    return _Function.apply(x, size, scale, beta, k)
+
+
+class LocalResponseNorm(nn.Module):
+    """`local_response_norm` as a layer; the constants of BVLC's GoogLeNet are size 5, alpha 1e-4, beta 0.75, k 1."""
+
+    def __init__(self, size: int, alpha: float, beta: float, k: float, divided: bool = True) -> None:
+        super().__init__()
+        self.size, self.alpha, self.beta, self.k, self.divided = size, alpha, beta, k, divided
+
+    def forward(self, x: Tensor) -> Tensor:
+        return local_response_norm(x, self.size, self.alpha, self.beta, self.k, self.divided)
+
+    def extra_repr(self) -> str:
+        return f"size={self.size}, alpha={self.alpha}, beta={self.beta}, k={self.k}, divided={self.divided}"
+
+
+class _Function(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: FunctionCtx, x: Tensor, size: int, scale: float, beta: float, k: float) -> Tensor:
+        x = _dense(x)
+        ctx.save_for_backward(x)
+        ctx.constants = (size, scale, beta, k)  # type: ignore[attr-defined]
+        return _forward_in_blocks(x, size, scale, beta, k)
+
+    @staticmethod
+    @torch.autograd.function.once_differentiable
+    def backward(ctx: FunctionCtx, gradient: Tensor) -> tuple[Tensor | None, ...]:
+        (x,) = ctx.saved_tensors  # type: ignore[attr-defined]
+        if gradient.stride() != x.stride():
+            gradient = torch.empty_like(x).copy_(gradient)
+        return _backward_in_blocks(x, gradient, *ctx.constants), None, None, None, None  # type: ignore[attr-defined]
+
+
+def _expression(x: Tensor, size: int, scale: float, beta: float, k: float) -> Tensor:
+    """The definition in operations that a compiler joins into one pass."""
+    wide = x.to(_wide(x.dtype))
+    ends = (0, 0) * (x.ndim - 2) + (size // 2, (size - 1) // 2)
+    squares = nn.functional.pad(wide * wide, ends)
+    total = squares.narrow(1, 0, x.shape[1])
+    for offset in range(1, size):
+        total = total + squares.narrow(1, offset, x.shape[1])
+    return (wide * _inverse_power(k + scale * total, beta)).to(x.dtype)
+
+
+def _inverse_power(d: Tensor, beta: float) -> Tensor:
+    """Return d^-beta; square roots are several times faster than the power function."""
+    if beta == 0.75:
+        root = d.rsqrt()
+        return root * root.sqrt()
+    return d.rsqrt() if beta == 0.5 else d.pow(-beta)
+
+
+# The form without a compiler. Blocks small enough for the cache go through a chain of simple operations that write
+# into the same few buffers, so main memory is read once and written once, as by a fused pass. In a block the maps lie
+# one behind the other with zero channels between them: a sum over neighbouring channels is then a sum of the block
+# and itself moved by a constant distance, which is contiguous for every memory format.
+
+_BLOCK = 1 << 18  # elements: a buffer of one megabyte
+
+
+def _forward_in_blocks(x: Tensor, size: int, scale: float, beta: float, k: float) -> Tensor:
+    y = torch.empty_like(x)
+    source, target = _maps(x), _maps(y)
+    block = _Block(source, size)
+    for values, out in zip(source.split(block.rows), target.split(block.rows), strict=True):
+        rows, values = len(values), values.to(block.dtype)
+        torch.mul(values, values, out=block.input(rows))
+        d = block.window_sum(rows, scale, k)
+        factor = block.inverse_power(d, beta, out=d)
+        torch.mul(block.own(factor, rows), values, out=out)
+    return y
+
+
+def _backward_in_blocks(x: Tensor, gradient: Tensor, size: int, scale: float, beta: float, k: float) -> Tensor:
+    result = torch.empty_like(x)
+    source, arriving, target = _maps(x), _maps(gradient), _maps(result)
+    block = _Block(source, size)
+    parts = (maps.split(block.rows) for maps in (source, arriving, target))
+    for values, g, out in zip(*parts, strict=True):
+        rows, values, g = len(values), values.to(block.dtype), g.to(block.dtype)
+        torch.mul(values, values, out=block.input(rows))
+        d = block.window_sum(rows, scale, k)
+        factor = block.inverse_power(d, beta, out=block.sums[2][: len(d)])
+        direct = block.own(factor, rows).mul_(g)
+        torch.mul(direct, values, out=block.input(rows)).div_(block.own(d, rows))
+        through = block.window_sum(rows, -2.0 * scale * beta, 0.0, mirrored=True)
+        torch.addcmul(direct, block.own(through, rows), values, out=out)
+    return result
+
+
+class _Block:
+    """The buffers of one block: rows of maps [C, inner] with zero channels before, between and behind them."""
+
+    def __init__(self, maps: Tensor, size: int) -> None:
+        _, self.channels, self.inner = maps.shape
+        self.size, self.before, self.pitch = size, size // 2, self.channels + size // 2
+        fitting = _BLOCK // max(1, self.pitch * self.inner) if maps.device.type == "cpu" else len(maps)
+        self.rows = max(1, min(len(maps), fitting))
+        self.dtype = _wide(maps.dtype)
+        length = (self.rows * self.pitch + size) * self.inner
+        self.padded = maps.new_zeros(length, dtype=self.dtype)
+        self.sums = maps.new_empty(3, length, dtype=self.dtype)
+
+    def own(self, flat: Tensor, rows: int) -> Tensor:
+        """The maps [rows, C, inner] among the zero channels of a buffer, whose first map begins at element 0."""
+        return flat[: rows * self.pitch * self.inner].view(rows, self.pitch, self.inner)[:, : self.channels]
+
+    def input(self, rows: int) -> Tensor:
+        """Where the summands of the next window sum are to be written."""
+        return self.own(self.padded[self.before * self.inner :], rows)
+
+    def window_sum(self, rows: int, scale: float, constant: float, mirrored: bool = False) -> Tensor:
+        """constant + scale * the sum over each channel's window: 2, 4, 5 ... channels at a time, by doubling."""
+        start = (self.before - (self.size - 1) // 2) * self.inner if mirrored else 0
+        total = summand = self.padded[start : (rows * self.pitch + self.size) * self.inner]
+        result, other, _ = self.sums
+        width = 1
+        for digit in f"{self.size:b}"[1:]:
+            step = width * self.inner
+            longer = other[: len(total) - step]
+            torch.add(total[:-step], total[step:], out=longer)
+            total, other, result, width = longer, result, other, 2 * width
+            if digit == "1":
+                step = width * self.inner
+                total = total[: len(summand) - step]
+                total.add_(summand[step:])
+                width += 1
+        return torch.add(total.new_tensor(constant), total, alpha=scale, out=self.sums[0][: len(total)])
+
+    def inverse_power(self, d: Tensor, beta: float, out: Tensor) -> Tensor:
+        """d^-beta, written to `out`, which may be `d`."""
+        if beta == 0.75:
+            torch.rsqrt(d, out=out)
+            return out.mul_(torch.sqrt(out, out=self.sums[1][: len(d)]))
+        return torch.rsqrt(d, out=out) if beta == 0.5 else torch.pow(d, -beta, out=out)
+
+
+def _dense(x: Tensor) -> Tensor:
+    """`x` with channels as the second or the last axis in memory, without gaps."""
+    return x if x.is_contiguous() or x.movedim(1, -1).is_contiguous() else x.contiguous()
+
+
+def _maps(x: Tensor) -> Tensor:
+    """View a dense [N, C, ...] as [outer, C, inner] in the order of its memory."""
+    if x.is_contiguous():
+        return x.view(len(x), x.shape[1], -1) if x.numel() else x.view(0, x.shape[1], 0)
+    return x.movedim(1, -1).view(-1, x.shape[1], 1)
+
+
+def _wide(dtype: torch.dtype) -> torch.dtype:
+    return dtype if dtype == torch.float64 else torch.float32

@@ -1,0 +1,118 @@
+"""The answers come from torch's own operator, from finite differences and from values worked by hand."""
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import Tensor
+from torch.nn import functional
+
+from googlenet.network import local_response_norm as module
+from googlenet.network.local_response_norm import LocalResponseNorm, local_response_norm
+
+
+def _images(
+    shape: tuple[int, ...], channels_last: bool, dtype: torch.dtype = torch.float32, scale: float = 10
+) -> Tensor:
+    x = torch.randn(shape, generator=torch.Generator().manual_seed(1), dtype=torch.float64).mul(scale).to(dtype)
+    return x.contiguous(memory_format=torch.channels_last) if channels_last else x
+
+
+@pytest.mark.parametrize(
+    ("channels", "constants", "expected"),
+    [
+        ([10.0] * 8, (5, 1e-4, 0.75, 1.0, True), [9.955235, 9.940417, *[9.925650] * 4, 9.940417, 9.955235]),
+        (
+            [10.0 * c for c in range(8)],
+            (5, 1e-4, 0.75, 1.0, True),
+            [0, 9.795016, 19.144790, 27.741441, 35.330394, 41.794315, 50.693001, 60.301507],
+        ),
+        (
+            [10.0] * 16,
+            (11, 1e-4, 0.5, 2.0, False),
+            [
+                *[6.967330, 6.950480, 6.933752, 6.917145, 6.900656],
+                *[6.884284] * 6,
+                *[6.900656, 6.917145, 6.933752, 6.950480, 6.967330],
+            ],
+        ),
+    ],
+    ids=["caffe, constant", "caffe, ramp", "released network"],
+)
+def test_hand_worked_values(channels: list[float], constants: tuple, expected: list[float]) -> None:
+    x = torch.tensor(channels).view(1, -1, 1, 1).expand(2, -1, 3, 3)
+    y = local_response_norm(x, *constants)
+    torch.testing.assert_close(y, torch.tensor(expected).view(1, -1, 1, 1).expand(2, -1, 3, 3), rtol=1e-6, atol=1e-6)
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    shape=st.tuples(st.integers(1, 4), st.integers(1, 40), st.integers(1, 9), st.integers(1, 9)),
+    size=st.integers(1, 12),
+    beta=st.sampled_from([0.75, 0.5, 1.0, 0.3]),
+    k=st.sampled_from([1.0, 2.0]),
+    channels_last=st.booleans(),
+)
+def test_same_as_torch(shape: tuple[int, ...], size: int, beta: float, k: float, channels_last: bool) -> None:
+    x = _images(shape, channels_last)
+    y = local_response_norm(x, size, 1e-3, beta, k)
+    torch.testing.assert_close(y, functional.local_response_norm(x, size, 1e-3, beta, k), rtol=1e-6, atol=0)
+    assert y.stride() == x.stride()
+    undivided = local_response_norm(x, size, 1e-3 / size, beta, k, divided=False)
+    torch.testing.assert_close(undivided, y, rtol=1e-6, atol=0)
+
+
+@pytest.mark.parametrize("channels_last", [False, True])
+@pytest.mark.parametrize("shape", [(3, 64, 56, 56), (2, 192, 57, 55)])
+def test_many_blocks_give_torchs_values_and_gradients(shape: tuple[int, ...], channels_last: bool) -> None:
+    x = _images(shape, channels_last).requires_grad_()
+    assert x.numel() > 2 * module._BLOCK
+    arriving = torch.randn(shape, generator=torch.Generator().manual_seed(2))  # in the other memory format
+    y, expected = local_response_norm(x, 5, 1e-2, 0.75, 1.0), functional.local_response_norm(x, 5, 1e-2, 0.75, 1.0)
+    torch.testing.assert_close(y, expected, rtol=1e-6, atol=0)
+    (gradient,) = torch.autograd.grad(y, x, arriving)
+    torch.testing.assert_close(gradient, torch.autograd.grad(expected, x, arriving)[0], rtol=1e-5, atol=1e-6)
+    assert gradient.stride() == x.stride()
+
+
+@pytest.mark.parametrize("channels_last", [False, True])
+@pytest.mark.parametrize("divided", [False, True])
+@pytest.mark.parametrize(("size", "beta"), [(5, 0.75), (4, 0.5), (11, 0.3), (1, 0.75)])
+def test_gradient_by_finite_differences(size: int, beta: float, divided: bool, channels_last: bool) -> None:
+    x = _images((2, 7, 3, 2), channels_last, torch.float64, scale=2).requires_grad_()
+    assert torch.autograd.gradcheck(lambda x: local_response_norm(x, size, 0.3, beta, 1.5, divided), (x,))
+
+
+@pytest.mark.parametrize(("dtype", "step"), [(torch.bfloat16, 2.0**-8), (torch.half, 2.0**-11)])
+def test_short_types_are_summed_in_float32(dtype: torch.dtype, step: float) -> None:
+    x = _images((2, 64, 7, 7), True, dtype, scale=50).requires_grad_()
+    wide = x.detach().float().requires_grad_()
+    y, exact = local_response_norm(x, 5, 1e-2, 0.75, 1.0), functional.local_response_norm(wide, 5, 1e-2, 0.75, 1.0)
+    assert y.dtype == dtype
+    torch.testing.assert_close(y.float(), exact, rtol=step, atol=0)  # nothing is rounded but the result
+    arriving = torch.ones_like(y)
+    (gradient,) = torch.autograd.grad(y, x, arriving)
+    (expected,) = torch.autograd.grad(exact, wide, arriving.float())
+    assert gradient.dtype == dtype
+    torch.testing.assert_close(gradient.float(), expected, rtol=step, atol=1e-6)
+
+
+@pytest.mark.parametrize("shape", [(0, 6, 2, 2), (3, 6), (3, 6, 4), (2, 6, 2, 3, 2)])
+def test_other_ranks(shape: tuple[int, ...]) -> None:
+    x = _images(shape, False)
+    y = local_response_norm(x, 5, 1e-2, 0.75, 1.0)
+    assert y.shape == x.shape
+    torch.testing.assert_close(y, functional.local_response_norm(x.view(*shape, 1), 5, 1e-2, 0.75, 1.0).view(shape))
+
+
+def test_a_view_with_gaps_is_read_rightly() -> None:
+    x = _images((2, 12, 6, 6), True)[:, 2:9, ::2]
+    y = local_response_norm(x, 5, 1e-2, 0.75, 1.0)
+    torch.testing.assert_close(y, functional.local_response_norm(x, 5, 1e-2, 0.75, 1.0), rtol=1e-6, atol=0)
+
+
+def test_layer_says_its_constants_and_applies_them() -> None:
+    layer = LocalResponseNorm(size=11, alpha=1e-4, beta=0.5, k=2.0, divided=False)
+    x = _images((1, 16, 2, 2), False)
+    torch.testing.assert_close(layer(x), local_response_norm(x, 11, 1e-4, 0.5, 2.0, divided=False))
+    assert "size=11, alpha=0.0001, beta=0.5, k=2.0, divided=False" in repr(layer)
