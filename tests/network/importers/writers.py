@@ -1,0 +1,60 @@
+"""Writes the foreign formats that the importers read, from arrays, with the liberties that the formats leave."""
+
+from collections.abc import Iterable, Mapping
+
+import numpy as np
+
+
+def varint(number: int) -> bytes:
+    out = bytearray()
+    while number > 127:
+        out.append(number & 127 | 128)
+        number >>= 7
+    out.append(number)
+    return bytes(out)
+
+
+def field(number: int, payload: int | bytes) -> bytes:
+    """A varint field, or a length-delimited one."""
+    if isinstance(payload, int):
+        return varint(number << 3) + varint(payload)
+    return varint(number << 3 | 2) + varint(len(payload)) + payload
+
+
+def packed(number: int, array: np.ndarray, kind: str = "<f4") -> bytes:
+    return field(number, np.ascontiguousarray(array, kind).tobytes())
+
+
+def unpacked(number: int, array: np.ndarray, kind: str = "<f4") -> bytes:
+    """One field a number: wire type 5 for floats, 1 for doubles."""
+    tag = varint(number << 3 | (5 if kind == "<f4" else 1))
+    numbers = np.ascontiguousarray(array, kind).reshape(-1, 1).view(np.uint8)
+    tags = np.broadcast_to(np.frombuffer(tag, np.uint8), (len(numbers), len(tag)))
+    return np.concatenate([tags, numbers], axis=1).tobytes()
+
+
+def blob(array: np.ndarray, *, old: bool = False, data: bytes | None = None) -> bytes:
+    """Caffe's BlobProto: `shape` or the four dimensions of the old form; `data` is packed floats unless given."""
+    data = packed(5, array) if data is None else data
+    if old:
+        dims = (1,) * (4 - array.ndim) + array.shape
+        return b"".join(field(number, int(size)) for number, size in enumerate(dims, start=1)) + data
+    return field(7, field(1, b"".join(varint(int(size)) for size in array.shape))) + data
+
+
+def layer(name: str, kind: str, blobs: Iterable[bytes], *, old: bool = False) -> bytes:
+    """Caffe's V1LayerParameter in NetParameter.layers, or LayerParameter in NetParameter.layer."""
+    if old:
+        number = {"Convolution": 4, "InnerProduct": 14, "Split": 22, "ReLU": 18}[kind]
+        return field(2, field(4, name.encode()) + field(5, number) + b"".join(field(6, one) for one in blobs))
+    return field(100, field(1, name.encode()) + field(2, kind.encode()) + b"".join(field(7, one) for one in blobs))
+
+
+def caffemodel(arrays: Mapping[str, np.ndarray], *, old: bool = False) -> bytes:
+    """A whole file from `<layer>.weight` and `<layer>.bias` arrays."""
+    layers = [field(1, b"GoogleNet")]
+    for name in dict.fromkeys(key.rsplit(".", 1)[0] for key in arrays):
+        weight, bias = arrays[f"{name}.weight"], arrays[f"{name}.bias"]
+        kind = "Convolution" if weight.ndim == 4 else "InnerProduct"
+        layers.append(layer(name, kind, [blob(weight, old=old), blob(bias, old=old)], old=old))
+    return b"".join(layers)
