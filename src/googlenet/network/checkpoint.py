@@ -1,0 +1,196 @@
+"""One file for a network that can be used: weights, specification, classes, and where they came from.
+
+A safetensors file, so reading it runs no code. Its metadata holds the rest as JSON texts.
+"""
+
+import json
+import logging
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save as to_bytes
+from torch import Tensor
+
+from googlenet.errors import InputError
+from googlenet.files import atomic_write
+from googlenet.network.classes import Class
+from googlenet.network.graph import Convolve, Linear, expand
+from googlenet.network.initialization import Initialization, initialise
+from googlenet.network.module import Network
+from googlenet.network.specification import Specification
+
+__all__ = ["Checkpoint", "build", "expected_tensors", "numbered_classes", "read", "save", "today"]
+
+FORMAT = "googlenet-checkpoint-1"
+
+log = logging.getLogger("googlenet")
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A network's specification (which holds its pixels), classes in the order of its outputs, and weights.
+
+    `weights` are the entries of `Network.state_dict()`. `provenance` is a JSON object: `source`, `sha256`, `date`,
+    `recipe`, `metrics`, whatever is known.
+    """
+
+    specification: Specification
+    classes: tuple[Class, ...]
+    weights: Mapping[str, Tensor]
+    provenance: Mapping[str, Any] = field(default_factory=dict)
+
+
+def save(path: str | os.PathLike[str], checkpoint: Checkpoint) -> None:
+    """Write `checkpoint` to one file, atomically. Raises `InputError` where it cannot be written."""
+    check(checkpoint, str(path))
+    metadata = {
+        "format": FORMAT,
+        "specification": checkpoint.specification.to_json(),
+        "classes": json.dumps([[item.id, item.name] for item in checkpoint.classes], ensure_ascii=False),
+        "provenance": json.dumps(dict(checkpoint.provenance), ensure_ascii=False),
+    }
+    tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in checkpoint.weights.items()}
+    with atomic_write(path) as file:
+        file.write(to_bytes(tensors, metadata))
+
+
+def read(path: str | os.PathLike[str]) -> Checkpoint:
+    """Read a checkpoint; raises `InputError` that names the file and what differs from its own specification."""
+    where = str(path)
+    if not Path(path).is_file():
+        raise InputError(f"{where}: no such file" if not Path(path).exists() else f"{where}: not a file")
+    try:
+        with safe_open(where, framework="pt") as file:
+            metadata = file.metadata() or {}
+            if metadata.get("format") != FORMAT:
+                raise InputError(
+                    f"{where}: not a checkpoint of this package; `googlenet import` makes one of other weights"
+                )
+            specification = Specification.from_json(metadata.get("specification", ""), f"{where}: specification")
+            _check_names(set(file.keys()), specification, where)
+            weights = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    except (SafetensorError, OSError) as error:
+        raise InputError(f"{where}: not a whole safetensors file ({error})") from None
+    classes = _read_classes(metadata.get("classes", ""), where)
+    provenance = _read_object(metadata.get("provenance", "{}"), where)
+    checkpoint = Checkpoint(specification, classes, weights, provenance)
+    check(checkpoint, where)
+    return checkpoint
+
+
+def build(
+    checkpoint: Checkpoint,
+    *,
+    classes: tuple[Class, ...] | None = None,
+    auxiliary: bool = True,
+    initialization: Initialization = "xavier",
+    seed: int = 0,
+) -> Network:
+    """Return the network with the checkpoint's weights, ready for other `classes` if they are given.
+
+    The same classes (by id, in the same order) keep every classifier. Others get fresh classifiers, the rest is
+    loaded, and a warning names what must be trained.
+    """
+    specification, weights = checkpoint.specification, dict(checkpoint.weights)
+    fresh: list[str] = []
+    if classes is not None and [item.id for item in classes] != [item.id for item in checkpoint.classes]:
+        classifier = replace(specification.classifier, classes=len(classes))
+        specification = replace(specification, classifier=classifier)
+        fresh = [
+            node.key for node in expand(specification, auxiliary=auxiliary) if node.operation == Linear(relu=False)
+        ]
+        weights = {name: tensor for name, tensor in weights.items() if name.rpartition(".")[0] not in fresh}
+    network = Network(specification, auxiliary=auxiliary)
+    if fresh:
+        initialise(network, initialization, seed)
+        log.warning("%d classes: %s start fresh, all else is loaded", len(classes or ()), ", ".join(fresh))
+    network.load_state_dict({**network.state_dict(), **_only(weights, network)})
+    return network
+
+
+def expected_tensors(specification: Specification) -> dict[str, tuple[int, ...]]:
+    """Return the name and shape of every tensor of a network with its heads."""
+    expected: dict[str, tuple[int, ...]] = {}
+    for node in expand(specification):
+        if node.weight is None:
+            continue
+        expected[f"{node.key}.weight"] = node.weight
+        if node.bias:
+            expected[f"{node.key}.bias"] = node.weight[:1]
+        if isinstance(node.operation, Convolve) and node.operation.batch_norm:
+            for name in ("weight", "bias", "running_mean", "running_var"):
+                expected[f"{node.key}.batch_norm.{name}"] = node.weight[:1]
+            expected[f"{node.key}.batch_norm.num_batches_tracked"] = ()
+    return expected
+
+
+def check(checkpoint: Checkpoint, where: str) -> None:
+    """Raise `InputError` unless weights, classes and specification agree; warn of weights that are not finite."""
+    expected = expected_tensors(checkpoint.specification)
+    _check_names(set(checkpoint.weights), checkpoint.specification, where)
+    for name, tensor in checkpoint.weights.items():
+        if tuple(tensor.shape) != expected[name]:
+            raise InputError(
+                f"{where}: {name} has shape {list(tensor.shape)}, the specification says {list(expected[name])}"
+            )
+        if tensor.is_floating_point() and not bool(torch.isfinite(tensor).all()):
+            log.warning("%s: %s holds values that are not finite; predictions will be meaningless", where, name)
+    outputs = checkpoint.specification.classifier.classes
+    if len(checkpoint.classes) != outputs:
+        raise InputError(f"{where}: {len(checkpoint.classes)} classes are named for {outputs} outputs")
+    ids = [item.id for item in checkpoint.classes]
+    if len(set(ids)) != len(ids):
+        twice = next(item for item in ids if ids.count(item) > 1)
+        raise InputError(f"{where}: class id '{twice}' is there twice")
+
+
+def numbered_classes(count: int) -> tuple[Class, ...]:
+    """Return classes for outputs of which nothing is known: `0`, `1` ..."""
+    return tuple(Class(str(index), str(index)) for index in range(count))
+
+
+def today() -> str:
+    """Return the date and time for a provenance, in UTC."""
+    return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+def _check_names(found: set[str], specification: Specification, where: str) -> None:
+    expected = expected_tensors(specification).keys()
+    missing, surplus = sorted(expected - found), sorted(found - expected)
+    if missing:
+        more = f" and {len(missing) - 1} more" if len(missing) > 1 else ""
+        raise InputError(f"{where}: {missing[0]}{more} missing for {specification.name}")
+    if surplus:
+        more = f" and {len(surplus) - 1} more" if len(surplus) > 1 else ""
+        raise InputError(f"{where}: {surplus[0]}{more} not part of {specification.name}")
+
+
+def _read_classes(text: str, where: str) -> tuple[Class, ...]:
+    try:
+        pairs = json.loads(text)
+        if not all(isinstance(part, str) for pair in pairs for part in pair):
+            raise TypeError
+        return tuple(Class(identity, name) for identity, name in pairs)
+    except (ValueError, TypeError, RecursionError):
+        raise InputError(f"{where}: the classes cannot be read") from None
+
+
+def _read_object(text: str, where: str) -> dict[str, Any]:
+    try:
+        value = json.loads(text)
+    except (ValueError, RecursionError):
+        value = None
+    if not isinstance(value, dict):
+        raise InputError(f"{where}: the provenance cannot be read")
+    return value
+
+
+def _only(weights: Mapping[str, Tensor], network: Network) -> dict[str, Tensor]:
+    """The part of `weights` that `network` has: all but the heads, where it was built without them."""
+    return {name: weights[name] for name in network.state_dict() if name in weights}
