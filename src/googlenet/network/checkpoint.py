@@ -136,11 +136,12 @@ def check(checkpoint: Checkpoint, where: str) -> None:
     _check_names(set(checkpoint.weights), checkpoint.specification, where)
     for name, tensor in checkpoint.weights.items():
         if tuple(tensor.shape) != expected[name]:
-            raise InputError(
-                f"{where}: {name} has shape {list(tensor.shape)}, the specification says {list(expected[name])}"
-            )
-        if tensor.is_floating_point() and not bool(torch.isfinite(tensor).all()):
-            log.warning("%s: %s holds values that are not finite; predictions will be meaningless", where, name)
+            found, right = list(tensor.shape), list(expected[name])
+            raise InputError(f"{where}: {name} has shape {found}, the specification says {right}")
+    broken = [name for name, tensor in checkpoint.weights.items() if not bool(torch.isfinite(tensor).all())]
+    if broken:
+        more = f" (and {len(broken) - 1} more tensors)" if len(broken) > 1 else ""
+        log.warning("%s: %s%s holds values that are not finite: its answers will be wrong", where, broken[0], more)
     outputs = checkpoint.specification.classifier.classes
     if len(checkpoint.classes) != outputs:
         raise InputError(f"{where}: {len(checkpoint.classes)} classes are named for {outputs} outputs")

@@ -23,7 +23,7 @@ __all__ = ["Block", "ConvolutionUnit", "FullyConnected", "Network", "Pooling"]
 
 
 class Network(nn.Module):
-    """A network, built from its specification alone.
+    """A network, built from its specification alone; `initialise` or a checkpoint fills its weights.
 
     `network(x)` takes [N, 3, H, W], prepared as `specification.pixels` says (nothing is normalised in here). In
     evaluation it returns the logits, [N, classes]; in training a dictionary of logits: `logits` and one entry for
