@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from googlenet.errors import InputError
-from googlenet.network.classes import Class, google, ilsvrc, numbered, read_classes
+from googlenet.network.classes import Class, google, ilsvrc, read_classes
 
 
 def write(folder: Path, content: bytes) -> Path:
@@ -52,10 +52,6 @@ def test_google_has_dummies_around_the_thousand() -> None:
 def test_unknown_order_is_refused() -> None:
     with pytest.raises(InputError, match="caffe and devkit, not alphabetical"):
         ilsvrc("alphabetical")  # type: ignore[arg-type]
-
-
-def test_numbered() -> None:
-    assert numbered(3) == (Class("0", "0"), Class("1", "1"), Class("2", "2"))
 
 
 def test_table_equals_the_public_files(shared: Path) -> None:

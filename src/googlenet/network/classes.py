@@ -15,7 +15,7 @@ from typing import Literal
 
 from googlenet.errors import InputError
 
-__all__ = ["Class", "google", "ilsvrc", "numbered", "read_classes"]
+__all__ = ["Class", "google", "ilsvrc", "read_classes"]
 
 LONGEST_LINE = 1000
 """Characters; the longest line of ILSVRC's own list has 131."""
@@ -47,11 +47,6 @@ def ilsvrc(order: Literal["caffe", "devkit"] = "caffe") -> tuple[Class, ...]:
 def google() -> tuple[Class, ...]:
     """Return the 1008 outputs of Google's published network: the devkit's classes at 1 to 1000, dummies elsewhere."""
     return (_dummy(0), *ilsvrc("devkit"), *(_dummy(index) for index in range(1001, 1008)))
-
-
-def numbered(count: int) -> tuple[Class, ...]:
-    """Return classes for `count` outputs of which nothing is known: "0", "1", ..."""
-    return tuple(Class(str(index), str(index)) for index in range(count))
 
 
 def read_classes(path: str | os.PathLike[str]) -> tuple[Class, ...]:

@@ -4,6 +4,9 @@ from collections.abc import Iterable, Mapping
 
 import numpy as np
 
+from googlenet.network.graph import expand
+from googlenet.network.specification import Specification
+
 
 def varint(number: int) -> bytes:
     out = bytearray()
@@ -58,3 +61,16 @@ def caffemodel(arrays: Mapping[str, np.ndarray], *, old: bool = False) -> bytes:
         kind = "Convolution" if weight.ndim == 4 else "InnerProduct"
         layers.append(layer(name, kind, [blob(weight, old=old), blob(bias, old=old)], old=old))
     return b"".join(layers)
+
+
+def caffe_arrays(specification: Specification, *, heads: bool = False, seed: int = 0) -> dict[str, np.ndarray]:
+    """Random weights for a GoogLeNet under Caffe's names (`BVLC/caffe models/bvlc_googlenet`), BGR as there."""
+    random = np.random.Generator(np.random.Philox(seed))
+    first = {"conv1/7x7": "conv1/7x7_s2", "classifier": "loss3/classifier"}
+    arrays = {}
+    for node in expand(specification, auxiliary=heads):
+        if node.weight:
+            name = first.get(node.name, node.name).replace("auxiliary_4a", "loss1").replace("auxiliary_4d", "loss2")
+            arrays[f"{name}.weight"] = random.standard_normal(node.weight, np.float32) * 0.1
+            arrays[f"{name}.bias"] = random.standard_normal(node.weight[:1], np.float32) * 0.1
+    return arrays
