@@ -1,6 +1,5 @@
 """Words and tables: stderr is the talk, stdout is the result."""
 
-import io
 import re
 import sys
 from collections.abc import Iterable, Sequence
@@ -12,7 +11,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-__all__ = ["duration", "number", "printable", "say", "table", "warn"]
+__all__ = ["cell_text", "duration", "is_numeric", "number", "percent", "printable", "say", "table", "warn"]
 
 
 def say(message: str) -> None:
@@ -33,11 +32,11 @@ def table(headers: Sequence[str], rows: Iterable[Sequence[object]], *, separator
     right-aligned; `separators` writes 1234567 as 1,234,567; None is shown as "-".
     Raises `ValueError` where a row has not as many cells as there are headers.
     """
-    cells = [[_cell(value, separators) for value in row] for row in rows]
+    cells = [[cell_text(value, separators=separators) for value in row] for row in rows]
     for index, row in enumerate(cells):
         if len(row) != len(headers):
             raise ValueError(f"row {index} of the table has {len(row)} cells for {len(headers)} headers")
-    right = [_is_numeric([row[column] for row in cells]) for column in range(len(headers))]
+    right = [is_numeric([row[column] for row in cells]) for column in range(len(headers))]
     names = [printable(header) for header in headers]
     text = _drawn_table(names, cells, right) if sys.stdout.isatty() else _plain_table(names, cells, right)
     encoding = getattr(sys.stdout, "encoding", None) or "utf-8"
@@ -45,7 +44,7 @@ def table(headers: Sequence[str], rows: Iterable[Sequence[object]], *, separator
 
 
 def number(value: float, *, separators: bool = True) -> str:
-    """Return a number as people read it: whole ones as they are, others with three decimals where that says something."""
+    """Return a number as people read it: integers whole, others with three decimals where that says something."""
     if isinstance(value, Integral):
         text = f"{int(value):,}"
     elif value == 0 or 0.001 <= abs(value) < 1000:
@@ -55,6 +54,11 @@ def number(value: float, *, separators: bool = True) -> str:
     else:
         text = f"{value:.2e}"
     return text if separators else text.replace(",", "")
+
+
+def percent(share: float, decimals: int = 1) -> str:
+    """Return a share between 0 and 1 as a percentage: 0.713 is "71.3 %"."""
+    return f"{100 * share:.{decimals}f} %"
 
 
 def duration(seconds: float) -> str:
@@ -73,6 +77,23 @@ def duration(seconds: float) -> str:
     return f"{hours // 24} d {hours % 24:02d} h"
 
 
+def cell_text(value: object, *, separators: bool) -> str:
+    """Return what a table shows for `value`."""
+    if value is None:
+        return "-"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, Real):
+        return number(int(value) if isinstance(value, Integral) else float(value), separators=separators)
+    return printable(str(value))
+
+
+def is_numeric(column: Sequence[str]) -> bool:
+    """Whether all cells of a column that say something are numbers, perhaps with a unit."""
+    told = [cell for cell in column if cell not in ("", "-")]
+    return bool(told) and all(_NUMBER.fullmatch(cell) for cell in told)
+
+
 def printable(text: str, *, keep: str = "") -> str:
     """Return `text` with what could steer a terminal, break a row or not be encoded written as an escape.
 
@@ -83,36 +104,25 @@ def printable(text: str, *, keep: str = "") -> str:
     )
 
 
+# A number, perhaps with a unit: glued to it (6.4K, 70%) or after a space (71.3 %, 12 ms, 97 images/s).
+_NUMBER = re.compile(r"[-+±−<]?\d[\d,]*(\.\d+)?(e[-+]?\d+)?([KMGTx%]| \S+)?|nan|-?inf")
+
+
 def _escape(character: str) -> str:
     return character.encode("unicode_escape").decode()
 
 
 def _talk(text: Text) -> None:
     """Write through today's `sys.stderr`: a live progress line puts itself there to move out of the way."""
-    Console(file=sys.stderr).print(text, soft_wrap=True)
-
-
-def _cell(value: object, separators: bool) -> str:
-    if value is None:
-        return "-"
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    if isinstance(value, Real):
-        return number(float(value) if not isinstance(value, Integral) else int(value), separators=separators)
-    return printable(str(value))
-
-
-# A number, perhaps with a unit: glued to it (6.4K, 70%) or after a space (71.3 %, 12 ms, 97 images/s).
-_NUMBER = re.compile(r"[-+±−<]?\d[\d,]*(\.\d+)?(e[-+]?\d+)?([KMGTx%]| \S+)?|nan|-?inf")
-
-
-def _is_numeric(column: Sequence[str]) -> bool:
-    told = [cell for cell in column if cell not in ("", "-")]
-    return bool(told) and all(_NUMBER.fullmatch(cell) for cell in told)
+    page = Console(file=sys.stderr, force_terminal=sys.stderr.isatty())
+    with page.capture() as capture:
+        page.print(text, soft_wrap=True)
+    sys.stderr.write(capture.get())
+    sys.stderr.flush()
 
 
 def _drawn_table(headers: Sequence[str], rows: Sequence[Sequence[str]], right: Sequence[bool]) -> str:
-    drawing = Table(box=SIMPLE_HEAD, pad_edge=False)
+    drawing = Table(box=SIMPLE_HEAD, pad_edge=False, show_edge=False)
     for header, is_number in zip(headers, right, strict=True):
         drawing.add_column(
             Text(header), justify="right" if is_number else "left", no_wrap=is_number, overflow="ellipsis"
@@ -128,11 +138,8 @@ def _drawn_table(headers: Sequence[str], rows: Sequence[Sequence[str]], right: S
 def _plain_table(headers: Sequence[str], rows: Sequence[Sequence[str]], right: Sequence[bool]) -> str:
     lines = [headers, *rows]
     widths = [max(cell_len(line[column]) for line in lines) for column in range(len(headers))]
-    text = io.StringIO()
-    for line in lines:
-        padded = [_pad(cell, width, side) for cell, width, side in zip(line, widths, right, strict=True)]
-        text.write("\t".join(padded).rstrip(" ") + "\n")
-    return text.getvalue().rstrip("\n")
+    padded = ([_pad(*cell) for cell in zip(line, widths, right, strict=True)] for line in lines)
+    return "\n".join("\t".join(line).rstrip(" ") for line in padded)
 
 
 def _pad(cell: str, width: int, right: bool) -> str:

@@ -1,0 +1,184 @@
+"""Pages, read back with the standard library's parser: what a browser would see, and that it would load nothing."""
+
+import subprocess
+import sys
+from html.parser import HTMLParser
+
+import jinja2
+import numpy as np
+import pytest
+
+from googlenet.reporting.html import Figure, Illustration, Recall, Table, between, render, share
+from googlenet.reporting.pictures import data_uri
+
+HOSTILE = "<script>alert('x')</script>\"><img src=x onerror=alert(1)>"
+PICTURE = data_uri(np.zeros((2, 2), np.uint8))
+VOID = {"meta", "img"}
+
+
+class Page(HTMLParser):
+    """The elements of a page, its text, and whether its tags are balanced."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__(convert_charrefs=True)
+        self.elements: list[tuple[str, dict[str, str | None]]] = []
+        self.words: list[str] = []
+        self.open: list[str] = []
+        self.feed(text)
+        self.close()
+        assert self.open == []
+
+    def handle_starttag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
+        self.elements.append((tag, dict(attributes)))
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+    def handle_data(self, text: str) -> None:
+        if self.open[-1:] != ["style"] and text.strip():
+            self.words.append(" ".join(text.split()))
+
+    def all(self, tag: str) -> list[dict[str, str | None]]:
+        return [attributes for name, attributes in self.elements if name == tag]
+
+
+def training(**values: object) -> Page:
+    return Page(render("training.html", **({"title": "t", "recalls": [], "mistakes": []} | values)))  # type: ignore[arg-type]
+
+
+def test_every_value_is_escaped() -> None:
+    text = render(
+        "training.html",
+        title=HOSTILE,
+        subtitle=HOSTILE,
+        figures=[Figure(HOSTILE, HOSTILE, HOSTILE, HOSTILE)],
+        charts=[Illustration(PICTURE, HOSTILE)],
+        tables=[Table([HOSTILE], [[HOSTILE]], HOSTILE)],
+        pictures={HOSTILE: [Illustration(HOSTILE, HOSTILE, True)]},
+        command=HOSTILE,
+        recipe={HOSTILE: HOSTILE},
+        versions={HOSTILE: HOSTILE},
+        hardware={HOSTILE: HOSTILE},
+        recalls=[Recall(HOSTILE, 1, 2, 0.5, (0.1, 0.9)), Recall(HOSTILE, 0, 0, None)],
+        mistakes=[Illustration(PICTURE, HOSTILE, False)],
+    )
+    page = Page(text)
+    assert "<script" not in text
+    assert page.all("script") == []
+    assert not any(name.startswith("on") for _, attributes in page.elements for name in attributes)
+    assert page.words.count(HOSTILE) == 23  # title and heading, and once each of the others
+
+
+def test_a_page_loads_nothing() -> None:
+    text = render("training.html", title="t", mistakes=[Illustration(PICTURE, "m", False)], recalls=[])
+    page = Page(text)
+    assert [image["src"] for image in page.all("img")] == [PICTURE]
+    assert {name for name, _ in page.elements}.isdisjoint({"script", "link", "iframe", "object", "embed", "a", "base"})
+    assert "http:" not in text
+    assert "https:" not in text
+    assert "url(" not in text
+    assert "@import" not in text
+    policies = [meta["content"] for meta in page.all("meta") if meta.get("http-equiv") == "Content-Security-Policy"]
+    assert policies == ["default-src 'none'; img-src data:; style-src 'unsafe-inline'"]
+
+
+def test_a_page_knows_dark_print_and_narrow() -> None:
+    text = render("page.html", title="t")
+    assert text.startswith("<!DOCTYPE html>")
+    assert "prefers-color-scheme: dark" in text
+    assert "@media print" in text
+    assert {"name": "viewport", "content": "width=device-width, initial-scale=1"} in Page(text).all("meta")
+
+
+def test_what_is_not_given_leaves_no_trace() -> None:
+    assert Page(render("page.html", title="only this")).words == ["only this", "only this"]
+    assert training().words == ["t", "t"]
+
+
+def test_a_report_says_all_in_order() -> None:
+    page = training(
+        title="googlenet on flowers",
+        figures=[share("top-1", 0.905, (0.8566, 0.9386), "200 images"), Figure("time", "12 min 03 s")],
+        charts=[Illustration(PICTURE, "loss and accuracy")],
+        recalls=[Recall("roses", 25, 40, 0.625, (0.47, 0.758))],
+        mistakes=[Illustration(PICTURE, "99.1 % tulips\ntruth: roses", False)],
+        tables=[Table(["head", "images"], [["classifier", 1234], ["auxiliary_4a", None]], "Heads")],
+        command="googlenet train flowers -o runs/flowers",
+        recipe={"epochs": 20, "averaging": None},
+        versions={"torch": "2.13.0"},
+        hardware={"processor": "2 cores"},
+    )
+    assert page.words[1:] == [
+        "googlenet on flowers",
+        *("top-1", "90.5 %", "95 % interval 85.7 to 93.9 %", "200 images", "time", "12 min 03 s"),
+        "loss and accuracy",
+        *("Recall of each class", "The worst first. The bar is the recall, the line through its end the interval."),
+        *("class", "recall", "0 to 100 %", "95 % interval", "right", "images"),
+        *("roses", "62.5 %", "47.0 to 75.8 %", "25", "40"),
+        *("The worst mistakes", "Where the network was surest and wrong.", "✗", "99.1 % tulips truth: roses"),
+        *("Heads", "head", "images", "classifier", "1,234", "auxiliary_4a", "-"),
+        *("How this was made", "googlenet train flowers -o runs/flowers"),
+        *("Recipe", "epochs", "20", "averaging", "none", "Versions", "torch", "2.13.0"),
+        *("Hardware", "processor", "2 cores"),
+    ]
+
+
+def test_the_worst_class_comes_first_and_one_without_images_last() -> None:
+    recalls = [Recall("a", 9, 10, 0.9), Recall("b", 0, 0, None), Recall("c", 0, 4, 0.0), Recall("d", 1, 2, 0.5)]
+    page = training(recalls=recalls)
+    assert [word for word in page.words if word in "abcd"] == ["c", "d", "a", "b"]
+
+
+def test_bars_and_intervals_have_the_lengths_of_their_values() -> None:
+    page = training(recalls=[Recall("roses", 25, 40, 0.625, (0.47, 0.758))])
+    styles = [span["style"] for span in page.all("span") if "style" in span]
+    assert styles == ["width: 62.50%", "left: 47.00%; width: 28.80%"]
+
+
+def test_many_classes_are_folded_after_forty() -> None:
+    page = training(recalls=[Recall(f"class {index}", index, 1000, index / 1000) for index in range(1000)])
+    assert "The other 960 classes" in page.words
+    assert len([word for word in page.words if word.startswith("class ")]) == 1000
+    folded = page.words.index("The other 960 classes")
+    assert page.words.index("class 39") < folded < page.words.index("class 40")
+    assert training(recalls=[Recall("x", 1, 2, 0.5)] * 40).all("details") == []
+
+
+def test_numbers_in_tables_stand_to_the_right() -> None:
+    page = Page(render("page.html", title="t", tables=[Table(["name", "n"], [["a", 1], ["b", 2.5]])]))
+    assert [cell.get("class") for cell in page.all("td")] == [None, "number"] * 2
+    assert [cell.get("class") for cell in page.all("th")] == [None, "number"]
+
+
+def test_pictures_are_marked_in_form_not_only_in_colour() -> None:
+    shown = [Illustration(PICTURE, "a", True), Illustration(PICTURE, "b", False), Illustration(PICTURE, "c")]
+    page = Page(render("page.html", title="t", pictures={"Answers": shown}))
+    assert page.words[2:] == ["Answers", "✓", "a", "✗", "b", "c"]
+    assert [mark["aria-label"] for mark in page.all("b")] == ["correct", "wrong"]
+    assert [figure["class"] for figure in page.all("figure")] == ["right", "wrong", "unknown"]
+
+
+def test_a_missing_value_is_an_error() -> None:
+    with pytest.raises(jinja2.UndefinedError, match="recalls"):
+        render("training.html", title="t", mistakes=[])
+
+
+def test_a_file_name_that_is_no_text_can_be_written() -> None:
+    render("page.html", title="a\udcffb").encode()
+    assert "a\\udcffb" in render("page.html", title="a\udcffb")
+
+
+def test_intervals_are_in_percent() -> None:
+    assert between((0.0645, 0.0689)) == "6.5 to 6.9 %"
+
+
+def test_the_kit_needs_no_torch_and_no_global_pyplot() -> None:
+    program = """
+import sys
+from googlenet.reporting import console, curves, html, pictures, progress, sheet
+print({"torch", "matplotlib.pyplot"} & sys.modules.keys())
+"""
+    finished = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert (finished.stdout, finished.stderr) == ("set()\n", "")
