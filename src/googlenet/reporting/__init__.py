@@ -1,4 +1,3 @@
 """How everything is shown: progress, tables, curves, sheets of pictures, self-contained HTML pages.
-
-Serves all sections of the paper and knows none. May import `errors`, `files`, `paper` and `randomness`; never torch.
-"""
+Serves every section of the paper: one kit for every report.
+May import `errors`, `files`, `paper` and `randomness`; never torch."""
