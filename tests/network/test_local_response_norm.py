@@ -1,14 +1,28 @@
 """The answers come from torch's own operator, from finite differences and from values worked by hand."""
 
+from collections.abc import Iterator
+
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 from torch.nn import functional
 
+from googlenet.errors import InputError
 from googlenet.network import local_response_norm as module
-from googlenet.network.local_response_norm import LocalResponseNorm, local_response_norm
+from googlenet.network import native
+from googlenet.network.local_response_norm import LocalResponseNorm, local_response_norm, prepare, use
+
+
+@pytest.fixture(autouse=True, params=["blocks", "fused"])
+def form(request: pytest.FixtureRequest) -> Iterator[str]:
+    """Every test of values runs in both forms."""
+    if request.param == "fused" and native.library("local_response_norm") is None:
+        pytest.skip("no C++ compiler here")
+    use(request.param)
+    yield request.param
+    use("blocks")
 
 
 def _images(
@@ -45,7 +59,7 @@ def test_hand_worked_values(channels: list[float], constants: tuple, expected: l
     torch.testing.assert_close(y, torch.tensor(expected).view(1, -1, 1, 1).expand(2, -1, 3, 3), rtol=1e-6, atol=1e-6)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     shape=st.tuples(st.integers(1, 4), st.integers(1, 40), st.integers(1, 9), st.integers(1, 9)),
     size=st.integers(1, 12),
@@ -116,3 +130,32 @@ def test_layer_says_its_constants_and_applies_them() -> None:
     x = _images((1, 16, 2, 2), False)
     torch.testing.assert_close(layer(x), local_response_norm(x, 11, 1e-4, 0.5, 2.0, divided=False))
     assert "size=11, alpha=0.0001, beta=0.5, k=2.0, divided=False" in repr(layer)
+
+
+def test_the_forms_agree_to_rounding_and_fused_is_really_used(form: str) -> None:
+    x = _images((2, 64, 17, 9), True)
+    use("blocks")
+    blocks = local_response_norm(x, 5, 1e-3, 0.75, 1.0)
+    use(form)
+    again = local_response_norm(x, 5, 1e-3, 0.75, 1.0)
+    torch.testing.assert_close(again, blocks, rtol=1e-6, atol=0)
+    assert torch.equal(again, blocks) == (form == "blocks")
+
+
+def test_under_a_compiler_the_definition_is_traced() -> None:
+    compiled = torch.compile(local_response_norm, backend="eager", fullgraph=True)
+    x = _images((2, 9, 5, 4), True)
+    torch.testing.assert_close(compiled(x, 4, 1e-2, 0.75, 1.0), local_response_norm(x, 4, 1e-2, 0.75, 1.0))
+
+
+def test_prepare_takes_what_it_is_told(form: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GOOGLENET_FORMS", f"local-response-norm={form}")
+    use("blocks")
+    choice = prepare()
+    assert (choice.form, choice.ground) == (form, "told")
+    assert module._computation.form == form
+
+
+def test_unknown_form_is_refused() -> None:
+    with pytest.raises(InputError, match="no form 'fast'; use blocks or fused"):
+        use("fast")

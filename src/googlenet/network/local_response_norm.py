@@ -6,13 +6,26 @@ For channel c with window sum s_c = sum of x_j^2 over the `size` channels around
 
 and, with g the gradient that arrives and t = g * x * d^-beta / d, the gradient is
 g * d^-beta - 2 * a * beta * x * (sum of t over the mirrored window). It needs x and g alone, so x is all that is kept.
+
+It is computed in one of two forms: `blocks`, a chain of torch's operations on blocks that stay in the cache, and
+`fused`, one pass in C++, which needs a compiler and is used after `prepare` or `use`. Under `torch.compile` neither is
+used, but the definition, which the compiler joins with its neighbours.
 """
+
+import ctypes
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
 from torch.autograd.function import FunctionCtx
 
-__all__ = ["LocalResponseNorm", "local_response_norm"]
+from googlenet import machine
+from googlenet.errors import InputError
+from googlenet.network import native
+
+__all__ = ["Form", "LocalResponseNorm", "local_response_norm", "prepare", "use"]
+
+Form = Literal["blocks", "fused"]
 
 
 def local_response_norm(x: Tensor, size: int, alpha: float, beta: float, k: float, divided: bool = True) -> Tensor:
@@ -42,13 +55,65 @@ class LocalResponseNorm(nn.Module):
         return f"size={self.size}, alpha={self.alpha}, beta={self.beta}, k={self.k}, divided={self.divided}"
 
 
+def prepare() -> machine.Choice:
+    """Find out which form is faster on this machine, forward and backward, and use it from now on in this process.
+
+    For commands and other long work: the first time it calls the compiler and measures, about three seconds together.
+    """
+    x = torch.rand(8, 64, 56, 56).contiguous(memory_format=torch.channels_last).requires_grad_()
+
+    def work(form: Form) -> None:
+        _computation.form = form
+        local_response_norm(x, 5, 1e-4, 0.75, 1.0).backward(x.detach())
+
+    forms = {"blocks": lambda: work("blocks")}
+    if native.library("local_response_norm") is not None:
+        forms["fused"] = lambda: work("fused")
+    before = _computation.form
+    try:
+        key = f"torch {torch.__version__}, {torch.get_num_threads()} threads"
+        choice = machine.choose("local-response-norm", forms, key=key)
+    finally:
+        _computation.form = before
+    use(choice.form)
+    return choice
+
+
+def use(form: str) -> None:
+    """Use a form from now on in this process: `blocks` or `fused` (of float32 and bfloat16 on a CPU; else blocks).
+
+    Raises `InputError` for another name, and for `fused` where there is no compiler.
+    """
+    if form not in ("blocks", "fused"):
+        raise InputError(f"local response normalisation has no form '{form}'; use blocks or fused")
+    if form == "fused" and native.library("local_response_norm") is None:
+        raise InputError("local response normalisation: fused needs a C++ compiler; install one or use blocks")
+    _computation.form = form
+
+
+class _Computation:
+    """The form in use, and the way to it."""
+
+    form: str = "blocks"
+
+    def __call__(self, x: Tensor, gradient: Tensor | None, constants: tuple[int, float, float, float]) -> Tensor:
+        if self.form == "fused" and x.device.type == "cpu" and x.dtype in (torch.float32, torch.bfloat16):
+            return _fused(x, gradient, *constants)
+        if gradient is None:
+            return _forward_in_blocks(x, *constants)
+        return _backward_in_blocks(x, gradient, *constants)
+
+
+_computation = _Computation()
+
+
 class _Function(torch.autograd.Function):
     @staticmethod
     def forward(ctx: FunctionCtx, x: Tensor, size: int, scale: float, beta: float, k: float) -> Tensor:
         x = _dense(x)
         ctx.save_for_backward(x)
         ctx.constants = (size, scale, beta, k)  # type: ignore[attr-defined]
-        return _forward_in_blocks(x, size, scale, beta, k)
+        return _computation(x, None, (size, scale, beta, k))
 
     @staticmethod
     @torch.autograd.function.once_differentiable
@@ -56,7 +121,7 @@ class _Function(torch.autograd.Function):
         (x,) = ctx.saved_tensors  # type: ignore[attr-defined]
         if gradient.stride() != x.stride():
             gradient = torch.empty_like(x).copy_(gradient)
-        return _backward_in_blocks(x, gradient, *ctx.constants), None, None, None, None  # type: ignore[attr-defined]
+        return _computation(x, gradient, ctx.constants), None, None, None, None  # type: ignore[attr-defined]
 
 
 def _expression(x: Tensor, size: int, scale: float, beta: float, k: float) -> Tensor:
@@ -76,6 +141,20 @@ def _inverse_power(d: Tensor, beta: float) -> Tensor:
         root = d.rsqrt()
         return root * root.sqrt()
     return d.rsqrt() if beta == 0.5 else d.pow(-beta)
+
+
+def _fused(x: Tensor, gradient: Tensor | None, size: int, scale: float, beta: float, k: float) -> Tensor:
+    """One pass over memory; see `data/local_response_norm.cpp`."""
+    library = native.library("local_response_norm")
+    assert library is not None
+    result = torch.empty_like(x)
+    shape = (ctypes.c_int64 * 3)(*_maps(x).shape)
+    library.local_response_norm(
+        *(ctypes.c_void_p(0 if tensor is None else tensor.data_ptr()) for tensor in (x, gradient, result)),
+        *(shape, ctypes.c_int64(size), ctypes.c_float(scale), ctypes.c_float(beta), ctypes.c_float(k)),
+        *(ctypes.c_int(x.dtype == torch.bfloat16), ctypes.c_int(torch.get_num_threads())),
+    )
+    return result
 
 
 # The form without a compiler. Blocks small enough for the cache go through a chain of simple operations that write

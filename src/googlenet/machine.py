@@ -1,0 +1,200 @@
+"""What this machine can do: measured and remembered, not believed.
+
+Which of several forms of a computation is the fastest depends on processor, compiler and load. `choose` runs them
+shortly in turns, remembers the winner in the user's cache folder and says once what it chose and why. Nothing here
+runs on import, and settings of the whole process (`keep_freed_memory`) are for commands alone.
+"""
+
+import ctypes
+import hashlib
+import json
+import logging
+import os
+import platform
+import sys
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from googlenet.errors import InputError
+from googlenet.files import atomic_write
+
+__all__ = ["Choice", "Processor", "cache_folder", "choose", "keep_freed_memory", "processor"]
+
+log = logging.getLogger("googlenet")
+
+
+@dataclass(frozen=True)
+class Processor:
+    """The processor of this machine; `instructions` are the vector sets that matter here, the widest last."""
+
+    model: str
+    architecture: str
+    cores: int
+    instructions: tuple[str, ...]
+
+    def __str__(self) -> str:
+        sets = ", ".join(self.instructions) or self.architecture
+        return f"{self.model}, {self.cores} core{'s' * (self.cores != 1)} ({sets})"
+
+    @property
+    def fingerprint(self) -> str:
+        """A name for files that hold only on such a processor; a cache folder may serve several machines."""
+        return hashlib.sha256(repr(self).encode()).hexdigest()[:16]
+
+
+@dataclass(frozen=True)
+class Choice:
+    """A form that was chosen, how long each form took (seconds), and on what ground."""
+
+    question: str
+    form: str
+    seconds: Mapping[str, float]
+    ground: Literal["measured", "remembered", "told", "only one"]
+
+    def __str__(self) -> str:
+        ground = {
+            "measured": "measured now",
+            "remembered": "as measured before on this machine",
+            "told": f"as {_VARIABLE} says",
+            "only one": "there is no other",
+        }[self.ground]
+        times = ", ".join(f"{form} {seconds * 1e3:.1f} ms" for form, seconds in self.seconds.items())
+        return f"{self.question}: {self.form}, {ground}{f' ({times})' if times else ''}"
+
+
+def processor() -> Processor:
+    """Describe the processor, with the cores that this process may use."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    model, flags = _linux_processor()
+    instructions = tuple(name for flag, name in _INSTRUCTIONS.items() if flag in flags)
+    return Processor(model or platform.processor() or "unknown processor", platform.machine(), cores, instructions)
+
+
+def cache_folder() -> Path:
+    """Return the folder for what can be made again: $GOOGLENET_CACHE, or `googlenet` in the user's cache folder."""
+    if given := os.environ.get("GOOGLENET_CACHE"):
+        return Path(given).expanduser()
+    if sys.platform == "darwin":
+        return Path.home() / "Library" / "Caches" / "googlenet"
+    if sys.platform == "win32":
+        return Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local") / "googlenet" / "Cache"
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "googlenet"
+
+
+def choose(question: str, forms: Mapping[str, Callable[[], Any]], *, key: str = "", rounds: int = 5) -> Choice:
+    """Return the fastest of the forms: as told, as remembered for this machine and `key`, or as measured now.
+
+    Each form is run once to warm up and then `rounds` times, in turns; its best time counts. `key` is what the answer
+    depends on beside the processor: versions, shapes, threads. `GOOGLENET_FORMS` (`question=form,...`) overrides;
+    `InputError` where it names no form that there is. What was chosen goes to the log, once in a process.
+    """
+    choice = _choose(question, forms, key, rounds)
+    if (question, choice.form) not in _said:
+        _said.add((question, choice.form))
+        log.info("%s", choice)
+    return choice
+
+
+def keep_freed_memory() -> bool:
+    """Tell the C library to keep freed memory instead of handing it back; for commands, before the first large tensor.
+
+    Large tensors otherwise cost a page fault for every 4 KiB, each time anew. Returns whether the library
+    understood (glibc on Linux does).
+    """
+    try:
+        library = ctypes.CDLL(None)
+        settings = ((-3, 1 << 30), (-1, (1 << 31) - 1), (-2, 1 << 28))  # M_MMAP_THRESHOLD, M_TRIM_THRESHOLD, M_TOP_PAD
+        library.gnu_get_libc_version  # noqa: B018  other C libraries accept mallopt and do nothing
+        understood = [library.mallopt(option, value) for option, value in settings]
+        return all(understood)
+    except (AttributeError, OSError, TypeError):
+        return False
+
+
+_VARIABLE = "GOOGLENET_FORMS"
+
+_INSTRUCTIONS = {
+    "avx2": "AVX2",
+    "avx512f": "AVX-512",
+    "avx512_vnni": "VNNI",
+    "avx512_bf16": "AVX-512 bfloat16",
+    "amx_bf16": "AMX bfloat16",
+    "asimd": "NEON",
+    "sve": "SVE",
+}
+"""Flags of /proc/cpuinfo and the names that people know."""
+
+
+def _linux_processor() -> tuple[str, set[str]]:
+    """Return model name and flags from /proc/cpuinfo; empty where there is none."""
+    try:
+        text = Path("/proc/cpuinfo").read_text(errors="replace")
+    except OSError:
+        return "", set()
+    lines = (line.partition(":") for line in text.splitlines())
+    fields = {name.strip(): value.strip() for name, _, value in lines}
+    return fields.get("model name", ""), set((fields.get("flags") or fields.get("Features") or "").split())
+
+
+def _choose(question: str, forms: Mapping[str, Callable[[], Any]], key: str, rounds: int) -> Choice:
+    told = _told().get(question)
+    if told is not None:
+        if told not in forms:
+            raise InputError(f"{_VARIABLE}: '{told}' is no form of {question} here; there is {', '.join(forms)}")
+        return Choice(question, told, {}, "told")
+    if len(forms) == 1:
+        return Choice(question, next(iter(forms)), {}, "only one")
+    memory = cache_folder() / f"machine-{processor().fingerprint}.json"
+    entry = f"{question}; {key}" if key else question
+    remembered = _read(memory).get(entry)
+    if isinstance(remembered, dict) and remembered.keys() == forms.keys():
+        return Choice(question, min(remembered, key=remembered.__getitem__), remembered, "remembered")
+    seconds = _measure(forms, rounds)
+    _remember(memory, entry, seconds)
+    return Choice(question, min(seconds, key=seconds.__getitem__), seconds, "measured")
+
+
+def _told() -> dict[str, str]:
+    """Read the overriding variable: `question=form,question=form`."""
+    told = {}
+    for part in filter(None, os.environ.get(_VARIABLE, "").split(",")):
+        question, equals, form = part.partition("=")
+        if not equals:
+            raise InputError(f"{_VARIABLE}: '{part}' must read QUESTION=FORM")
+        told[question.strip()] = form.strip()
+    return told
+
+
+def _measure(forms: Mapping[str, Callable[[], Any]], rounds: int) -> dict[str, float]:
+    for form in forms.values():
+        form()
+    best = dict.fromkeys(forms, float("inf"))
+    for _ in range(rounds):
+        for name, form in forms.items():
+            start = time.perf_counter()
+            form()
+            best[name] = min(best[name], time.perf_counter() - start)
+    return best
+
+
+def _read(memory: Path) -> dict[str, Any]:
+    """What was measured before; nothing where the file is not there or damaged, since it can be measured again."""
+    try:
+        value = json.loads(memory.read_bytes())
+    except (OSError, ValueError):
+        return {}
+    return value if isinstance(value, dict) else {}
+
+
+def _remember(memory: Path, entry: str, seconds: dict[str, float]) -> None:
+    try:
+        with atomic_write(memory) as file:
+            file.write(json.dumps(_read(memory) | {entry: seconds}, indent=1).encode())
+    except InputError as error:
+        log.warning("%s; it will be measured again next time", error)
+
+
+_said: set[tuple[str, str]] = set()
