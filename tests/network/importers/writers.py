@@ -74,3 +74,57 @@ def caffe_arrays(specification: Specification, *, heads: bool = False, seed: int
             arrays[f"{name}.weight"] = random.standard_normal(node.weight, np.float32) * 0.1
             arrays[f"{name}.bias"] = random.standard_normal(node.weight[:1], np.float32) * 0.1
     return arrays
+
+
+def google_arrays(specification: Specification, *, heads: bool = False, seed: int = 0) -> dict[str, np.ndarray]:
+    """Random weights for Google's network under its names, [height, width, in, out] and [in, out] as in its graph."""
+    random = np.random.Generator(np.random.Philox(seed))
+    arrays = {}
+    for node in expand(specification, auxiliary=heads):
+        if node.weight:
+            name = google_name(node.name)
+            order = (2, 3, 1, 0) if len(node.weight) == 4 else (1, 0)
+            arrays[f"{name}_w"] = random.standard_normal([node.weight[axis] for axis in order], np.float32) * 0.1
+            arrays[f"{name}_b"] = random.standard_normal(node.weight[0], np.float32) * 0.1
+    return arrays
+
+
+def google_name(node: str) -> str:
+    for ours, theirs in (
+        ("conv1/7x7", "conv2d0"),
+        ("conv2/3x3_reduce", "conv2d1"),
+        ("conv2/3x3", "conv2d2"),
+        ("inception_", "mixed"),
+        ("_reduce", "_bottleneck"),
+        ("pool_proj", "pool_reduce"),
+        ("auxiliary_4a/conv", "head0_bottleneck"),
+        ("auxiliary_4d/conv", "head1_bottleneck"),
+        ("auxiliary_4a/fc", "nn0"),
+        ("auxiliary_4d/fc", "nn1"),
+        ("auxiliary_4a/classifier", "softmax0"),
+        ("auxiliary_4d/classifier", "softmax1"),
+        ("classifier", "softmax2"),
+    ):
+        node = node.replace(ours, theirs)
+    return node.replace("/", "_")
+
+
+def constant(name: str, array: np.ndarray, numbers: bytes | None = None, kind: int = 1) -> bytes:
+    """TensorFlow's GraphDef.node with a Const; `numbers` is `tensor_content` unless given."""
+    shape = b"".join(field(2, field(1, int(size))) for size in array.shape)
+    tensor = field(1, kind) + field(2, shape) + (packed(4, array) if numbers is None else numbers)
+    attributes = [(b"dtype", field(6, kind)), (b"value", field(8, tensor))]
+    written = b"".join(field(5, field(1, key) + field(2, value)) for key, value in attributes)
+    return field(1, field(1, name.encode()) + field(2, b"Const") + written)
+
+
+def operation(name: str, kind: str, *inputs: str) -> bytes:
+    names = b"".join(field(3, one.encode()) for one in inputs)
+    return field(1, field(1, name.encode()) + field(2, kind.encode()) + names)
+
+
+def graph(arrays: Mapping[str, np.ndarray]) -> bytes:
+    """A whole GraphDef."""
+    nodes = [constant(name, array) for name, array in arrays.items()]
+    conv = operation("conv2d0_pre_relu/conv", "Conv2D", "input", "conv2d0_w")
+    return b"".join([operation("input", "Placeholder"), *nodes, conv, field(4, field(1, 21))])
