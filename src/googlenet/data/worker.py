@@ -1,0 +1,100 @@
+"""The process that makes batches beside the training process: reads tasks from its input, writes batches to its output.
+
+It is started as a program of its own (see `loader`), not as a fork: nothing of the parent is copied or imported again,
+it works from notebooks and unguarded scripts, needs no shared memory, and ends by itself when its parent does.
+"""
+
+import ctypes
+import os
+import pickle
+import queue
+import signal
+import sys
+import threading
+import traceback
+from dataclasses import replace
+from typing import IO, Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from googlenet.data.dataset import Dataset
+from googlenet.data.sampler import Planned
+from googlenet.data.samples import Samples, make_batch
+from googlenet.errors import InputError
+
+__all__ = ["main", "receive", "send"]
+
+_LENGTH_BYTES = 8
+
+
+def send(stream: IO[bytes], message: Any, pixels: NDArray[np.uint8] | None = None) -> None:
+    """Write a message, and after it the bytes of `pixels` as they are."""
+    content = pickle.dumps(message)
+    stream.write(len(content).to_bytes(_LENGTH_BYTES, "little") + content)
+    if pixels is not None:
+        stream.write(pixels.reshape(-1).data)
+    stream.flush()
+
+
+def receive(stream: IO[bytes]) -> Any:
+    """Read a message that this process's own parent or child has sent; `EOFError` where the other side has ended."""
+    header = stream.read(_LENGTH_BYTES)
+    if len(header) < _LENGTH_BYTES:
+        raise EOFError
+    content = stream.read(int.from_bytes(header, "little"))
+    return pickle.loads(content)
+
+
+def main() -> None:
+    """Make batches until the parent closes the connection or ends."""
+    tasks_stream, results = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
+    os.dup2(2, 1)  # whatever a library prints must not get among the batches
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # an interrupt is the parent's to handle
+    cv2.setNumThreads(1)
+    _keep_memory()
+    dataset, samples, skip_bad_images = receive(tasks_stream)
+    tasks: queue.SimpleQueue[Any] = queue.SimpleQueue()
+    threading.Thread(target=_take_tasks, args=(tasks_stream, tasks), daemon=True).start()
+    while True:
+        answer, images = _answer(dataset, samples, tasks.get(), skip_bad_images)
+        try:
+            send(results, answer, images)
+        except OSError:  # the parent is gone
+            os._exit(0)
+
+
+def _answer(
+    dataset: Dataset, samples: Samples, planned: Planned, skip_bad_images: bool
+) -> tuple[tuple[str, Any], NDArray[np.uint8] | None]:
+    """Make a batch: its message and its pixels, or what went wrong."""
+    try:
+        batch = make_batch(dataset, samples, planned, skip_bad_images)
+    except InputError as error:
+        return ("bad input", str(error)), None
+    except Exception:
+        return ("failure", traceback.format_exc()), None
+    return ("batch", replace(batch, images=batch.images[:0])), batch.images
+
+
+def _take_tasks(stream: IO[bytes], tasks: "queue.SimpleQueue[Any]") -> None:
+    """Read ahead, so that the parent never waits to hand out a task; end the process when the parent is gone."""
+    try:
+        while True:
+            tasks.put(receive(stream))
+    finally:
+        os._exit(0)
+
+
+def _keep_memory() -> None:
+    """Let glibc keep freed memory: pictures come and go, and taking each anew from the system costs page faults."""
+    if sys.platform == "linux":
+        libc = ctypes.CDLL(None)
+        if hasattr(libc, "mallopt"):
+            libc.mallopt(-3, 1 << 30)  # M_MMAP_THRESHOLD
+            libc.mallopt(-1, 1 << 30)  # M_TRIM_THRESHOLD
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,207 @@
+"""Batches: the same bytes whoever makes them, bad images never in silence, no process left behind."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from googlenet.data.dataset import Subset
+from googlenet.data.digits import Digits
+from googlenet.data.loader import Batch, Loader, default_workers
+from googlenet.data.sampler import InOrder, Sampler
+from googlenet.data.samples import EvaluationSamples, TrainingSamples
+from googlenet.errors import InputError
+from googlenet.images.crops import SCHEMES
+from googlenet.images.decoding import decode
+from googlenet.images.preprocessing import prepare
+from googlenet.network.specification import Pixels, Resize
+
+DIGITS = Subset(Digits("train"), range(0, 1400, 7))
+SAMPLES = TrainingSamples((20, 24), seed=5, sampling=SCHEMES["paper"], distortion="howard")
+
+
+class WithBadImages(Subset):
+    """Digits of which some are not images any more."""
+
+    def read(self, index: int) -> bytes:
+        return b"no image" if index % 50 == 7 else super().read(index)
+
+
+def content(batch: Batch) -> tuple:
+    return (
+        batch.epoch,
+        batch.step,
+        batch.images.numpy().tobytes(),
+        batch.labels.tolist(),
+        batch.indices.tolist(),
+        batch.bad,
+    )
+
+
+def batches(workers: int, dataset=DIGITS, skip: bool = False, start=(0, 0), stop=3, batch_size=32) -> list[tuple]:
+    plan = Sampler(dataset.labels, batch_size, seed=5)
+    with Loader(dataset, SAMPLES, plan, workers=workers, skip_bad_images=skip) as loader:
+        return [content(batch) for batch in loader.batches(*start, stop=stop)]
+
+
+def children() -> list[int]:
+    return [int(pid) for pid in Path(f"/proc/self/task/{os.getpid()}/children").read_text().split()]
+
+
+def test_the_same_bytes_with_any_number_of_workers_from_any_place():
+    alone = batches(0)
+    assert len(alone) == 18
+    assert len({one[2] for one in alone}) == 18
+    assert batches(1) == alone
+    assert batches(2) == alone
+    assert batches(2, start=(1, 5)) == alone[11:]
+    assert batches(0, start=(1, 5)) == alone[11:]
+
+
+def test_shapes_and_labels():
+    plan = Sampler(DIGITS.labels, 32, seed=5)
+    batch = next(Loader(DIGITS, SAMPLES, plan).batches())
+    assert batch.images.shape == (32, 20, 24, 3)
+    assert batch.images.dtype == torch.uint8
+    assert batch.labels.dtype == torch.int64
+    assert batch.labels.tolist() == DIGITS.labels[batch.indices.numpy()].tolist()
+    assert batch.indices.tolist() == plan.order(0)[:32].tolist()
+    assert batch.waited > 0
+
+
+def test_what_a_sample_looks_like_depends_on_seed_epoch_and_draw_alone():
+    data, name = DIGITS.read(3), DIGITS.name(3)
+    one = SAMPLES.make(data, name, 2, 3)
+    for size in (16, 50):
+        plan = Sampler(DIGITS.labels, size, seed=5)
+        for batch in Loader(DIGITS, SAMPLES, plan).batches(2, stop=3):
+            if 3 in batch.indices.tolist():
+                assert np.array_equal(batch.images[batch.indices.tolist().index(3)].numpy(), one)
+    assert not np.array_equal(SAMPLES.make(data, name, 3, 3), one)
+    assert not np.array_equal(SAMPLES.make(data, name, 2, 3 + len(DIGITS)), one)  # a repetition, under --balance
+    assert not np.array_equal(TrainingSamples((20, 24), 6, distortion="howard").make(data, name, 2, 3), one)
+
+
+def test_an_iterator_left_early_costs_nothing():
+    with Loader(DIGITS, SAMPLES, Sampler(DIGITS.labels, 32, seed=5), workers=2) as loader:
+        first = [content(batch) for batch in islice(loader.batches(stop=None), 4)]
+        assert [content(batch) for batch in islice(loader.batches(stop=None), 4)] == first
+        assert [content(batch) for batch in islice(loader.batches(0, 2, stop=None), 2)] == first[2:]
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_a_bad_image_is_an_error_with_its_name(workers):
+    dataset = WithBadImages(DIGITS, range(200))
+    with pytest.raises(InputError, match=r"digits/\d{4}.png: not a JPEG"):
+        batches(workers, dataset)
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_skipped_images_are_listed_and_never_replaced(workers):
+    dataset = WithBadImages(DIGITS, range(200))
+    plan = Sampler(dataset.labels, 40, seed=5)
+    with Loader(dataset, SAMPLES, plan, workers=workers, skip_bad_images=True) as loader:
+        shown = []
+        for batch in loader.batches(stop=2):
+            shown += batch.indices.tolist()
+            assert len(batch.images) + len(batch.bad) == 40
+            assert len(batch.images) == len(batch.labels) == len(batch.indices)
+        bad = {dataset.name(index) for index in (7, 57, 107, 157)}
+        assert set(loader.bad_images) == bad
+        assert all("not a JPEG" in reason for reason in loader.bad_images.values())
+    assert sorted(shown) == sorted(2 * [index for index in range(200) if index % 50 != 7])
+
+
+@pytest.mark.parametrize("workers", [0, 1])
+def test_a_batch_of_bad_images_is_empty(workers):
+    dataset = WithBadImages(DIGITS, range(200))
+    [only] = batches(workers, Subset(dataset, [7, 57]), skip=True, stop=1, batch_size=2)
+    assert only[3:5] == ([], [])
+    assert len(only[5]) == 2
+
+
+def test_evaluation_is_in_order_with_the_networks_own_pixels():
+    pixels = Pixels(resize=Resize(geometry="squash", size=16))
+    samples = EvaluationSamples((12, 12), pixels)
+    with Loader(DIGITS, samples, InOrder(len(DIGITS), 64), workers=1) as loader:
+        seen = list(loader.batches())
+    assert torch.cat([batch.indices for batch in seen]).tolist() == list(range(200))
+    assert [len(batch.labels) for batch in seen] == [64, 64, 64, 8]
+    expected = prepare(decode(DIGITS.read(70)), pixels, (12, 12))
+    assert np.array_equal(seen[1].images[6].numpy(), expected)
+
+
+def test_closing_leaves_no_process():
+    before = children()
+    loader = Loader(DIGITS, SAMPLES, Sampler(DIGITS.labels, 32, seed=5), workers=2)
+    started = set(children()) - set(before)
+    assert len(started) == 2
+    next(loader.batches())
+    loader.close()
+    assert not started & set(children())
+    loader.close()
+
+
+def test_a_killed_worker_is_reported():
+    before = children()
+    with Loader(DIGITS, SAMPLES, Sampler(DIGITS.labels, 32, seed=5), workers=1) as loader:
+        made = loader.batches(stop=None)
+        next(made)
+        [worker] = set(children()) - set(before)
+        os.kill(worker, signal.SIGKILL)
+        with pytest.raises(InputError, match=r"worker process ended unexpectedly \(exit status -9\)"):
+            for _ in made:
+                pass
+
+
+SCRIPT = """
+import sys, time
+from googlenet.data.digits import Digits
+from googlenet.data.loader import Loader
+from googlenet.data.sampler import Sampler
+from googlenet.data.samples import TrainingSamples
+
+digits = Digits()
+loader = Loader(digits, TrainingSamples((64, 64), 1), Sampler(digits.labels, 64, 1), workers=2)
+for batch in loader.batches(stop=None):
+    print(*(worker._process.pid for worker in loader._workers._workers), flush=True)
+"""
+
+
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGKILL])
+def test_workers_end_with_an_unguarded_script(how):
+    script = subprocess.Popen([sys.executable, "-c", SCRIPT], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    workers = [int(pid) for pid in script.stdout.readline().split()]
+    assert len(workers) == 2
+    script.send_signal(how)
+    start = time.monotonic()
+    _, errors = script.communicate(timeout=10)
+    assert script.returncode in (-how, 1, 130)
+    assert time.monotonic() - start < 5
+    assert errors.count("Traceback") == (how == signal.SIGINT)  # the script's own; the workers say nothing
+    while any(alive(pid) for pid in workers):
+        assert time.monotonic() - start < 5
+        time.sleep(0.02)
+
+
+def alive(pid: int) -> bool:
+    try:
+        return "State:\tZ" not in Path(f"/proc/{pid}/status").read_text()
+    except OSError:
+        return False
+
+
+def test_workers_do_without_torch():
+    code = "import sys, googlenet.data.worker; sys.exit('torch' in sys.modules)"
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_default_workers():
+    assert 0 <= default_workers() <= 8
