@@ -1,0 +1,57 @@
+"""The complete system of "Going deeper with convolutions" (Szegedy et al., 2014).
+
+The public names are resolved when they are first used, so that importing the package imports no torch.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0"
+
+_HOMES = {
+    "Answer": "googlenet.prediction.results",
+    "Checkpoint": "googlenet.network.checkpoint",
+    "Class": "googlenet.network.classes",
+    "InputError": "googlenet.errors",
+    "Model": "googlenet.prediction.model",
+    "Network": "googlenet.network.module",
+    "Prediction": "googlenet.prediction.results",
+    "Recipe": "googlenet.training.recipe",
+    "Specification": "googlenet.network.specification",
+    "cost": "googlenet.network.cost",
+    "create": "googlenet.network.creation",
+    "import_weights": "googlenet.network.importers:read",
+    "load": "googlenet.prediction.model",
+    "specification": "googlenet.network.zoo",
+    "train": "googlenet.training.run",
+}
+
+__all__ = ["__version__", *_HOMES]
+
+if TYPE_CHECKING:
+    from googlenet.errors import InputError as InputError
+    from googlenet.network.checkpoint import Checkpoint as Checkpoint
+    from googlenet.network.classes import Class as Class
+    from googlenet.network.cost import cost as cost
+    from googlenet.network.creation import create as create
+    from googlenet.network.importers import read as import_weights
+    from googlenet.network.module import Network as Network
+    from googlenet.network.specification import Specification as Specification
+    from googlenet.network.zoo import specification as specification
+    from googlenet.prediction.model import Model as Model
+    from googlenet.prediction.model import load as load
+    from googlenet.prediction.results import Answer as Answer
+    from googlenet.prediction.results import Prediction as Prediction
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'googlenet' has no attribute '{name}'")
+    module, _, attribute = _HOMES[name].partition(":")
+    value = getattr(import_module(module), attribute or name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_HOMES})

@@ -1,0 +1,125 @@
+"""The command line: `googlenet COMMAND ...`. Finds the command, reads its options, and turns errors into one line."""
+
+import contextlib
+import importlib
+import io
+import logging
+import os
+import re
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+from googlenet.errors import InputError
+
+__all__ = ["COMMANDS", "main", "parse"]
+
+COMMANDS = {
+    "summary": "Table 1 for any network: rows, parameters, multiply-adds, memory, the paper's figures beside ours",
+    "import": "Caffe, torchvision or Google weights to a checkpoint",
+    "predict": "classes and probabilities of images, folders, patterns",
+    "embed": "features of images, folders, patterns",
+    "demo": "the whole path on embedded real images, no download",
+}
+"""Each command and what it does; its module in `googlenet.commands` has a dataclass `Options` and a function `run`."""
+
+INTERRUPTED = 130
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; return 0, 1 (some inputs failed), 2 (nothing could be begun) or 130 (interrupted)."""
+    arguments = list(sys.argv[1:] if arguments is None else arguments)
+    _speak_through_console()
+    try:
+        if not arguments or arguments[0] in ("-h", "--help", "help"):
+            print(_overview())
+            return 0 if arguments else 2
+        if arguments[0] == "--version":
+            from googlenet.versions import hardware, versions
+
+            print("\n".join(f"{name} {version}" for name, version in versions().items()))
+            print(hardware())
+            return 0
+        return _run(arguments[0], arguments[1:])
+    except InputError as error:
+        print(f"googlenet: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("googlenet: interrupted", file=sys.stderr)
+        return INTERRUPTED
+    except BrokenPipeError:
+        # Whoever read our output has closed it (`| head`); Python must not try to flush the rest at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+
+
+def parse(options: type[Any], command: str, arguments: Sequence[str]) -> Any:
+    """Read a command's options into its dataclass; raises `InputError` with one line where they do not fit."""
+    import tyro
+
+    complaint = io.StringIO()
+    try:
+        with contextlib.redirect_stderr(complaint):
+            return tyro.cli(
+                options,
+                prog=f"googlenet {command}",
+                args=list(arguments),
+                config=(tyro.conf.FlagCreatePairsOff, tyro.conf.HelptextFromCommentsOff),
+            )
+    except SystemExit as stop:
+        if stop.code in (0, None):
+            raise
+        raise InputError(f"{_first_sentence(complaint.getvalue())}; see googlenet {command} --help") from None
+
+
+def _run(command: str, arguments: Sequence[str]) -> int:
+    if command not in COMMANDS:
+        raise InputError(f"'{command}' is no command; there are {', '.join(COMMANDS)}")
+    # `import` is a word of Python's own; the module is called `import_`.
+    module = importlib.import_module(f"googlenet.commands.{'import_' if command == 'import' else command}")
+    return module.run(parse(module.Options, command, arguments))
+
+
+def _overview() -> str:
+    width = max(map(len, COMMANDS))
+    lines = [f"  {name:{width}}  {purpose}" for name, purpose in COMMANDS.items()]
+    return "\n".join(
+        [
+            "usage: googlenet COMMAND ...   (googlenet COMMAND --help says more; googlenet --version)",
+            "",
+            'The complete system of "Going deeper with convolutions" (Szegedy et al., 2014).',
+            "",
+            *lines,
+        ]
+    )
+
+
+def _first_sentence(box: str) -> str:
+    """Take the message out of the frame in which tyro draws its complaints."""
+    lines = [re.sub(r"[│╭╮╰╯]", "", line).strip() for line in box.splitlines()[1:]]
+    message: list[str] = []
+    for line in lines:
+        if line and set(line) <= {"─"}:
+            break
+        message.append(line)
+    text = " ".join(part for part in message if part).partition(" Got errors: ")[0]
+    return text.rstrip(".") or "the options cannot be read"
+
+
+def _speak_through_console() -> None:
+    """Warnings of the package go to stderr as one line each, above a live progress line."""
+
+    class Handler(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            from googlenet.reporting.console import say, warn
+
+            (warn if record.levelno >= logging.WARNING else say)(record.getMessage())
+
+    log = logging.getLogger("googlenet")
+    log.setLevel(logging.INFO)
+    log.handlers[:] = [Handler()]
+    log.propagate = False
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,44 @@
+"""`googlenet embed`: the features of images at any row, for whatever comes after."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import numpy as np
+from tyro.conf import Positional, arg
+
+from googlenet.files import atomic_write
+from googlenet.images.finding import display_name, find_images, image_arguments
+from googlenet.prediction.model import BATCH, load
+from googlenet.reporting.progress import Progress
+
+
+@dataclass(frozen=True)
+class Options:
+    """Write the features of images to a .npz file: `files`, and `features` float32 [N, channels, height, width]."""
+
+    weights: Annotated[Positional[Path], arg(metavar="WEIGHTS")]
+    """A checkpoint."""
+    images: Annotated[Positional[tuple[str, ...]], arg(metavar="IMAGE...")]
+    """Images, folders, patterns; - reads a list from standard input, one path a line."""
+    output: Annotated[Path, arg(aliases=["-o"], metavar="OUT")]
+    """The .npz file to write."""
+    at: Annotated[str, arg(metavar="ROW")] = "pool5"
+    """Which row or layer, by the paper's names: pool5, inception_5b, inception_3a/3x3_reduce."""
+
+
+def run(options: Options) -> int:
+    """Compute the features batch by batch and write them."""
+    model = load(options.weights)
+    paths = find_images(image_arguments(options.images))
+    parts = []
+    with Progress("embedding", total=len(paths)) as progress:
+        for start in range(0, len(paths), BATCH):
+            batch = paths[start : start + BATCH]
+            parts.append(model.features(batch, at=options.at))
+            progress.update(len(batch))
+    features = np.concatenate(parts)
+    with atomic_write(options.output) as file:
+        np.savez(file, files=np.array([display_name(path) for path in paths]), features=features)
+    print(f"{options.output}: {options.at} of {len(paths)} images, {list(features.shape)}")
+    return 0

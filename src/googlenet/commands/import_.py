@@ -1,0 +1,47 @@
+"""`googlenet import`: public weights of other programs to a checkpoint, and what was found in them."""
+
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Annotated
+
+from tyro.conf import Positional, arg
+
+from googlenet.network import importers
+from googlenet.network.checkpoint import save
+from googlenet.network.classes import read_classes
+from googlenet.reporting.console import say, warn
+
+
+@dataclass(frozen=True)
+class Options:
+    """Turn Caffe's, torchvision's or Google's GoogLeNet weights into a checkpoint."""
+
+    file: Annotated[Positional[Path], arg(metavar="FILE")]
+    """A .caffemodel, .pb, .npz, .pth or .safetensors file; its kind is told by its content."""
+    output: Annotated[Path, arg(aliases=["-o"], metavar="OUT")]
+    """The checkpoint to write."""
+    classes: Path | None = None
+    """A file with one class a line, in the order of the outputs (default: ILSVRC's, which come with the package)."""
+    json: bool = False
+    """Print what was found, used and left as one JSON object."""
+
+
+def run(options: Options) -> int:
+    """Import, save, and say what was found."""
+    classes = None if options.classes is None else read_classes(options.classes)
+    checkpoint, report = importers.read(options.file, classes)
+    save(options.output, checkpoint)
+    for warning in report.warnings:
+        warn(warning)
+    if options.json:
+        print(json.dumps(asdict(report)))
+        return 0
+    parameters = sum(tensor.numel() for tensor in checkpoint.weights.values())
+    say(f"{options.file}: {len(report.found)} arrays found, {len(report.used)} used, {len(report.left)} left")
+    for name in report.left:
+        say(f"  left: {name}")
+    print(
+        f"{options.output}: {checkpoint.specification.name}, {parameters:,} numbers, {len(checkpoint.classes)} classes"
+    )
+    return 0

@@ -1,0 +1,80 @@
+"""`googlenet predict`: the classes of images, folders, patterns, or of a list on standard input."""
+
+import csv
+import json
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+from tyro.conf import Positional, arg
+
+from googlenet.errors import InputError
+from googlenet.images.finding import find_images, image_arguments
+from googlenet.prediction.model import load
+from googlenet.prediction.results import Answer
+from googlenet.reporting.console import percent, printable, say
+from googlenet.reporting.progress import Progress
+
+
+@dataclass(frozen=True)
+class Options:
+    """Classify images: one centre crop each, prepared as the weights say."""
+
+    weights: Annotated[Positional[Path], arg(metavar="WEIGHTS")]
+    """A checkpoint (`googlenet import` makes one of public weights)."""
+    images: Annotated[Positional[tuple[str, ...]], arg(metavar="IMAGE...")]
+    """Images, folders, patterns; - reads a list from standard input, one path a line."""
+    top: int = 5
+    """How many classes to print for each image."""
+    batch_size: int = 32
+    """How many images go through the network at once."""
+    json: bool = False
+    """Print one JSON object a line for each image (docs/json.md)."""
+    csv: bool = False
+    """Print rows of file, rank, index, id, name, probability."""
+
+
+def run(options: Options) -> int:
+    """Print an answer for each image; name those that could not be read and return 1 for them."""
+    if options.json and options.csv:
+        raise InputError("--json and --csv say two things; give one of them")
+    model = load(options.weights)
+    paths = find_images(image_arguments(options.images))
+    write = _json if options.json else _csv_writer() if options.csv else _text
+    failed = 0
+    with Progress("predicting", total=len(paths)) as progress:
+        for answer in model.predict(paths, top=options.top, batch_size=options.batch_size):
+            if answer.error is not None:
+                failed += 1
+                say(answer.error)
+            with progress.aside():
+                write(answer)
+            progress.update()
+    if failed:
+        say(f"{failed} of {len(paths)} images could not be read")
+    return 1 if failed else 0
+
+
+def _json(answer: Answer) -> None:
+    print(json.dumps(answer.to_json(), ensure_ascii=False))
+
+
+def _csv_writer() -> Callable[[Answer], None]:
+    rows = csv.writer(sys.stdout, lineterminator="\n")
+    rows.writerow(["file", "rank", "index", "id", "name", "probability"])
+
+    def write(answer: Answer) -> None:
+        for place, found in enumerate(answer.predictions, start=1):
+            rows.writerow([answer.file, place, found.index, found.id, found.name, f"{found.probability:.6g}"])
+
+    return write
+
+
+def _text(answer: Answer) -> None:
+    if answer.error is None:
+        print(answer.file)
+        for found in answer.predictions:
+            name = found.name if found.id == found.name else f"{found.name}  ({found.id})"
+            print(f"  {percent(found.probability):>8}  {printable(name)}")

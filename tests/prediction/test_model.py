@@ -1,0 +1,180 @@
+"""Against Caffe's own layer outputs and the public reference predictions on ImageNet photographs."""
+
+import csv
+import subprocess
+import sys
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+import googlenet
+from googlenet.errors import InputError
+from googlenet.network.checkpoint import Checkpoint, numbered_classes, save
+from googlenet.network.classes import Class
+from googlenet.network.initialization import initialise
+from googlenet.network.module import Network
+from googlenet.network.zoo import specification
+from googlenet.prediction.results import Answer, Prediction, rank
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """Weights of a tiny network and a few pictures."""
+    folder = tmp_path_factory.mktemp("prediction")
+    network = Network(specification("googlenet-tiny", classes=3))
+    initialise(network, seed=2)
+    classes = (Class("n1", "crane"), Class("n2", "crane"), Class("n3", "cup"))
+    save(folder / "tiny.safetensors", Checkpoint(network.specification, classes, network.state_dict()))
+    rng = np.random.default_rng(0)
+    for index in range(5):
+        pixels = rng.integers(0, 256, (40 + index, 50, 3), dtype=np.uint8)
+        Image.fromarray(pixels).save(folder / f"{index}.png")
+    (folder / "broken.png").write_bytes((folder / "0.png").read_bytes()[:500])
+    return folder
+
+
+@pytest.fixture(scope="module")
+def model(folder):
+    return googlenet.load(folder / "tiny.safetensors")
+
+
+def test_three_lines_of_python(folder):
+    model = googlenet.load(folder / "tiny.safetensors")
+    for answer in model.predict([folder / "0.png", folder / "1.png"], top=3):
+        print(answer.file, answer.best.name, f"{answer.best.probability:.1%}")
+        assert sum(found.probability for found in answer.predictions) == pytest.approx(1, abs=1e-6)
+        assert answer.best.probability == max(found.probability for found in answer.predictions)
+
+
+def test_the_batch_size_changes_nothing(model, folder):
+    paths = [folder / f"{index}.png" for index in range(5)]
+    one, five = (list(model.predict(paths, batch_size=size)) for size in (1, 5))
+    assert [answer.file for answer in one] == [str(path) for path in paths]
+    for first, second in zip(one, five, strict=True):
+        assert [found.index for found in first.predictions] == [found.index for found in second.predictions]
+        for a, b in zip(first.predictions, second.predictions, strict=True):
+            assert a.probability == pytest.approx(b.probability, abs=1e-6)
+
+
+def test_a_path_and_its_pixels_give_the_same_answer(model, folder):
+    pixels = np.array(Image.open(folder / "0.png"))
+    by_path, by_pixels = model.predict([folder / "0.png", pixels])
+    assert by_path.predictions == by_pixels.predictions
+    assert by_pixels.file == "array 1"
+
+
+def test_an_unreadable_image_is_named_and_the_others_are_done(model, folder):
+    answers = list(model.predict([folder / "0.png", folder / "broken.png", folder / "missing.png", folder / "1.png"]))
+    assert [answer.error is None for answer in answers] == [True, False, False, True]
+    assert "broken.png: not a whole PNG file" in answers[1].error
+    with pytest.raises(InputError, match=r"broken\.png"):
+        _ = answers[1].best
+    assert answers[1].to_json() == {"file": str(folder / "broken.png"), "error": answers[1].error}
+
+
+def test_results_are_immutable(model, folder):
+    (answer,) = model.predict([folder / "0.png"])
+    with pytest.raises(AttributeError):
+        answer.file = "other"
+    with pytest.raises(AttributeError):
+        answer.best.probability = 1.0
+
+
+def test_features_are_rows_by_the_papers_names(model, folder):
+    paths = [folder / "0.png", folder / "1.png"]
+    features = model.features(paths, at="inception_5b")
+    assert features.shape == (2, 256, 4, 4)
+    assert features.dtype == np.float32
+    pooled = model.features(paths, at="pool5")
+    np.testing.assert_allclose(features.mean(axis=(2, 3)), pooled[:, :, 0, 0], rtol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("images", "complaint"),
+    [
+        ([np.zeros((4, 4), np.uint8)], r"array 0: expected uint8 \[height, width, 3\], found uint8 \[4, 4\]"),
+        ([np.zeros((4, 4, 3))], "array 0: expected uint8"),
+    ],
+)
+def test_pixels_of_another_form_are_refused(model, images, complaint):
+    with pytest.raises(InputError, match=complaint):
+        list(model.predict(images))
+
+
+def test_features_of_an_unreadable_image_or_row_are_refused(model, folder):
+    with pytest.raises(InputError, match=r"broken\.png"):
+        model.features([folder / "broken.png"], at="pool5")
+    with pytest.raises(InputError, match="'pool9' is no layer"):
+        model.features([folder / "0.png"], at="pool9")
+    with pytest.raises(InputError, match="no images"):
+        model.features([], at="pool5")
+
+
+def test_equal_probabilities_are_ranked_by_index():
+    classes = numbered_classes(4)
+    found = rank(np.array([0.25, 0.25, 0.3, 0.2], np.float32), classes, 3)
+    assert [item.index for item in found] == [2, 0, 1]
+
+
+def test_an_answer_as_json():
+    answer = Answer("a.jpg", (Prediction(2, "n3", "cup", 0.5),))
+    assert answer.to_json() == {
+        "file": "a.jpg",
+        "predictions": [{"index": 2, "id": "n3", "name": "cup", "probability": 0.5}],
+    }
+
+
+@pytest.fixture(scope="module", params=["old", "new"])
+def bvlc(request, shared, tmp_path_factory):
+    """BVLC's network, imported from a .caffemodel of either generation of the format."""
+    folder = tmp_path_factory.mktemp("bvlc")
+    tool = [sys.executable, shared / "tools" / "make_caffemodel.py", shared / "weights" / "bvlc_googlenet.npz"]
+    subprocess.run([*tool, folder / "bvlc.caffemodel", *(["--old"] if request.param == "old" else [])], check=True)
+    checkpoint, _ = googlenet.import_weights(folder / "bvlc.caffemodel")
+    save(folder / "bvlc.safetensors", checkpoint)
+    return googlenet.load(folder / "bvlc.safetensors")
+
+
+def test_caffes_layer_outputs(bvlc, shared):
+    """Computed by Caffe on one 227 x 227 image: mtmd/GoogleNet_MATLAB, Intermed_Results."""
+    with np.load(shared / "weights" / "bvlc_googlenet_activations_227.npz") as arrays:
+        expected = {name: arrays[name] for name in arrays.files}
+    x = torch.from_numpy(expected.pop("data")[::-1].copy())[None]  # stored as B, G, R
+    ours = {"conv1/7x7_s2": "conv1", "pool1/norm1": "norm1", "conv2/norm2": "norm2", "pool2/3x3_s2": "pool2"}
+    ours |= {"pool5/7x7_s1": "pool5", "loss3/classifier": "classifier"}
+    names = {caffe: ours.get(caffe, caffe.removesuffix("/output")) for caffe in expected if caffe != "prob"}
+    assert len(names) == 15
+    # 227 pixels give the same 7 x 7 grid at the end, so the fixed 7 x 7 pool fits.
+    found = bvlc.network.features(x, names.values())
+    for caffe, name in names.items():
+        target = expected[caffe].reshape(found[name].shape[1:])
+        assert np.abs(found[name][0].numpy() - target).max() <= 2e-5 * np.abs(target).max(), name
+    probabilities = torch.softmax(found["classifier"][0], dim=0).numpy()
+    assert np.abs(probabilities - expected["prob"].ravel()).max() <= 1e-6
+
+
+def test_reference_predictions_on_photographs(bvlc, shared):
+    """What OpenCV's engine gives on equal pixels: 70 / 87 of 100 with Caffe's squash, 67 / 89 by the short side."""
+    data = shared / "data" / "imagenet-val-100"
+    with (data / "reference_predictions.tsv").open() as file:
+        rows = list(csv.DictReader(file, delimiter="\t"))
+    pixels = bvlc.specification.pixels
+    for column, geometry, right in (("squash256", "squash", (70, 87)), ("short256", "short-side", (67, 89))):
+        bvlc.specification = replace(
+            bvlc.specification, pixels=replace(pixels, resize=replace(pixels.resize, geometry=geometry))
+        )
+        answers = bvlc.predict([data / row["file"] for row in rows], top=1000)
+        ranks = []
+        for row, answer in zip(rows, answers, strict=True):
+            by_index = {found.index: found.probability for found in answer.predictions}
+            order = [found.index for found in answer.predictions]
+            assert answer.best.index == int(row[f"bvlc_{column}_top1"])
+            assert answer.best.probability == pytest.approx(float(row[f"bvlc_{column}_prob"]), abs=1e-5)
+            label_probability = float(row[f"bvlc_{column}_label_prob"])
+            assert by_index[int(row["label"])] == pytest.approx(label_probability, abs=1e-5)
+            ranks.append(order.index(int(row["label"])) + 1)
+        assert (sum(place <= 1 for place in ranks), sum(place <= 5 for place in ranks)) == right
+    bvlc.specification = replace(bvlc.specification, pixels=pixels)
