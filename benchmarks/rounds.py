@@ -1,0 +1,67 @@
+"""Interleaved timing for all benchmarks: every form runs once in each round, so that drift hits all alike."""
+
+import json
+import statistics
+import subprocess
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from googlenet import machine
+from googlenet.files import atomic_write
+
+__all__ = ["Result", "measure", "product_rate"]
+
+
+@dataclass
+class Result:
+    """Seconds by form and round, with what is needed to judge them."""
+
+    command: str
+    settings: dict[str, Any]
+    seconds: dict[str, list[float]] = field(default_factory=dict)
+
+    def best(self, form: str) -> float:
+        return min(self.seconds[form])
+
+    def ratios(self, slow: str, quick: str) -> tuple[float, float, float]:
+        """How many times faster `quick` is, within each round: least, median, greatest."""
+        ratios = [a / b for a, b in zip(self.seconds[slow], self.seconds[quick], strict=True)]
+        return min(ratios), statistics.median(ratios), max(ratios)
+
+    def write(self, path: Path) -> None:
+        """Keep every round as JSON."""
+        commit = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True, check=False)
+        value = {
+            "command": self.command,
+            "commit": commit.stdout.strip(),
+            "machine": str(machine.processor()),
+            "torch": torch.__version__,
+            **self.settings,
+            "seconds": {form: [float(f"{s:.5g}") for s in values] for form, values in self.seconds.items()},
+        }
+        with atomic_write(path) as file:
+            file.write((json.dumps(value, indent=1) + "\n").encode())
+
+
+def measure(forms: Mapping[str, Callable[[], Any]], rounds: int, result: Result) -> None:
+    """Run each form once to warm up, then `rounds` times in turns, and add the seconds to `result`."""
+    for form in forms.values():
+        form()
+    for form in forms:
+        result.seconds[form] = []
+    for _ in range(rounds):
+        for name, form in forms.items():
+            start = time.perf_counter()
+            form()
+            result.seconds[name].append(time.perf_counter() - start)
+
+
+def product_rate(dtype: torch.dtype = torch.float32, size: int = 2048) -> Callable[[], Any]:
+    """Return a form that is one product of two size x size matrices: 2 * size^3 operations, the limit's measure."""
+    left, right = torch.rand(size, size).to(dtype), torch.rand(size, size).to(dtype)
+    return lambda: left @ right
