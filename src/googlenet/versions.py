@@ -1,17 +1,14 @@
 """What a result was computed with: releases of the libraries, and the machine."""
 
-import os
 import platform
 import sys
 from importlib.metadata import PackageNotFoundError, version
-from pathlib import Path
+
+from googlenet.machine import processor
 
 __all__ = ["hardware", "versions"]
 
 _LIBRARIES = ("googlenet", "torch", "numpy", "scipy", "pillow", "opencv-python-headless", "safetensors", "scikit-learn")
-
-_INSTRUCTIONS = ("avx2", "avx512f", "avx512_vnni", "avx512_bf16", "amx_bf16", "asimd", "sve")
-"""The instruction sets that decide how fast a convolution can be, as Linux names them."""
 
 
 def versions() -> dict[str, str]:
@@ -26,28 +23,8 @@ def versions() -> dict[str, str]:
 
 
 def hardware() -> str:
-    """Return one line about the machine: processor, cores that this process may use, instruction sets, accelerator."""
-    described = _processor()
-    instructions = [name for name in _INSTRUCTIONS if name in described.get("flags", "").split()]
-    name = described.get("model name") or platform.processor() or platform.machine()
-    parts = [name, f"{_cores()} cores", " ".join(instructions), platform.platform(terse=True)]
-    return ", ".join([part for part in parts if part] + _accelerators())
-
-
-def _cores() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
-def _processor() -> dict[str, str]:
-    """Return what Linux says of its first processor; nothing elsewhere."""
-    try:
-        text = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace")
-    except OSError:
-        return {}
-    lines = (line.partition(":") for line in text.split("\n\n")[0].splitlines())
-    found = {key.strip(): value.strip() for key, _, value in lines}
-    found.setdefault("flags", found.get("Features", ""))
-    return found
+    """Return one line about the machine: processor, cores that this process may use, instruction sets, accelerators."""
+    return ", ".join([str(processor()), platform.platform(terse=True), *_accelerators()])
 
 
 def _accelerators() -> list[str]:

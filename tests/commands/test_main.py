@@ -1,0 +1,83 @@
+"""The command line as a whole: help, exit statuses, one line for every mistake."""
+
+import subprocess
+import sys
+import time
+
+import pytest
+
+from googlenet.__main__ import COMMANDS, main
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["-h"], ["help"]])
+def test_help_names_every_command(arguments, capsys):
+    assert main(arguments) == 0
+    out = capsys.readouterr().out
+    assert all(f"  {command} " in out for command in COMMANDS)
+
+
+def test_nothing_is_help_and_status_2(capsys):
+    assert main([]) == 2
+    assert capsys.readouterr().out.startswith("usage: googlenet COMMAND")
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_has_help(command, capsys):
+    with pytest.raises(SystemExit) as stop:
+        main([command, "--help"])
+    assert stop.value.code == 0
+    assert f"usage: googlenet {command}" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "complaint"),
+    [
+        (["paint"], "'paint' is no command; there are summary, "),
+        (["summary", "resnet"], "network 'resnet' is not known; there are googlenet, "),
+        (["summary", "--tpo", "3"], "Unrecognized options: --tpo"),
+        (["summary", "--width", "wide"], "Error parsing --width"),
+        (["summary", "--batch", "0"], "--batch must be at least 1"),
+        (["summary", "nowhere.json"], "nowhere.json: cannot be read"),
+        (["predict"], "WEIGHTS"),
+        (["predict", "nowhere.safetensors", "a.jpg"], "nowhere.safetensors: no such file"),
+        (["import", "nowhere.caffemodel", "-o", "out"], "nowhere.caffemodel: "),
+        (["import", "nowhere.caffemodel"], "-o"),
+    ],
+)
+def test_a_mistake_is_one_line_and_status_2(arguments, complaint, capsys):
+    assert main(arguments) == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.count("\n") == 1
+    assert err.startswith("googlenet: ")
+    assert complaint in err
+
+
+def run(*arguments, **options):
+    return subprocess.run(
+        [sys.executable, "-m", "googlenet", *arguments], capture_output=True, text=True, check=False, **options
+    )
+
+
+def test_version_names_libraries_and_machine():
+    done = run("--version")
+    assert done.returncode == 0
+    assert "torch 2." in done.stdout
+    assert "cores" in done.stdout
+
+
+def test_a_closed_pipe_is_no_traceback():
+    command = f"{sys.executable} -m googlenet summary | head -1"
+    done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=False)
+    assert done.stdout.startswith("googlenet, input")
+    assert done.stderr == ""
+
+
+def test_the_summary_takes_under_half_a_second_and_no_torch():
+    program = "import sys; from googlenet.__main__ import main; main(['summary']); sys.exit('torch' in sys.modules)"
+    seconds = []
+    for _ in range(3):
+        start = time.perf_counter()
+        assert subprocess.run([sys.executable, "-c", program], capture_output=True, check=False).returncode == 0
+        seconds.append(time.perf_counter() - start)
+    assert min(seconds) < 0.5

@@ -1,0 +1,89 @@
+import csv
+import io
+import json
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from googlenet.__main__ import main
+from googlenet.prediction.model import load
+
+
+def predict(capsys, *arguments, status=0):
+    assert main(["predict", *map(str, arguments)]) == status
+    return capsys.readouterr()
+
+
+def test_json_is_one_line_an_image(weights, pictures, capsys):
+    out, err = predict(capsys, weights, pictures, "--json", "--top", 2)
+    lines = [json.loads(line) for line in out.splitlines()]
+    assert [line["file"] for line in lines] == [str(pictures / name) for name in ("a.png", "b c.jpg", "below/d.WEBP")]
+    for line in lines:
+        assert len(line["predictions"]) == 2
+        assert list(line["predictions"][0]) == ["index", "id", "name", "probability"]
+    assert err == ""
+
+
+def test_csv_has_a_row_for_each_class(weights, pictures, capsys):
+    out, _ = predict(capsys, weights, pictures / "a.png", "--csv")
+    rows = list(csv.DictReader(io.StringIO(out)))
+    (answer,) = load(weights).predict([pictures / "a.png"])
+    assert [(row["id"], row["name"]) for row in rows] == [(found.id, found.name) for found in answer.predictions]
+    assert [row["rank"] for row in rows] == ["1", "2", "3"]
+    assert sum(float(row["probability"]) for row in rows) == pytest.approx(1, abs=1e-4)
+
+
+def test_the_plain_answer_names_the_file_and_its_classes(weights, pictures, capsys):
+    out, _ = predict(capsys, weights, pictures / "b c.jpg", "--top", 1)
+    first, second = out.splitlines()
+    assert first == str(pictures / "b c.jpg")
+    assert second.split("  ")[-2:] == ["crane, bird", "(n1)"] or second.endswith(("crane  (n2)", "cup"))
+
+
+def test_a_broken_image_is_named_and_the_others_are_done(weights, broken, capsys):
+    out, err = predict(capsys, weights, broken, "--json", status=1)
+    lines = [json.loads(line) for line in out.splitlines()]
+    assert sum("predictions" in line for line in lines) == 3
+    (failed,) = (line for line in lines if "error" in line)
+    assert failed["file"] == str(broken / "broken.png")
+    assert "broken.png: not a whole PNG file" in err
+    assert "1 of 4 images could not be read" in err
+
+
+def test_patterns_and_a_list_on_standard_input(weights, pictures):
+    command = [sys.executable, "-m", "googlenet", "predict", str(weights), str(pictures / "*.png"), "-", "--json"]
+    text = f"{pictures}/b c.jpg\n\n{pictures}/below\n"
+    done = subprocess.run(command, input=text, capture_output=True, text=True, check=False)
+    assert done.returncode == 0
+    files = [json.loads(line)["file"] for line in done.stdout.splitlines()]
+    assert files == [str(pictures / name) for name in ("a.png", "b c.jpg", "below/d.WEBP")]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "complaint"),
+    [
+        ([], "no image was named"),
+        (["nowhere.jpg"], "nowhere.jpg"),
+        (["*.nothing"], "*.nothing"),
+        (["PICTURE", "--top", "0"], "top and batch_size must be at least 1"),
+        (["PICTURE", "--json", "--csv"], "give one of them"),
+    ],
+)
+def test_what_cannot_begin_is_one_line(weights, pictures, arguments, complaint, capsys):
+    arguments = [str(pictures / "a.png") if argument == "PICTURE" else argument for argument in arguments]
+    out, err = predict(capsys, weights, *arguments, status=2)
+    assert out == ""
+    assert err.count("\n") == 1
+    assert complaint in err
+
+
+def test_embed_writes_features_that_need_no_pickle(weights, pictures, tmp_path, capsys):
+    output = tmp_path / "features.npz"
+    assert main(["embed", str(weights), str(pictures), "--at", "inception_5b", "-o", str(output)]) == 0
+    assert "inception_5b of 3 images, [3, 256, 4, 4]" in capsys.readouterr().out
+    with np.load(output, allow_pickle=False) as arrays:
+        assert arrays["files"].tolist() == [str(pictures / name) for name in ("a.png", "b c.jpg", "below/d.WEBP")]
+        expected = load(weights).features(arrays["files"].tolist(), at="inception_5b")
+        np.testing.assert_allclose(arrays["features"], expected, rtol=1e-5)
