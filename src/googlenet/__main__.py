@@ -19,6 +19,7 @@ COMMANDS = {
     "import": "Caffe, torchvision or Google weights to a checkpoint",
     "predict": "classes and probabilities of images, folders, patterns",
     "embed": "features of images, folders, patterns",
+    "export": "a checkpoint for other programs: a Hugging Face model folder",
     "demo": "the whole path on embedded real images, no download",
 }
 """Each command and what it does; its module in `googlenet.commands` has a dataclass `Options` and a function `run`."""

@@ -25,9 +25,12 @@ from googlenet.network.initialization import Initialization, initialise
 from googlenet.network.module import Network
 from googlenet.network.specification import Specification
 
-__all__ = ["Checkpoint", "build", "expected_tensors", "numbered_classes", "read", "save", "today"]
+__all__ = ["WEIGHTS_NAME", "Checkpoint", "build", "expected_tensors", "numbered_classes", "read", "save", "today"]
 
 FORMAT = "googlenet-checkpoint-1"
+
+WEIGHTS_NAME = "model.safetensors"
+"""What a checkpoint is called where a folder stands for a model (`googlenet.export.hub`)."""
 
 log = logging.getLogger("googlenet")
 
@@ -61,10 +64,16 @@ def save(path: str | os.PathLike[str], checkpoint: Checkpoint) -> None:
 
 
 def read(path: str | os.PathLike[str]) -> Checkpoint:
-    """Read a checkpoint; raises `InputError` that names the file and what differs from its own specification."""
+    """Read a checkpoint, or the one in a model's folder.
+
+    Raises `InputError` that names the file and what differs from its own specification.
+    """
+    path = Path(path)
+    if (path / WEIGHTS_NAME).is_file():
+        path = path / WEIGHTS_NAME
     where = str(path)
-    if not Path(path).is_file():
-        raise InputError(f"{where}: no such file" if not Path(path).exists() else f"{where}: not a file")
+    if not path.is_file():
+        raise InputError(f"{where}: no such file" if not path.exists() else f"{where}: not a file")
     try:
         with safe_open(where, framework="pt") as file:
             metadata = file.metadata() or {}
