@@ -1,0 +1,106 @@
+"""From a decoded picture to the network's input, as the network's own `Pixels` say: resize, centre crop, normalise."""
+
+from typing import TYPE_CHECKING
+
+import cv2
+import numpy as np
+from PIL import Image
+
+from googlenet.errors import InputError
+from googlenet.network.specification import Pixels, Resize
+
+if TYPE_CHECKING:
+    import torch
+
+__all__ = ["normalise", "prepare", "resize", "resized_size"]
+
+_LONGEST = 16  # long sides, in short sides, up to which a whole picture is resized before its centre is cropped
+
+
+def prepare(image: np.ndarray, pixels: Pixels, size: tuple[int, int]) -> np.ndarray:
+    """Return the central crop uint8 [height, width, 3] of an RGB image uint8 [H, W, 3], for `size` = (height, width).
+
+    The image is resized by the geometry of `pixels.resize`; the crop starts at floor((resized - size) / 2). Channels
+    stay RGB: `normalise` brings them into the network's order. The ends of a picture longer than 16 times its short
+    side are cut off before it is resized by its short side: they lie far outside the crop, and a single row of a
+    million pixels would otherwise grow by its whole length. Raises `InputError` where the crop does not fit.
+    """
+    if pixels.resize.geometry == "centre-square":
+        side = min(image.shape[:2])
+        image = _centre(image, side, side)
+    if pixels.resize.geometry == "short-side":
+        image = _without_ends(image, _LONGEST + max(size) // pixels.resize.size)
+    height, width = resized_size(image.shape[:2], pixels.resize)
+    if size[0] > height or size[1] > width:
+        raise InputError(
+            f"a crop of {size[0]} x {size[1]} does not fit an image resized to {height} x {width};"
+            f" resize to {max(size)} or more"
+        )
+    return np.ascontiguousarray(_centre(resize(image, (height, width), pixels.resize), *size))
+
+
+def resized_size(shape: tuple[int, ...], how: Resize) -> tuple[int, int]:
+    """Return the (height, width) to which `how` brings an image of (height, width) `shape`, a half rounded up."""
+    height, width = shape
+    if how.geometry != "short-side":
+        return how.size, how.size
+    short = min(height, width)
+    return (2 * height * how.size + short) // (2 * short), (2 * width * how.size + short) // (2 * short)
+
+
+def resize(image: np.ndarray, size: tuple[int, int], how: Resize) -> np.ndarray:
+    """Resize uint8 [H, W, 3] to (height, width) with the filter of `how`; its geometry plays no part.
+
+    With `antialias` every pixel that the filter covers counts (Pillow's resize); without, only the nearest (OpenCV's).
+    """
+    height, width = size
+    if how.antialias:
+        return np.asarray(Image.fromarray(image).resize((width, height), _ANTIALIASED[how.filter]))
+    return cv2.resize(image, (width, height), interpolation=_NEAREST_PIXELS[how.filter])
+
+
+def normalise(crops: "np.ndarray | torch.Tensor", pixels: Pixels) -> "torch.Tensor":
+    """Return float32 [N, 3, h, w], (pixel * white / 255 - mean) / scale with channels in `pixels.order`.
+
+    `crops` is uint8 [N, h, w, 3], RGB, an array or a tensor; a tensor's device is kept.
+    """
+    import torch
+
+    values = torch.tensor(crops) if isinstance(crops, np.ndarray) else crops
+    values = values.permute(0, 3, 1, 2).to(torch.float32, memory_format=torch.contiguous_format)
+    if pixels.order == "BGR":
+        values = values.flip(1)
+    mean = values.new_tensor(pixels.mean).reshape(3, 1, 1)
+    scale = values.new_tensor(pixels.scale).reshape(3, 1, 1)
+    return (values * (pixels.white / 255) - mean) / scale
+
+
+_ANTIALIASED = {
+    "nearest": Image.Resampling.NEAREST,
+    "bilinear": Image.Resampling.BILINEAR,
+    "bicubic": Image.Resampling.BICUBIC,
+    "area": Image.Resampling.BOX,
+    "lanczos": Image.Resampling.LANCZOS,
+}
+_NEAREST_PIXELS = {
+    "nearest": cv2.INTER_NEAREST,
+    "bilinear": cv2.INTER_LINEAR,
+    "bicubic": cv2.INTER_CUBIC,
+    "area": cv2.INTER_AREA,
+    "lanczos": cv2.INTER_LANCZOS4,
+}
+
+
+def _centre(image: np.ndarray, height: int, width: int) -> np.ndarray:
+    top, left = (image.shape[0] - height) // 2, (image.shape[1] - width) // 2
+    return image[top : top + height, left : left + width]
+
+
+def _without_ends(image: np.ndarray, ratio: int) -> np.ndarray:
+    """Cut the long side to `ratio` short sides, or a pixel more where that keeps the middle where it was."""
+    short = min(image.shape[:2])
+
+    def kept(side: int) -> int:
+        return side if side <= ratio * short else ratio * short + (side - ratio * short) % 2
+
+    return _centre(image, kept(image.shape[0]), kept(image.shape[1]))
