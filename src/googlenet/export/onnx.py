@@ -1,0 +1,140 @@
+"""A network as an ONNX graph, built node by node from its specification, so that every operator is the real one.
+
+A traced graph would break local response normalisation into slices and pools, which engines run several times slower.
+"""
+
+import numpy as np
+import onnx
+from onnx import TensorProto, helper, numpy_helper
+
+from googlenet.errors import InputError
+from googlenet.network.folding import fold
+from googlenet.network.graph import Concatenate, Convolve, Linear, Node, Softmax, expand, pool_padding
+from googlenet.network.module import ConvolutionUnit, FullyConnected, Network
+from googlenet.network.specification import AdaptiveAveragePool, AveragePool, Dropout, LocalResponseNorm, MaxPool
+
+__all__ = ["build"]
+
+OPSET, IR_VERSION = 17, 8
+"""Old enough for every engine in use; nothing here needs newer ones."""
+
+
+def build(network: Network) -> onnx.ModelProto:
+    """Return the graph of `network` in evaluation: `input` [N, 3, H, W] to `logits` and `probabilities` [N, classes].
+
+    N is free, H and W are the specification's. Values have the paper's names (`inception_4a/3x3_reduce`), batch
+    normalisation is folded into the convolutions, auxiliary heads are left out, and the metadata entry `specification`
+    holds the network as JSON, the pixels included. Raises `InputError` for what ONNX cannot say.
+    """
+    specification = network.specification
+    graph = _Graph(network)
+    for node in expand(specification, auxiliary=False):
+        graph.add(node)
+    probabilities, logits = graph.values["softmax"], graph.values[graph.logits]
+    shapes = {"input": ("N", *specification.input), logits: ("N", specification.classifier.classes)}
+    shapes[probabilities] = shapes[logits]
+    information = {
+        name: helper.make_tensor_value_info(name, TensorProto.FLOAT, shape) for name, shape in shapes.items()
+    }
+    body = helper.make_graph(
+        graph.nodes,
+        specification.name,
+        [information["input"]],
+        [information[logits], information[probabilities]],
+        graph.weights,
+    )
+    model = helper.make_model(body, opset_imports=[helper.make_opsetid("", OPSET)], ir_version=IR_VERSION)
+    helper.set_model_props(model, {"specification": specification.to_json()})
+    onnx.checker.check_model(model, full_check=True)
+    return model
+
+
+class _Graph:
+    """Grows node by node; `values` says under which name each of our nodes' outputs stands."""
+
+    def __init__(self, network: Network) -> None:
+        self.network = network
+        self.nodes: list[onnx.NodeProto] = []
+        self.weights: list[onnx.TensorProto] = []
+        self.values = {"input": "input"}
+        self.logits = ""
+
+    def add(self, node: Node) -> None:
+        inputs = [self.values[name] for name in node.inputs]
+        match node.operation:
+            case Convolve() as convolve:
+                self.convolve(node, inputs[0], convolve)
+            case Linear(relu=relu):
+                self.linear(node, inputs[0], relu)
+            case Concatenate():
+                self.emit("Concat", inputs, node.name, axis=1)
+            case Softmax():
+                self.logits = node.inputs[0]
+                self.emit("Softmax", inputs, node.name, "probabilities", axis=1)
+            case MaxPool() | AveragePool() as pool:
+                self.pool(node, inputs[0], pool)
+            case AdaptiveAveragePool(size=size):
+                self.adaptive_pool(node, inputs[0], size)
+            case LocalResponseNorm() as norm:
+                self.normalise(node, inputs[0], norm)
+            case Dropout():
+                self.values[node.name] = inputs[0]
+            case other:
+                raise TypeError(other)
+
+    def emit(self, operator: str, inputs: list[str], name: str, output: str = "", **attributes: object) -> str:
+        self.values[name] = output or name
+        self.nodes.append(helper.make_node(operator, inputs, [self.values[name]], name=name, **attributes))
+        return self.values[name]
+
+    def weight(self, name: str, values: np.ndarray) -> str:
+        self.weights.append(numpy_helper.from_array(np.ascontiguousarray(values), name))
+        return name
+
+    def convolve(self, node: Node, source: str, convolve: Convolve) -> None:
+        unit = self.network.get_submodule(node.key)
+        assert isinstance(unit, ConvolutionUnit)
+        weight, bias = (tensor.float().cpu().numpy() for tensor in fold(unit))
+        top, bottom, left, right = convolve.padding
+        inputs = [source, self.weight(f"{node.name}.weight", weight), self.weight(f"{node.name}.bias", bias)]
+        name = f"{node.name}/linear" if convolve.relu else node.name
+        made = self.emit(
+            "Conv",
+            inputs,
+            name,
+            kernel_shape=[convolve.kernel] * 2,
+            strides=[convolve.stride] * 2,
+            pads=[top, left, bottom, right],
+            group=convolve.groups,
+        )
+        if convolve.relu:
+            self.emit("Relu", [made], node.name)
+
+    def linear(self, node: Node, source: str, relu: bool) -> None:
+        layer = self.network.get_submodule(node.key)
+        assert isinstance(layer, FullyConnected)
+        weight, bias = (tensor.detach().float().cpu().numpy() for tensor in (layer.weight, layer.bias))
+        flat = self.emit("Flatten", [source], f"{node.name}/flat", axis=1)
+        inputs = [flat, self.weight(f"{node.name}.weight", weight), self.weight(f"{node.name}.bias", bias)]
+        if relu:
+            self.emit("Relu", [self.emit("Gemm", inputs, f"{node.name}/linear", transB=1)], node.name)
+        else:
+            self.emit("Gemm", inputs, node.name, "logits", transB=1)
+
+    def pool(self, node: Node, source: str, pool: MaxPool | AveragePool) -> None:
+        (top, bottom), (left, right) = (pool_padding(length, pool) for length in node.input[1:])
+        operator = "MaxPool" if isinstance(pool, MaxPool) else "AveragePool"  # which leaves the padding out of the mean
+        kernel, strides, pads = [pool.kernel] * 2, [pool.stride] * 2, [top, left, bottom, right]
+        self.emit(operator, [source], node.name, kernel_shape=kernel, strides=strides, pads=pads)
+
+    def adaptive_pool(self, node: Node, source: str, size: int) -> None:
+        strides = [length // size for length in node.input[1:]]
+        if [stride * size for stride in strides] != list(node.input[1:]):
+            raise InputError(f"{node.name}: an adaptive pool from {node.input[1:]} to {size} has no ONNX operator")
+        self.emit("AveragePool", [source], node.name, kernel_shape=strides, strides=strides)
+
+    def normalise(self, node: Node, source: str, norm: LocalResponseNorm) -> None:
+        if norm.size % 2 == 0:
+            raise InputError(f"{node.name}: ONNX centres an even window of {norm.size} channels elsewhere")
+        alpha = norm.alpha if norm.divided else norm.alpha * norm.size
+        self.emit("LRN", [source], node.name, size=norm.size, alpha=alpha, beta=norm.beta, bias=norm.k)
