@@ -1,0 +1,114 @@
+"""The folder of a run: what is in it, whose it is, and whether it is finished."""
+
+import json
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from googlenet.errors import InputError
+from googlenet.files import atomic_write
+from googlenet.records import decode
+from googlenet.training.recipe import Recipe, differences, to_json
+from googlenet.training.state import remove_leftovers
+
+__all__ = ["RunFolder"]
+
+
+class RunFolder:
+    """recipe.json, metrics.jsonl, state.safetensors; at the end summary.json, final.safetensors and the report."""
+
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        self.path = Path(path)
+        self.recipe = self.path / "recipe.json"
+        self.metrics = self.path / "metrics.jsonl"
+        self.summary = self.path / "summary.json"
+        self.final = self.path / "final.safetensors"
+        self.best = self.path / "best.safetensors"
+        self.curves = self.path / "curves.png"
+        self.report = self.path / "report.html"
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """Keep other processes from training in this folder for the length of a block; leftovers of dead ones go."""
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+            lock = (self.path / ".lock").open("a")
+        except OSError as error:
+            raise InputError(
+                f"{self.path}: cannot be written ({error.strerror}); give another output folder"
+            ) from error
+        with lock:
+            if not _lock(lock.fileno()):
+                raise InputError(f"{self.path}: another process trains in this folder; wait for it or give another one")
+            remove_leftovers(self.path)
+            yield
+
+    def begin(self, recipe: Recipe, origin: Mapping[str, Any]) -> Mapping[str, Any] | None:
+        """Claim the folder for a run; return the summary of a finished one.
+
+        `origin` says what is trained on and from: `data`, `validation`, `pretrained`, with what they contain. Raises
+        `InputError` with the fields that differ where the folder belongs to another run.
+        """
+        if self.recipe.exists():
+            self._compare(recipe, origin)
+        else:
+            self._refuse_foreign()
+            self.write_json(self.recipe, {**origin, **to_json(recipe)})
+        return self.read_json(self.summary) if self.summary.exists() else None
+
+    def write_json(self, path: Path, value: Mapping[str, Any]) -> None:
+        with atomic_write(path) as file:
+            file.write(json.dumps(value, indent=1, ensure_ascii=False).encode() + b"\n")
+
+    def read_json(self, path: Path) -> dict[str, Any]:
+        try:
+            value = json.loads(path.read_bytes())
+        except (OSError, ValueError, RecursionError) as error:
+            raise InputError(f"{path}: cannot be read ({error}); give another output folder") from None
+        if not isinstance(value, dict):
+            raise InputError(f"{path}: expected an object; give another output folder")
+        return value
+
+    def _compare(self, recipe: Recipe, origin: Mapping[str, Any]) -> None:
+        found = self.read_json(self.recipe)
+        before = {key: found.pop(key, None) for key in origin}
+        changed = [
+            f"{key} {_shown(before[key])}, now {_shown(origin[key])}" for key in origin if before[key] != origin[key]
+        ]
+        changed += differences(decode(Recipe, found, str(self.recipe)), recipe)
+        if changed:
+            raise InputError(
+                f"{self.path}: belongs to another run ({'; '.join(changed)}); give its options again, or another folder"
+            )
+
+    def _refuse_foreign(self) -> None:
+        there = [path.name for path in (self.metrics, self.final, self.summary) if path.exists()]
+        if there:
+            raise InputError(f"{self.path}: holds {there[0]} but no recipe.json; give another output folder")
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, Mapping):
+        return " ".join(str(item) if not _is_digest(item) else item[:12] for item in value.values())
+    return "none" if value is None else str(value)
+
+
+def _is_digest(value: Any) -> bool:
+    return isinstance(value, str) and len(value) == 64
+
+
+def _lock(descriptor: int) -> bool:
+    """Take the lock, which ends with this process, however it ends; where there is none, trust the user."""
+    try:
+        import fcntl
+    except ImportError:
+        return True
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError:  # a file system without locks
+        return True
+    return True

@@ -1,0 +1,165 @@
+"""The training loop: one step after another, each a function of the weights and of (seed, step) alone.
+
+How gradients come together is an object handed to the loop, so that one process, many in step, a parameter server
+and stages all train by these lines.
+"""
+
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from math import isfinite
+from typing import Protocol
+
+import torch
+from torch import Tensor
+
+from googlenet.data.loader import Batch
+from googlenet.errors import InputError
+from googlenet.network.module import Network
+from googlenet.randomness import torch_seed
+from googlenet.training.averaging import Average
+from googlenet.training.losses import MAIN, cross_entropies, rank_of_truth, total
+from googlenet.training.optimizer import SGD, clip
+from googlenet.training.recipe import Recipe
+from googlenet.training.schedule import rate_at
+
+__all__ = ["Alone", "Diverged", "Exchange", "Step", "steps"]
+
+
+class Exchange(Protocol):
+    """How the gradients of machines that train one network come together."""
+
+    def gather(self, parameters: list[torch.nn.Parameter]) -> None:
+        """Replace each parameter's gradient, the mean over this machine's images, by the mean over all machines'."""
+        ...
+
+    def apply(self, optimizer: SGD, rate: float) -> None:
+        """Move the weights by the gathered gradients."""
+        ...
+
+
+class Alone:
+    """One process: its gradients are all that there are."""
+
+    def gather(self, parameters: list[torch.nn.Parameter]) -> None:
+        pass
+
+    def apply(self, optimizer: SGD, rate: float) -> None:
+        optimizer.step(rate)
+
+
+@dataclass(frozen=True)
+class Step:
+    """What one step has seen: raw values of its own batch. Heads go by name, `main` is the network's own."""
+
+    number: int
+    """Steps done, from 1."""
+    epoch: float
+    """Epochs done, with their fraction."""
+    rate: float
+    images: int
+    loss: float
+    """What was minimised: main loss and weighted auxiliary losses."""
+    losses: Mapping[str, float] = field(default_factory=dict)
+    top1: Mapping[str, float] = field(default_factory=dict)
+    """Share of the batch that each head had right; `top5` likewise."""
+    top5: Mapping[str, float] = field(default_factory=dict)
+    gradient: float = 0.0
+    """Euclidean norm of the gradient, before clipping."""
+    waited: float = 0.0
+    """Seconds in which the network waited for images; `seconds` is the whole step."""
+    seconds: float = 0.0
+
+
+class Diverged(InputError):  # noqa: N818  it is what happened, not a fault of the package
+    """A loss or gradient is not finite; the weights are still those of the step before."""
+
+
+def steps(
+    network: Network,
+    forward: Callable[[Tensor], Mapping[str, Tensor]],
+    optimizer: SGD,
+    average: Average,
+    batches: Iterator[Batch],
+    recipe: Recipe,
+    *,
+    start: int,
+    steps_per_epoch: int,
+    name: Callable[[int], str],
+    exchange: Exchange | None = None,
+) -> Iterator[Step]:
+    """Train on `batches`, the first of which is that of step `start`, and yield after each step.
+
+    `forward` takes uint8 [N, height, width, 3] and returns the logits by head; whoever gets a `Step` may save, evaluate
+    or stop: between two steps network, optimizer and average are whole. Raises `Diverged`, before the weights are
+    touched, where loss or gradient is not finite; `name` tells an image's file for its message.
+    """
+    exchange = exchange or Alone()
+    parameters = list(optimizer.parameters.values())
+    begun = time.perf_counter()
+    for done, batch in enumerate(batches, start):
+        rate = rate_at(recipe, done / steps_per_epoch)
+        torch.manual_seed(torch_seed(recipe.seed, "dropout", index=done))
+        for parameter in parameters:
+            parameter.grad = None
+        seen: dict[str, float] = {}
+        if len(batch.labels):
+            figures = _accumulate(forward, batch, recipe)
+            exchange.gather(parameters)
+            figures["gradient"] = clip(parameters, recipe.clip)
+            seen = dict(zip(figures, torch.stack(list(figures.values())).tolist(), strict=True))  # waits for the device
+            _check_finite(seen, optimizer, done + 1, [name(int(index)) for index in batch.indices])
+            exchange.apply(optimizer, rate)
+            average.update(done + 1)
+        yield Step(
+            number=done + 1,
+            epoch=(done + 1) / steps_per_epoch,
+            rate=rate,
+            images=len(batch.labels),
+            loss=seen.get("loss", 0.0),
+            losses=_named(seen, "loss of "),
+            top1=_named(seen, "top-1 of "),
+            top5=_named(seen, "top-5 of "),
+            gradient=seen.get("gradient", 0.0),
+            waited=batch.waited,
+            seconds=time.perf_counter() - begun,
+        )
+        begun = time.perf_counter()
+
+
+def _accumulate(forward: Callable[[Tensor], Mapping[str, Tensor]], batch: Batch, recipe: Recipe) -> dict[str, Tensor]:
+    """Leave the gradient of the batch's mean loss in the parameters, part by part; return its figures by name."""
+    count = len(batch.labels)
+    parts = min(recipe.accumulate, count)
+    figures: dict[str, Tensor] = {}
+    for images, labels in zip(batch.images.tensor_split(parts), batch.labels.tensor_split(parts), strict=True):
+        outputs = forward(images)
+        labels = labels.to(next(iter(outputs.values())).device)
+        losses = cross_entropies(outputs, labels, recipe.label_smoothing)
+        loss, share = total(losses, recipe.auxiliary_weight), len(labels) / count
+        (loss * share).backward()
+        found = {"loss": loss}
+        for output, logits in outputs.items():
+            head = MAIN if output == "logits" else output
+            rank = rank_of_truth(logits.detach(), labels)
+            found[f"loss of {head}"] = losses[head]
+            found[f"top-1 of {head}"] = (rank < 1).float().mean()
+            found[f"top-5 of {head}"] = (rank < 5).float().mean()
+        for what, value in found.items():
+            figures[what] = figures.get(what, 0.0) + share * value.detach()
+    return figures
+
+
+def _named(figures: Mapping[str, float], beginning: str) -> dict[str, float]:
+    return {what.removeprefix(beginning): value for what, value in figures.items() if what.startswith(beginning)}
+
+
+def _check_finite(seen: Mapping[str, float], optimizer: SGD, step: int, files: list[str]) -> None:
+    broken = [what for what, value in seen.items() if not isfinite(value)]
+    if not broken:
+        return
+    what = next((what for what in broken if what.startswith("loss of")), broken[0])
+    if what == "gradient":
+        layers = [n for n, p in optimizer.parameters.items() if p.grad is not None and not p.grad.isfinite().all()]
+        what = f"gradient of {layers[-1]}" if layers else what
+    raise Diverged(f"step {step}: the {what} is not finite; its images: {', '.join(files)}")

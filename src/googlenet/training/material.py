@@ -1,0 +1,139 @@
+"""What a run works on, put together and checked before the first step: data, classes, network."""
+
+import hashlib
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from googlenet.data.dataset import Dataset, refuse_empty_classes
+from googlenet.data.digits import Digits
+from googlenet.errors import InputError
+from googlenet.files import sha256
+from googlenet.network import checkpoint as checkpoints
+from googlenet.network import zoo
+from googlenet.network.checkpoint import Checkpoint
+from googlenet.network.classes import Class
+from googlenet.network.graph import Linear, expand
+from googlenet.network.initialization import initialise
+from googlenet.network.module import Network
+from googlenet.network.specification import Specification
+from googlenet.training.recipe import Recipe, complete
+
+__all__ = ["Material", "gather"]
+
+Source = str | os.PathLike[str] | Dataset
+Weights = str | os.PathLike[str] | Checkpoint
+
+
+@dataclass(frozen=True)
+class Material:
+    """Everything that a run begins with."""
+
+    recipe: Recipe
+    """Complete."""
+    data: Dataset
+    validation: Dataset | None
+    classes: tuple[Class, ...]
+    network: Network
+    fresh: tuple[str, ...]
+    """Keys of the classifiers that start fresh beside pretrained weights."""
+    origin: Mapping[str, Any]
+    """What was trained on and from, for the run's recipe.json."""
+
+
+def gather(data: Source, recipe: Recipe, validation: Source | None, pretrained: Weights | None) -> Material:
+    """Open everything and check that it fits together; raises `InputError` before any work is done."""
+    training = _open(data, "train")
+    refuse_empty_classes(training, _named(data))
+    held_out = None if validation is None else _open(validation, "validation", training.classes)
+    start = None if pretrained is None else _read(pretrained)
+    same = start is not None and [c.id for c in start.classes] == [c.id for c in training.classes]
+    recipe = complete(recipe, fresh_classifiers=start is not None and not same)
+    specification = _specification(recipe, start, len(training.classes))
+    network, fresh = _network(recipe, specification, start, training.classes, same)
+    _freeze(network, recipe.freeze)
+    return Material(
+        recipe,
+        training,
+        held_out,
+        training.classes,
+        network,
+        fresh,
+        {
+            "data": _fingerprint(data, training),
+            "validation": None if held_out is None else _fingerprint(validation, held_out),
+            "pretrained": None if start is None else _origin(pretrained, start),
+        },
+    )
+
+
+def _open(source: Source, part: Any, classes: tuple[Class, ...] | None = None) -> Dataset:
+    """Return the data set that `source` is or names; its labels count in `classes` where they are given."""
+    if not isinstance(source, str | os.PathLike):
+        return source
+    if str(source) == "digits":
+        return Digits(part)
+    raise InputError(f"{source}: no such folder, list or shard")
+
+
+def _read(pretrained: Weights | None) -> Checkpoint:
+    return pretrained if isinstance(pretrained, Checkpoint) else checkpoints.read(pretrained)  # type: ignore[arg-type]
+
+
+def _specification(recipe: Recipe, start: Checkpoint | None, classes: int) -> Specification:
+    """Return the network to train, with the right number of classes and with heads only where they count."""
+    if start is None:
+        name = recipe.network or "googlenet"
+        found = zoo.specification(name, classes=classes, width=recipe.width, budget=recipe.budget)
+    else:
+        found = start.specification
+        if recipe.network not in (None, found.name) or recipe.width or recipe.budget:
+            raise InputError(f"the pretrained weights are those of {found.name}; leave network, width and budget out")
+        found = replace(found, classifier=replace(found.classifier, classes=classes))
+    return found if recipe.auxiliary_weight else replace(found, auxiliary=())
+
+
+def _network(
+    recipe: Recipe, specification: Specification, start: Checkpoint | None, classes: tuple[Class, ...], same: bool
+) -> tuple[Network, tuple[str, ...]]:
+    if start is None:
+        network = Network(specification)
+        initialise(network, recipe.initialization, recipe.seed)
+        return network, ()
+    wanted = checkpoints.expected_tensors(specification)
+    kept = replace(
+        start,
+        specification=replace(start.specification, auxiliary=specification.auxiliary),
+        weights={name: tensor for name, tensor in start.weights.items() if name in wanted},
+    )
+    network = checkpoints.build(kept, classes=classes, initialization=recipe.initialization, seed=recipe.seed)
+    fresh = [node.key for node in expand(specification) if node.operation == Linear(relu=False)]
+    return network, () if same else tuple(fresh)
+
+
+def _freeze(network: Network, rows: tuple[str, ...]) -> None:
+    for row in rows:
+        if row not in network.row_names:
+            raise InputError(f"freeze: {row} is no row of the network; its rows are {', '.join(network.row_names)}")
+        network.get_submodule(row).requires_grad_(False)
+
+
+def _named(source: Any) -> str:
+    return str(source) if isinstance(source, str | os.PathLike) else type(source).__name__.lower()
+
+
+def _fingerprint(source: Any, dataset: Dataset) -> dict[str, Any]:
+    """Say which images these are, shortly enough for a million of them."""
+    ids = "\n".join(item.id for item in dataset.classes)
+    labels = hashlib.sha256(ids.encode() + np.ascontiguousarray(dataset.labels, np.int32).tobytes()).hexdigest()
+    return {"source": _named(source), "images": len(dataset), "labels": labels}
+
+
+def _origin(pretrained: Any, start: Checkpoint) -> dict[str, Any]:
+    if isinstance(pretrained, Checkpoint):
+        return {"source": str(start.provenance.get("source", "a checkpoint in memory"))}
+    return {"source": str(pretrained), "sha256": sha256(Path(pretrained))}

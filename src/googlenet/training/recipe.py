@@ -1,0 +1,190 @@
+"""What a training run does, as one frozen record: every option once, with type, default and one line of help.
+
+The command line, `recipe.json` in the run's folder, the checkpoint's provenance and the report are made from it. What
+the paper leaves open (first rate, batch, decay, length) has Caffe's value: BVLC/caffe models/bvlc_googlenet.
+"""
+
+from dataclasses import dataclass, fields, replace
+from math import isfinite
+from typing import Any, Literal
+
+from googlenet.errors import InputError
+from googlenet.images.crops import SCHEMES
+from googlenet.images.photometric import DistortionName
+from googlenet.network.zoo import NETWORKS
+
+__all__ = ["MAY_CHANGE", "PRESETS", "Averaging", "Preset", "Recipe", "Schedule", "complete", "differences", "to_json"]
+
+Preset = Literal["paper", "fine-tune"]
+Schedule = Literal["paper", "bvlc", "cosine", "one-cycle"]
+Averaging = Literal["polyak", "exponential", "none"]
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How to train. A field that is None is filled in by `preset` (`complete`); creating a recipe checks it."""
+
+    preset: Preset | None = None
+    """Values for what is not given: fine-tune for pretrained weights with other classes, else paper."""
+    network: str | None = None
+    """Network of the zoo to train; by default that of the pretrained weights, else googlenet."""
+    width: float | None = None
+    """Factor for the network's channels (rounded to multiples of 8)."""
+    budget: float | None = None
+    """Multiply-adds an image: the widest such network within them is trained."""
+    initialization: Literal["xavier", "gaussian"] = "xavier"
+    """First weights: Caffe's xavier, or the deviations in Google's files."""
+    seed: int = 0
+    """Number on which everything random depends: first weights, order, crops, dropout."""
+    epochs: int | None = None
+    """Passes over the training images."""
+    batch_size: int = 32
+    """Images a step, all machines together."""
+    accumulate: int = 1
+    """Parts into which a batch is cut, to need less memory; their gradients make one step."""
+    rate: float | None = None
+    """Highest learning rate."""
+    schedule: Schedule | None = None
+    """How the rate falls: paper (x0.96 every 8 epochs), bvlc (square root of what is left), cosine or one-cycle."""
+    warm_up: float | None = None
+    """Epochs in which the rate rises from 0."""
+    momentum: float = 0.9
+    """Share of the last step that goes on."""
+    nesterov: bool = False
+    """Look ahead along the velocity, as Nesterov did."""
+    weight_decay: float = 2e-4
+    """Pull of the weights towards 0; not on biases and batch normalisation."""
+    clip: float = 0.0
+    """Longest gradient (Euclidean norm of all of it); 0 is no limit."""
+    label_smoothing: float = 0.0
+    """Share of each label that is spread over all classes."""
+    auxiliary_weight: float = 0.3
+    """Weight of each auxiliary head's loss; 0 trains without the heads."""
+    classifier_rate: float | None = None
+    """Factor on the rate of classifiers that start fresh beside pretrained weights."""
+    freeze: tuple[str, ...] = ()
+    """Rows that stay as they are, by the paper's names, such as conv1 conv2 inception_3a."""
+    averaging: Averaging | None = None
+    """Mean of the weights over the steps: polyak (all count the same), exponential, or none."""
+    burn_in: float = 0.5
+    """Share of the run before Polyak's mean begins."""
+    average_decay: float = 0.9999
+    """What the exponential mean keeps in a step; at step t no more than (1 + t) / (10 + t)."""
+    sampling: str = "paper"
+    """How patches are drawn from a training image."""
+    mirror: bool = True
+    """Mirror every other image; wrong for digits and letters."""
+    distortion: DistortionName | None = None
+    """Photometric distortion of the training images."""
+    balance: bool = False
+    """Draw all classes equally often, rare ones repeatedly."""
+    skip_bad_images: bool = False
+    """Leave out images that cannot be read, count and list them; otherwise the first one ends the run."""
+    workers: int | None = None
+    """Processes that decode images, 0 for none; by default one for each core."""
+    device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
+    """Where to compute."""
+    evaluate_every: int = 1
+    """Epochs between two evaluations on the validation images."""
+    patience: int = 0
+    """Evaluations without a better top-1 after which the run stops with its best weights; 0 never stops early."""
+    log_every: int = 10
+    """Steps between two lines of metrics.jsonl."""
+    save_minutes: float = 10.0
+    """Minutes between two checkpoints within an epoch; each epoch ends with one."""
+    tensorboard: bool = False
+    """Write TensorBoard events too (needs the extra of that name)."""
+
+    def __post_init__(self) -> None:
+        _check(self)
+
+
+PRESETS: dict[Preset, dict[str, Any]] = {
+    "paper": {
+        "epochs": 60,
+        "rate": 0.01,
+        "schedule": "paper",
+        "warm_up": 0.0,
+        "classifier_rate": 1.0,
+        "averaging": "polyak",
+        "distortion": "howard",
+    },
+    "fine-tune": {
+        "epochs": 15,
+        "rate": 0.001,
+        "schedule": "cosine",
+        "warm_up": 0.5,
+        "classifier_rate": 10.0,
+        "averaging": "exponential",
+        "distortion": "none",
+    },
+}
+
+MAY_CHANGE = frozenset({"workers", "save_minutes", "tensorboard"})
+"""Fields that do not touch the result: a run may be continued with others."""
+
+
+def complete(recipe: Recipe, *, fresh_classifiers: bool) -> Recipe:
+    """Return the recipe with every field filled in that its preset knows.
+
+    `fresh_classifiers` says that pretrained weights get other classes, for which `fine-tune` is the default.
+    """
+    preset = recipe.preset or ("fine-tune" if fresh_classifiers else "paper")
+    missing = {name: value for name, value in PRESETS[preset].items() if getattr(recipe, name) is None}
+    return replace(recipe, preset=preset, **missing)
+
+
+def differences(old: Recipe, new: Recipe) -> list[str]:
+    """Return what keeps a run of `old` from being continued as `new`: "epochs 20, now 30"."""
+    names = [field.name for field in fields(Recipe) if field.name not in MAY_CHANGE]
+    return [
+        f"{name} {_shown(getattr(old, name))}, now {_shown(getattr(new, name))}"
+        for name in names
+        if getattr(old, name) != getattr(new, name)
+    ]
+
+
+def to_json(recipe: Recipe) -> dict[str, Any]:
+    """Return all fields, also those at their defaults, which another release may change; `records.decode` reads it."""
+    values = {field.name: getattr(recipe, field.name) for field in fields(recipe)}
+    return {name: list(value) if isinstance(value, tuple) else value for name, value in values.items()}
+
+
+def _shown(value: Any) -> str:
+    return " ".join(value) or "nothing" if isinstance(value, tuple) else str(value)
+
+
+_LEAST: dict[str, float] = {
+    "seed": 0,
+    "epochs": 1,
+    "batch_size": 1,
+    "accumulate": 1,
+    "warm_up": 0,
+    "weight_decay": 0,
+    "clip": 0,
+    "auxiliary_weight": 0,
+    "classifier_rate": 0,
+    "workers": 0,
+    "evaluate_every": 1,
+    "patience": 0,
+    "log_every": 1,
+    "save_minutes": 0,
+}
+
+
+def _check(recipe: Recipe) -> None:
+    for name, least in _LEAST.items():
+        value = getattr(recipe, name)
+        if value is not None and not (value >= least and isfinite(value)):
+            raise InputError(f"{name} {value}: give at least {least:g}")
+    if recipe.rate is not None and not (recipe.rate > 0 and isfinite(recipe.rate)):
+        raise InputError(f"rate {recipe.rate}: give a number above 0")
+    for name in ("momentum", "label_smoothing", "burn_in", "average_decay"):
+        if not 0 <= getattr(recipe, name) < 1:
+            raise InputError(f"{name} {getattr(recipe, name)}: give a number from 0 up to, but not including, 1")
+    if recipe.network is not None and recipe.network not in NETWORKS:
+        raise InputError(f"network '{recipe.network}' is not known; there are {', '.join(NETWORKS)}")
+    if recipe.sampling not in SCHEMES:
+        raise InputError(f"sampling '{recipe.sampling}' is not known; there are {', '.join(SCHEMES)}")
+    if recipe.epochs is not None and recipe.warm_up is not None and recipe.warm_up > recipe.epochs:
+        raise InputError(f"warm_up {recipe.warm_up}: the run has only {recipe.epochs} epochs")

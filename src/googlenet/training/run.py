@@ -1,0 +1,55 @@
+"""`train`: a whole run, from data to a finished folder, that goes on where it was interrupted."""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from googlenet.training.folder import RunFolder
+from googlenet.training.loop import Exchange
+from googlenet.training.material import Source, Weights, gather
+from googlenet.training.recipe import Recipe
+from googlenet.training.session import Session
+
+__all__ = ["Run", "train"]
+
+
+@dataclass(frozen=True)
+class Run:
+    """A finished run: its folder and what `summary.json` says."""
+
+    folder: Path
+    summary: Mapping[str, Any]
+
+    @property
+    def weights(self) -> Path:
+        """The checkpoint to use: the averaged weights where there are any."""
+        return self.folder / "final.safetensors"
+
+
+def train(
+    data: Source,
+    recipe: Recipe = Recipe(),  # noqa: B008  frozen
+    *,
+    validation: Source | None = None,
+    pretrained: Weights | None = None,
+    output: str | os.PathLike[str],
+    exchange: Exchange | None = None,
+) -> Run:
+    """Train a network on `data` by `recipe` and return the finished run; `output` is its folder.
+
+    Given again with the same folder, an interrupted run goes on bit for bit as if it had not been, and a finished one
+    is only returned. `data` and `validation` are folders of class folders, list files, tar shards, "digits", or data
+    sets; `pretrained` is a checkpoint whose classifiers are replaced where its classes are others. Raises `InputError`
+    for whatever does not fit together, before the first step; `Diverged` where the loss is no longer finite;
+    `Interrupted` on Ctrl-C or SIGTERM, after saving.
+    """
+    folder = RunFolder(output)
+    material = gather(data, recipe, validation, pretrained)
+    with folder.held():
+        summary = folder.begin(material.recipe, material.origin)
+        if summary is None:
+            with Session(folder, material, exchange) as session:
+                summary = session.run()
+        return Run(folder.path, summary)

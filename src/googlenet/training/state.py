@@ -1,0 +1,179 @@
+"""The state of a run in one file, from which it goes on as if it had never stopped.
+
+Weights, averages and velocity are tensors of one safetensors file; step, counters and recipe are its metadata. There
+is no random state to save: everything random is a function of (seed, step). The file before the last one is kept, so
+that a damaged disk block costs some steps and not the run.
+"""
+
+import hashlib
+import json
+import logging
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save as to_bytes
+from torch import Tensor
+
+from googlenet.errors import InputError
+from googlenet.files import atomic_write
+
+__all__ = ["CURRENT", "PREVIOUS", "MetricsLog", "State", "load", "remove_leftovers", "save"]
+
+CURRENT, PREVIOUS = "state.safetensors", "state.previous.safetensors"
+
+FORMAT = "googlenet-training-state-1"
+
+log = logging.getLogger("googlenet")
+
+
+@dataclass(frozen=True)
+class State:
+    """Everything that the next step depends on, after `step` steps."""
+
+    step: int
+    tensors: Mapping[str, Tensor]
+    """`network.*`, `average.*` and `velocity.*` by the names of the network's parameters and buffers."""
+    metrics_bytes: int
+    """Length of metrics.jsonl at this step."""
+    counters: Mapping[str, Any] = field(default_factory=dict)
+    """What else goes on: updates of the average, seconds spent, best evaluation, bad images; JSON values."""
+
+    def part(self, name: str) -> dict[str, Tensor]:
+        """Return the tensors of `network`, `average` or `velocity` under their own names."""
+        return {key.removeprefix(f"{name}."): t for key, t in self.tensors.items() if key.startswith(f"{name}.")}
+
+
+def save(folder: Path, state: State) -> None:
+    """Write the state; the one before stays whole until this one is, and is kept beside it afterwards."""
+    tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in state.tensors.items()}
+    metadata = {
+        "format": FORMAT,
+        "step": str(state.step),
+        "metrics_bytes": str(state.metrics_bytes),
+        "counters": json.dumps(dict(state.counters)),
+        "sha256": _digest(tensors),
+    }
+    content = to_bytes(tensors, metadata)
+    _keep_previous(folder)
+    with atomic_write(folder / CURRENT) as file:
+        file.write(content)
+
+
+def load(folder: Path) -> State | None:
+    """Return the newest whole state in `folder`, None where a run has saved none yet.
+
+    Raises `InputError` where states are there and none is whole.
+    """
+    troubles = []
+    for name in (CURRENT, PREVIOUS):
+        path = folder / name
+        if not path.exists():
+            continue
+        try:
+            state = _read(path)
+        except InputError as error:
+            troubles.append(str(error))
+            continue
+        if troubles:
+            (folder / CURRENT).unlink()  # lest it takes the place of the whole one
+            log.warning("%s; the checkpoint before it is used, of step %d", troubles[0], state.step)
+        return state
+    if troubles:
+        raise InputError(f"{'; '.join(troubles)}; give another folder, or empty this one to begin anew")
+    return None
+
+
+def remove_leftovers(folder: Path) -> None:
+    """Delete the unfinished temporary files of a process that was killed while it wrote."""
+    for path in folder.glob(".*.tmp"):
+        path.unlink(missing_ok=True)
+
+
+class MetricsLog:
+    """metrics.jsonl: one JSON object a line, appended; `length` is what a resumed run cuts it back to."""
+
+    def __init__(self, path: Path, length: int) -> None:
+        """Continue after `length` bytes; raises `InputError` where the file is shorter or cannot be written."""
+        try:
+            self._file = path.open("r+b" if path.exists() else "w+b")
+            if self._file.seek(0, os.SEEK_END) < length:
+                raise InputError(f"{path}: shorter than it was at the checkpoint; put it back, or give another folder")
+            self._file.truncate(length)
+            self._file.seek(length)
+        except OSError as error:
+            raise InputError(f"{path}: cannot be written ({error.strerror})") from error
+        self._path = path
+
+    def write(self, record: Mapping[str, Any]) -> None:
+        """Append one line, whole."""
+        line = json.dumps(_rounded(record), separators=(", ", ": ")) + "\n"
+        try:
+            self._file.write(line.encode())
+            self._file.flush()
+        except OSError as error:
+            raise InputError(f"{self._path}: cannot be written ({error.strerror})") from error
+
+    def settle(self) -> int:
+        """Bring what was written to the disk and return its length in bytes."""
+        try:
+            self._file.flush()
+            os.fsync(self._file.fileno())
+        except OSError as error:
+            raise InputError(f"{self._path}: cannot be written ({error.strerror})") from error
+        return self._file.tell()
+
+    def close(self) -> None:
+        self._file.close()
+
+
+def _rounded(value: Any) -> Any:
+    """Six digits say all that a float32 knows."""
+    if isinstance(value, Mapping):
+        return {key: _rounded(item) for key, item in value.items()}
+    return float(f"{value:.6g}") if isinstance(value, float) else value
+
+
+def _keep_previous(folder: Path) -> None:
+    """Give the current state a second name, without a moment in which it has none."""
+    current, spare = folder / CURRENT, folder / f".{PREVIOUS}.tmp"
+    if not current.exists():
+        return
+    try:
+        spare.unlink(missing_ok=True)
+        try:
+            os.link(current, spare)
+        except OSError:  # a file system without hard links: for a moment the state has its second name alone
+            current.replace(folder / PREVIOUS)
+            return
+        spare.replace(folder / PREVIOUS)
+    except OSError as error:
+        raise InputError(f"{folder / PREVIOUS}: cannot be written ({error.strerror})") from error
+
+
+def _read(path: Path) -> State:
+    try:
+        with safe_open(str(path), framework="pt") as file:
+            metadata = file.metadata() or {}
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    except (SafetensorError, OSError) as error:
+        raise InputError(f"{path}: not a whole safetensors file ({error})") from None
+    if metadata.get("format") != FORMAT:
+        raise InputError(f"{path}: not the state of a training run of this release")
+    if metadata.get("sha256") != _digest(tensors):
+        raise InputError(f"{path}: damaged (its checksum differs)")
+    return State(
+        int(metadata["step"]), tensors, int(metadata["metrics_bytes"]), json.loads(metadata.get("counters", "{}"))
+    )
+
+
+def _digest(tensors: Mapping[str, Tensor]) -> str:
+    digest = hashlib.sha256()
+    for name in sorted(tensors):
+        digest.update(name.encode())
+        digest.update(tensors[name].reshape(-1).view(torch.uint8).numpy().data)
+    return digest.hexdigest()

@@ -1,0 +1,69 @@
+"""What a network in training makes of the validation images: one centre crop each, both sets of weights."""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.nn import functional
+
+from googlenet.data.loader import Batch
+from googlenet.training.losses import rank_of_truth
+
+__all__ = ["Outcome", "validate"]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What was answered for each image; arrays [N] in the order of the images that could be read."""
+
+    classes: int
+    indices: NDArray[np.int64]
+    labels: NDArray[np.int64]
+    answers: NDArray[np.int64]
+    """The most probable class, with its `probability`."""
+    probability: NDArray[np.float32]
+    ranks: NDArray[np.int64]
+    """How many classes came before the true one."""
+    losses: NDArray[np.float32]
+    """Cross entropy."""
+
+    @property
+    def images(self) -> int:
+        return len(self.labels)
+
+    @property
+    def loss(self) -> float:
+        return float(self.losses.mean(dtype=np.float64)) if self.images else 0.0
+
+    @property
+    def top1(self) -> float:
+        return float((self.ranks < 1).mean()) if self.images else 0.0
+
+    @property
+    def top5(self) -> float | None:
+        """None under six classes, where it would say nothing."""
+        return float((self.ranks < 5).mean()) if self.images and self.classes > 5 else None
+
+
+@torch.no_grad()
+def validate(network: nn.Module, forward: Callable[[Tensor], Tensor], batches: Iterable[Batch]) -> Outcome:
+    """Return what `network`, switched to evaluation for so long, answers; `forward` takes uint8 [N, h, w, 3]."""
+    was_training = network.training
+    network.eval()
+    classes, parts = 0, []
+    for batch in batches:
+        if not len(batch.labels):
+            continue
+        logits = forward(batch.images).float()
+        labels = batch.labels.to(logits.device)
+        classes = logits.shape[1]
+        probability, answers = logits.softmax(dim=1).max(dim=1)
+        losses = functional.cross_entropy(logits, labels, reduction="none")
+        found = (answers, probability, rank_of_truth(logits, labels), losses)
+        parts.append([batch.indices.numpy(), batch.labels.numpy(), *(value.cpu().numpy() for value in found)])
+    network.train(was_training)
+    columns = [np.concatenate(column) for column in zip(*parts, strict=True)] if parts else [np.empty(0)] * 6
+    return Outcome(classes, *columns)
