@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError, safe_open
 from safetensors.torch import save as to_bytes
 from torch import Tensor
 
@@ -24,6 +23,7 @@ from googlenet.network.graph import Convolve, Linear, expand
 from googlenet.network.initialization import Initialization, initialise
 from googlenet.network.module import Network
 from googlenet.network.specification import Specification
+from googlenet.network.tensor_file import open_tensors
 
 __all__ = ["WEIGHTS_NAME", "Checkpoint", "build", "expected_tensors", "numbered_classes", "read", "save", "today"]
 
@@ -72,20 +72,15 @@ def read(path: str | os.PathLike[str]) -> Checkpoint:
     if (path / WEIGHTS_NAME).is_file():
         path = path / WEIGHTS_NAME
     where = str(path)
-    if not path.is_file():
-        raise InputError(f"{where}: no such file" if not path.exists() else f"{where}: not a file")
-    try:
-        with safe_open(where, framework="pt") as file:
-            metadata = file.metadata() or {}
-            if metadata.get("format") != FORMAT:
-                raise InputError(
-                    f"{where}: not a checkpoint of this package; `googlenet import` makes one of other weights"
-                )
-            specification = Specification.from_json(metadata.get("specification", ""), f"{where}: specification")
-            _check_names(set(file.keys()), specification, where)
-            weights = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-    except (SafetensorError, OSError) as error:
-        raise InputError(f"{where}: not a whole safetensors file ({error})") from None
+    with open_tensors(path) as file:
+        metadata = file.metadata() or {}
+        if metadata.get("format") != FORMAT:
+            raise InputError(
+                f"{where}: not a checkpoint of this package; `googlenet import` makes one of other weights"
+            )
+        specification = Specification.from_json(metadata.get("specification", ""), f"{where}: specification")
+        _check_names(set(file.keys()), specification, where)
+        weights = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
     classes = _read_classes(metadata.get("classes", ""), where)
     provenance = _read_object(metadata.get("provenance", "{}"), where)
     checkpoint = Checkpoint(specification, classes, weights, provenance)

@@ -1,9 +1,14 @@
 """A GoogLeNet of an eighth of the width in place of the zoo's, so that foreign files are small and tests quick."""
 
+import sys
+from pathlib import Path
+
 import pytest
 
 from googlenet.network import zoo
 from googlenet.network.specification import Specification
+
+sys.path.insert(0, str(Path(__file__).parent))  # for `writers`, which the tests here share
 
 
 @pytest.fixture

@@ -1,5 +1,6 @@
 """Writes the foreign formats that the importers read, from arrays, with the liberties that the formats leave."""
 
+import zlib
 from collections.abc import Iterable, Mapping
 
 import numpy as np
@@ -128,3 +129,43 @@ def graph(arrays: Mapping[str, np.ndarray]) -> bytes:
     nodes = [constant(name, array) for name, array in arrays.items()]
     conv = operation("conv2d0_pre_relu/conv", "Conv2D", "input", "conv2d0_w")
     return b"".join([operation("input", "Placeholder"), *nodes, conv, field(4, field(1, 21))])
+
+
+def torchvision_array(name: str, shape: Iterable[int]) -> np.ndarray:
+    """An entry of a torchvision GoogLeNet's state dict as a function of its name: scaled weights, moved statistics."""
+    shape = tuple(shape)
+    random = np.random.Generator(np.random.Philox(zlib.crc32(name.encode())))
+    entry = name.rsplit(".", 1)[1]
+    if entry == "num_batches_tracked":
+        return np.array(1000 + len(name))
+    if entry == "running_var" or (entry == "weight" and len(shape) == 1):
+        return random.uniform(0.5, 1.5, shape).astype(np.float32)
+    if entry == "running_mean" or entry == "bias":
+        return random.normal(0, 0.1, shape).astype(np.float32)
+    return random.normal(0, np.sqrt(2 / np.prod(shape[1:])), shape).astype(np.float32)
+
+
+def torchvision_image() -> np.ndarray:
+    """An input of a torchvision GoogLeNet's, -1..1."""
+    return np.random.Generator(np.random.Philox(0)).uniform(-1, 1, (1, 3, 224, 224)).astype(np.float32)
+
+
+def torchvision_arrays(specification: Specification) -> dict[str, np.ndarray]:
+    """A whole state dict, heads included, for a GoogLeNet of any width under torchvision's names."""
+    branches = ("1x1", "branch1"), ("3x3_reduce", "branch2.0"), ("3x3", "branch2.1"), ("5x5_reduce", "branch3.0")
+    branches = (*branches, ("5x5", "branch3.1"), ("pool_proj", "branch4.1"))
+    names = {"conv1/7x7": "conv1", "conv2/3x3_reduce": "conv2", "conv2/3x3": "conv3", "classifier": "fc"}
+    for head, row in (("aux1", "auxiliary_4a"), ("aux2", "auxiliary_4d")):
+        names |= {f"{row}/conv": f"{head}.conv", f"{row}/fc": f"{head}.fc1", f"{row}/classifier": f"{head}.fc2"}
+    for module in ("3a", "3b", "4a", "4b", "4c", "4d", "4e", "5a", "5b"):
+        names |= {f"inception_{module}/{ours}": f"inception{module}.{theirs}" for ours, theirs in branches}
+    shapes: dict[str, tuple[int, ...]] = {}
+    for node in expand(specification):
+        if node.weight and len(node.weight) == 4:
+            shapes[f"{names[node.name]}.conv.weight"] = node.weight
+            norm = ("weight", "bias", "running_mean", "running_var")
+            shapes |= {f"{names[node.name]}.bn.{entry}": node.weight[:1] for entry in norm}
+            shapes[f"{names[node.name]}.bn.num_batches_tracked"] = ()
+        elif node.weight:
+            shapes |= {f"{names[node.name]}.weight": node.weight, f"{names[node.name]}.bias": node.weight[:1]}
+    return {name: torchvision_array(name, shape) for name, shape in shapes.items()}

@@ -4,13 +4,18 @@ Sections 4 and 5 of the paper, as others trained them.
 May import `network`, `files` and `errors`."""
 
 import os
-from collections.abc import Sequence
+import re
+from collections.abc import Callable, Sequence
 
+from googlenet.errors import InputError
 from googlenet.network.checkpoint import Checkpoint
 from googlenet.network.classes import Class
+from googlenet.network.importers.archive import SIGNATURE, Archive
 from googlenet.network.importers.assembly import Report
 from googlenet.network.importers.caffe import read_caffe
+from googlenet.network.importers.google import read_graph, read_npz
 from googlenet.network.importers.source import Source
+from googlenet.network.importers.torchvision import MAGIC, read_pth, read_safetensors
 
 __all__ = ["Report", "read"]
 
@@ -18,8 +23,29 @@ __all__ = ["Report", "read"]
 def read(path: str | os.PathLike[str], classes: Sequence[Class] | None = None) -> tuple[Checkpoint, Report]:
     """Read foreign weights as a checkpoint, with a report of what was found, used and left.
 
-    The kind is known by the content, not by the name. `classes` (default: those that the weights were published with,
-    or numbers where their count differs) name the outputs. Raises `InputError`, one line that names the file and what
-    is wrong, for anything but a whole file of GoogLeNet's weights.
+    The kind is known by the content, not by the name: `.caffemodel`, TensorFlow's `.pb` or an `.npz` of Google's
+    network, torchvision's `.pth` or `.safetensors`. `classes` name the outputs; by default they are those that the
+    weights were published with, or numbers where their count differs. Raises `InputError`, one line that names the
+    file and what is wrong, for anything but a whole file of GoogLeNet's weights.
     """
-    return read_caffe(Source.open(path), classes)
+    source = Source.open(path)
+    return _reader(source)(source, classes)
+
+
+def _reader(source: Source) -> Callable[[Source, Sequence[Class] | None], tuple[Checkpoint, Report]]:
+    """Tell by its first bytes what a file is."""
+    begin = bytes(source.data[:64])
+    if begin.startswith(SIGNATURE):
+        return read_npz if any(name.endswith(".npy") for name in Archive.open(source).members) else read_pth
+    if begin.startswith(MAGIC):
+        return read_pth
+    if begin[8:9] == b"{":
+        return read_safetensors
+    if begin.startswith(b"\x89HDF\r\n"):
+        raise InputError(f"{source.path}: HDF5, which is not read here; give the .caffemodel")
+    if re.match(rb"\x0a[\x80-\xff]*[\x00-\x7f]\x0a", begin):  # the first field is a node, whose first is its name
+        return read_graph
+    if begin.startswith((b"\x0a", b"\x12", b"\x1a", b"\xa2\x06")):  # a net's name, layers, input, layer
+        return read_caffe
+    kinds = ".caffemodel, TensorFlow's .pb or .npz of Google's network, torchvision's .pth or .safetensors"
+    raise InputError(f"{source.path}: not weights in a form that is known here ({kinds})")

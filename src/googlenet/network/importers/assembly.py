@@ -66,7 +66,10 @@ def assemble(
         if arrays[name].shape != shape:
             difference = _difference(name, arrays[name].shape, shape)
             raise InputError(f"{source.path}: {difference} as in {specification.name}")
-        weights[key], finite = _tensor(arrays[name], shape)
+        numbers = arrays[name].load()
+        if np.issubdtype(numbers.dtype, np.floating) == key.endswith(COUNTER):
+            raise InputError(f"{source.path}: {shown(name)} is of type {numbers.dtype}, which it cannot be")
+        weights[key], finite = _tensor(numbers, shape)
         used.append(name)
         if not finite:
             warnings.append(f"{name} holds values that are not finite; predictions will be meaningless")
@@ -118,12 +121,11 @@ def _with_heads(
     return replace(specification, auxiliary=tuple(heads)), warnings
 
 
-def _tensor(array: Array, shape: tuple[int, ...]) -> tuple[Tensor, bool]:
-    """Return an array as a tensor of its own, and whether every number in it is finite."""
-    loaded = array.load()
-    kind = np.float32 if np.issubdtype(loaded.dtype, np.floating) else np.int64
+def _tensor(numbers: NDArray[Any], shape: tuple[int, ...]) -> tuple[Tensor, bool]:
+    """Return numbers as a tensor of its own, and whether all of them are finite."""
+    kind = np.float32 if np.issubdtype(numbers.dtype, np.floating) else np.int64
     with np.errstate(over="ignore", invalid="ignore"):  # doubles beyond float32 become infinite, which is warned of
-        own = np.array(loaded, dtype=kind, order="C").reshape(shape)
+        own = np.array(numbers, dtype=kind, order="C").reshape(shape)
     return torch.from_numpy(own), bool(np.isfinite(own).all())
 
 

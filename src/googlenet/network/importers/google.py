@@ -37,8 +37,8 @@ NPY_HEADER = re.compile(
     rb"'fortran_order': (True|False), 'shape': \(((?:\d{1,19}, ?)*\d{0,19})\), *\} *\n",
     re.DOTALL,
 )
-"""`numpy/numpy numpy/lib/format.py`: magic string, version, length, then a dictionary whose keys are sorted. Matched and
-not evaluated; numpy's own reader tokenises what does not parse, which takes long and warns."""
+"""`numpy/numpy numpy/lib/format.py`: magic string, version, length, then a dictionary whose keys are sorted. Matched
+and not evaluated; numpy's own reader tokenises what does not parse, which takes long and warns."""
 
 
 def read_graph(source: Source, classes: Sequence[Class] | None = None) -> tuple[Checkpoint, Report]:

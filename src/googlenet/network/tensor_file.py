@@ -1,0 +1,62 @@
+"""Safetensors files from strangers: the header is looked at before the library makes an object of everything in it."""
+
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from safetensors import SafetensorError, safe_open
+
+from googlenet.errors import InputError
+
+__all__ = ["LARGEST_HEADER", "open_tensors"]
+
+LARGEST_HEADER = 4 * 2**20
+"""Bytes; the header of a network with 20,000 named classes takes under 2 MB."""
+
+MOST_TENSORS = 10_000
+"""Tensors in a file; a GoogLeNet has under 400."""
+
+
+@contextmanager
+def open_tensors(path: str | os.PathLike[str]) -> Iterator[Any]:
+    """Open a safetensors file (the library's `safe_open`, for torch).
+
+    Raises `InputError` that names the file where it is missing, not whole, holds a tensor twice or too many of them.
+    """
+    path = Path(path)
+    try:
+        if path.exists() and not path.is_file():
+            raise InputError(f"{path}: not a file; give the file that holds the weights")
+        _check_header(path)
+        with safe_open(str(path), framework="pt") as file:
+            yield file
+    except FileNotFoundError:
+        raise InputError(f"{path}: no such file") from None
+    except (SafetensorError, OSError) as error:
+        raise InputError(f"{path}: not a whole safetensors file ({error})") from None
+
+
+def _check_header(path: Path) -> None:
+    with path.open("rb") as file:
+        length = int.from_bytes(file.read(8), "little")
+        if length > LARGEST_HEADER:
+            raise InputError(f"{path}: not a safetensors file of weights (a header of {length:,} bytes)")
+        header = file.read(length)
+    try:
+        tensors = json.loads(header, object_pairs_hook=_without_repetition)
+    except (ValueError, RecursionError) as error:
+        raise InputError(f"{path}: not a whole safetensors file (its header: {error})") from None
+    if not isinstance(tensors, dict) or len(tensors) > MOST_TENSORS:
+        raise InputError(f"{path}: not a safetensors file of weights (over {MOST_TENSORS:,} tensors, or no names)")
+
+
+def _without_repetition(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        seen: set[str] = set()
+        twice = next(name for name, _ in pairs if name in seen or seen.add(name))  # type: ignore[func-returns-value]
+        raise ValueError(f"{twice[:60]!r} is there twice")
+    return found
