@@ -19,6 +19,7 @@ COMMANDS = {
     "import": "Caffe, torchvision or Google weights to a checkpoint",
     "predict": "classes and probabilities of images, folders, patterns",
     "embed": "features of images, folders, patterns",
+    "preview": "a sheet of augmented training samples, with what was done to each",
     "export": "a checkpoint for other programs: a Hugging Face model folder",
     "demo": "the whole path on embedded real images, no download",
 }
@@ -41,7 +42,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             print("\n".join(f"{name} {version}" for name, version in versions().items()))
             print(hardware())
             return 0
-        return _run(arguments[0], arguments[1:])
+        return _run(arguments)
     except InputError as error:
         print(f"googlenet: {error}", file=sys.stderr)
         return 2
@@ -73,12 +74,15 @@ def parse(options: type[Any], command: str, arguments: Sequence[str]) -> Any:
         raise InputError(f"{_first_sentence(complaint.getvalue())}; see googlenet {command} --help") from None
 
 
-def _run(command: str, arguments: Sequence[str]) -> int:
+def _run(arguments: Sequence[str]) -> int:
+    words = 2 if " ".join(arguments[:2]) in COMMANDS else 1
+    command = " ".join(arguments[:words])
     if command not in COMMANDS:
         raise InputError(f"'{command}' is no command; there are {', '.join(COMMANDS)}")
-    # `import` is a word of Python's own; the module is called `import_`.
-    module = importlib.import_module(f"googlenet.commands.{'import_' if command == 'import' else command}")
-    return module.run(parse(module.Options, command, arguments))
+    # A module cannot be called `import`, which is a word of Python's own, nor have a space in its name.
+    name = "import_" if command == "import" else command.replace(" ", "_").replace("-", "_")
+    module = importlib.import_module(f"googlenet.commands.{name}")
+    return module.run(parse(module.Options, command, arguments[words:]))
 
 
 def _overview() -> str:

@@ -47,8 +47,10 @@ def prediction_tile(
     return Tile(picture, (answer,) if truth is None or correct else (answer, f"truth: {truth}"), correct)
 
 
-def draw_sheet(path: str | os.PathLike[str], tiles: Sequence[Tile], *, size: int = 176) -> None:
-    """Write a PNG of `tiles` in rows, in the order given.
+def draw_sheet(
+    path: str | os.PathLike[str], tiles: Sequence[Tile], *, size: int = 176, columns: int | None = None
+) -> None:
+    """Write a PNG of `tiles` in rows of `columns` (by default a third more than rows), in the order given.
 
     Each picture lies in the middle of a square of `size` pixels: small ones enlarged by a whole factor, large ones
     reduced. A tile known to be correct has a green frame and a tick before its caption, a wrong one a red frame and
@@ -56,7 +58,7 @@ def draw_sheet(path: str | os.PathLike[str], tiles: Sequence[Tile], *, size: int
     """
     if not tiles:
         raise ValueError("a sheet needs at least one tile")
-    columns = min(math.ceil(math.sqrt(len(tiles) * 1.5)), len(tiles))
+    columns = min(columns or math.ceil(math.sqrt(len(tiles) * 1.5)), len(tiles))
     side = size + 2 * _FRAME
     captions = [_caption(tile, side) for tile in tiles]
     heights = [

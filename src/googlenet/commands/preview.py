@@ -1,0 +1,67 @@
+"""`googlenet preview`: training samples as the network will see them, with what was done to each."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+from tyro.conf import Positional, arg
+
+from googlenet.data.samples import TrainingSamples
+from googlenet.data.sources import open_dataset
+from googlenet.errors import InputError
+from googlenet.images.crops import SCHEMES
+from googlenet.images.decoding import decode
+from googlenet.images.photometric import DistortionName
+from googlenet.randomness import generator
+from googlenet.reporting.sheet import Tile, draw_sheet
+
+VARIANTS = 5
+
+
+@dataclass(frozen=True)
+class Options:
+    """Draw a sheet: images of the data set, each followed by training samples of it and what was done to them."""
+
+    data: Annotated[Positional[str], arg(metavar="DATA")]
+    """A folder of class folders, a list file, or tar shards."""
+    output: Annotated[Path, arg(aliases=["-o"], metavar="PNG")] = Path("preview.png")
+    """The picture to write."""
+    images: Annotated[int, arg(metavar="N")] = 6
+    """How many images of the data set to show (1 to 16)."""
+    sampling: Annotated[str, arg(metavar="SCHEME")] = "paper"
+    """How patches are drawn, as `train --sampling`."""
+    distortion: DistortionName = "howard"
+    """Photometric distortion, as `train --distortion`."""
+    size: Annotated[int, arg(metavar="PIXELS")] = 224
+    """Side of a sample."""
+    seed: Annotated[int, arg(metavar="N")] = 0
+    """The run whose samples are shown."""
+    epoch: Annotated[int, arg(metavar="N")] = 0
+    """And its epoch, counted from 0."""
+
+
+def run(options: Options) -> int:
+    """Draw and write the sheet."""
+    if options.sampling not in SCHEMES:
+        raise InputError(f"sampling '{options.sampling}' is not known; there are {', '.join(SCHEMES)}")
+    if not 1 <= options.images <= 16 or not 1 <= options.size <= 1024:
+        raise InputError("give 1 to 16 images and a size of 1 to 1024 pixels")
+    dataset = open_dataset(options.data)
+    samples = TrainingSamples((options.size, options.size), options.seed, SCHEMES[options.sampling], options.distortion)
+    chosen = generator(options.seed, "preview").permutation(len(dataset))[: options.images]
+    tiles = []
+    for index in chosen.tolist():
+        data, name = dataset.read(index), dataset.name(index)
+        picture = decode(data, name)
+        height, width = picture.shape[:2]
+        label = dataset.classes[dataset.labels[index]].name
+        tiles.append(Tile(picture, (label, f"{width} x {height}, as it is")))
+        # Draw numbers beyond the data set stand for further visits, as they do with balanced classes.
+        for draw in range(index, index + VARIANTS * len(dataset), len(dataset)):
+            done = samples.draw(width, height, options.epoch, draw)
+            changes = [change.describe() for change in done.distortion.changes]
+            caption = (done.crop.describe(width, height), *changes)
+            tiles.append(Tile(samples.make(data, name, options.epoch, draw), caption))
+    draw_sheet(options.output, tiles, columns=1 + VARIANTS)
+    print(f"{options.output}: {len(chosen)} images, {VARIANTS} samples of each")
+    return 0

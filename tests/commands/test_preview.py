@@ -1,0 +1,30 @@
+from PIL import Image
+
+from googlenet.__main__ import main
+
+
+def test_a_sheet_of_samples(tmp_path, capsys):
+    output = tmp_path / "sheet.png"
+    assert main(["preview", "digits", "-o", str(output), "--images", "2", "--size", "32"]) == 0
+    assert "2 images, 5 samples of each" in capsys.readouterr().out
+    with Image.open(output) as sheet:
+        width, height = sheet.size
+    assert width > 6 * 176  # six columns: the image and five samples
+    assert height > 2 * 176
+
+
+def test_the_seed_decides(tmp_path):
+    sheets = []
+    for name, seed in (("a", "1"), ("b", "1"), ("c", "2")):
+        main(["preview", "digits", "-o", str(tmp_path / name), "--images", "1", "--size", "32", "--seed", seed])
+        sheets.append((tmp_path / name).read_bytes())
+    assert sheets[0] == sheets[1] != sheets[2]
+
+
+def test_what_cannot_be_shown_is_one_line(tmp_path, capsys):
+    assert main(["preview", str(tmp_path / "nowhere")]) == 2
+    assert "no such file or folder" in capsys.readouterr().err
+    assert main(["preview", "digits", "--sampling", "wild"]) == 2
+    assert "sampling 'wild' is not known; there are paper, " in capsys.readouterr().err
+    assert main(["preview", "digits", "--images", "0"]) == 2
+    assert "give 1 to 16 images" in capsys.readouterr().err
