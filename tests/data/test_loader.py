@@ -14,6 +14,7 @@ import torch
 
 from googlenet.data.dataset import Subset
 from googlenet.data.digits import Digits
+from googlenet.data.folder import Folder
 from googlenet.data.loader import Batch, Loader, default_workers
 from googlenet.data.sampler import InOrder, Sampler
 from googlenet.data.samples import EvaluationSamples, TrainingSamples
@@ -27,11 +28,14 @@ DIGITS = Subset(Digits("train"), range(0, 1400, 7))
 SAMPLES = TrainingSamples((20, 24), seed=5, sampling=SCHEMES["paper"], distortion="howard")
 
 
-class WithBadImages(Subset):
-    """Digits of which some are not images any more."""
-
-    def read(self, index: int) -> bytes:
-        return b"no image" if index % 50 == 7 else super().read(index)
+@pytest.fixture
+def with_bad_images(tmp_path: Path) -> Folder:
+    """200 digits as files, of which four are not images any more: numbers 7, 57, 107 and 157."""
+    for index in range(200):
+        file = tmp_path / "digits" / f"{index // 20}" / f"{index:03}.png"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_bytes(b"no image" if index % 50 == 7 else DIGITS.read(index))
+    return Folder(tmp_path / "digits")
 
 
 def content(batch: Batch) -> tuple:
@@ -97,15 +101,14 @@ def test_an_iterator_left_early_costs_nothing():
 
 
 @pytest.mark.parametrize("workers", [0, 2])
-def test_a_bad_image_is_an_error_with_its_name(workers):
-    dataset = WithBadImages(DIGITS, range(200))
-    with pytest.raises(InputError, match=r"digits/\d{4}.png: not a JPEG"):
-        batches(workers, dataset)
+def test_a_bad_image_is_an_error_with_its_name(workers, with_bad_images):
+    with pytest.raises(InputError, match=r"digits/\d/\d{3}.png: not a JPEG"):
+        batches(workers, with_bad_images)
 
 
 @pytest.mark.parametrize("workers", [0, 2])
-def test_skipped_images_are_listed_and_never_replaced(workers):
-    dataset = WithBadImages(DIGITS, range(200))
+def test_skipped_images_are_listed_and_never_replaced(workers, with_bad_images):
+    dataset = with_bad_images
     plan = Sampler(dataset.labels, 40, seed=5)
     with Loader(dataset, SAMPLES, plan, workers=workers, skip_bad_images=True) as loader:
         shown = []
@@ -120,9 +123,8 @@ def test_skipped_images_are_listed_and_never_replaced(workers):
 
 
 @pytest.mark.parametrize("workers", [0, 1])
-def test_a_batch_of_bad_images_is_empty(workers):
-    dataset = WithBadImages(DIGITS, range(200))
-    [only] = batches(workers, Subset(dataset, [7, 57]), skip=True, stop=1, batch_size=2)
+def test_a_batch_of_bad_images_is_empty(workers, with_bad_images):
+    [only] = batches(workers, Subset(with_bad_images, [7, 57]), skip=True, stop=1, batch_size=2)
     assert only[3:5] == ([], [])
     assert len(only[5]) == 2
 

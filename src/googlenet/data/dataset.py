@@ -1,5 +1,7 @@
 """What every source of data gives: classes, labels, and the bytes of each image. And the rules for matching classes."""
 
+import os
+import stat
 from collections.abc import Sequence
 from typing import Protocol
 
@@ -7,9 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from googlenet.errors import InputError
+from googlenet.images.decoding import MAXIMUM_BYTES
+from googlenet.images.finding import display_name
 from googlenet.network.classes import Class
 
-__all__ = ["Dataset", "Subset", "match", "refuse_empty_classes"]
+__all__ = ["Dataset", "Subset", "match", "read_file", "refuse_empty_classes"]
 
 
 class Dataset(Protocol):
@@ -75,6 +79,24 @@ def refuse_empty_classes(dataset: Dataset, source: str) -> None:
     empty = [c.id for c, count in zip(dataset.classes, counts, strict=True) if count == 0]
     if empty:
         raise InputError(f"{source}: no images of class {_some(empty)}; add some, or take the class out")
+
+
+def read_file(path: str) -> bytes:
+    """Return a file's bytes; `InputError` where it is missing, no regular file, or larger than images may be."""
+    name = display_name(path)
+    try:
+        status = os.stat(path)  # noqa: PTH116  once for each image
+        if not stat.S_ISREG(status.st_mode):
+            raise InputError(f"{name}: not a regular file; replace it or leave it out")
+        if status.st_size > MAXIMUM_BYTES:
+            raise InputError(f"{name}: larger than the {MAXIMUM_BYTES >> 20} MiB read of an image; make it smaller")
+        with open(path, "rb") as file:  # noqa: PTH123
+            return file.read()
+    except OSError as error:
+        reason = error.strerror or error
+        raise InputError(f"{name}: cannot be read ({reason}); check the path and its rights") from error
+    except ValueError as error:  # a zero byte in the name
+        raise InputError(f"{name}: not a path ({error}); check the name") from error
 
 
 def _some(names: Sequence[str], limit: int = 5) -> str:

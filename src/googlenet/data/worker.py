@@ -4,12 +4,10 @@ It is started as a program of its own (see `loader`), not as a fork: nothing of 
 it works from notebooks and unguarded scripts, needs no shared memory, and ends by itself when its parent does.
 """
 
-import ctypes
 import os
 import pickle
 import queue
 import signal
-import sys
 import threading
 import traceback
 from dataclasses import replace
@@ -23,6 +21,7 @@ from googlenet.data.dataset import Dataset
 from googlenet.data.sampler import Planned
 from googlenet.data.samples import Samples, make_batch
 from googlenet.errors import InputError
+from googlenet.machine import keep_freed_memory
 
 __all__ = ["main", "receive", "send"]
 
@@ -53,7 +52,7 @@ def main() -> None:
     os.dup2(2, 1)  # whatever a library prints must not get among the batches
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # an interrupt is the parent's to handle
     cv2.setNumThreads(1)
-    _keep_memory()
+    keep_freed_memory()
     dataset, samples, skip_bad_images = receive(tasks_stream)
     tasks: queue.SimpleQueue[Any] = queue.SimpleQueue()
     threading.Thread(target=_take_tasks, args=(tasks_stream, tasks), daemon=True).start()
@@ -85,15 +84,6 @@ def _take_tasks(stream: IO[bytes], tasks: "queue.SimpleQueue[Any]") -> None:
             tasks.put(receive(stream))
     finally:
         os._exit(0)
-
-
-def _keep_memory() -> None:
-    """Let glibc keep freed memory: pictures come and go, and taking each anew from the system costs page faults."""
-    if sys.platform == "linux":
-        libc = ctypes.CDLL(None)
-        if hasattr(libc, "mallopt"):
-            libc.mallopt(-3, 1 << 30)  # M_MMAP_THRESHOLD
-            libc.mallopt(-1, 1 << 30)  # M_TRIM_THRESHOLD
 
 
 if __name__ == "__main__":

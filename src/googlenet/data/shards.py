@@ -1,0 +1,166 @@
+"""Tar shards as WebDataset has them: members `KEY.jpg` and `KEY.cls`, neighbours, the class as text in the latter.
+
+Shards are local files or lie behind any URL that fsspec opens; `.tar.gz` and remote ones are streamed once into the
+user's cache folder. After that each image is read from its place, in any order, so that a run can begin anywhere.
+"""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from googlenet.data.dataset import match
+from googlenet.data.index import Index, Names, index_file
+from googlenet.data.list_file import labels_of
+from googlenet.data.remote import expand, fetch, is_url, unpacked
+from googlenet.data.tar import Member, members
+from googlenet.errors import InputError
+from googlenet.images.decoding import MAXIMUM_BYTES
+from googlenet.images.finding import ENDINGS, display_name
+from googlenet.network.classes import Class, read_classes
+
+__all__ = ["Shards"]
+
+_LONGEST_LABEL = 1000
+
+
+class Shards:
+    """The images of all shards that `pattern` names, in the order of the shards and their members; a `Dataset`.
+
+    `pattern` is a path or URL, with `{0000..0009}`, `{a,b}`, `*` or `?` where there are several. What `.cls` members
+    hold is an index into, or an id of, the classes in `classes.txt` beside the first shard, which are matched to
+    `classes` by id where both are there; without that file, of `classes`; without both, a number (see `list_file`).
+    """
+
+    def __init__(self, pattern: str, classes: tuple[Class, ...] | None = None) -> None:
+        shards = expand(pattern)
+        beside = _classes_beside(shards[0])
+        self._paths = [str(unpacked(shard)) for shard in shards]
+        self._shown = [display_name(shard) for shard in shards]
+        self._indexes = [_index(path, shown) for path, shown in zip(self._paths, self._shown, strict=True)]
+        counts = [len(index.arrays["offsets"]) for index in self._indexes]
+        self._starts = np.concatenate([[0], np.cumsum(counts)])
+        self.classes, self.labels = self._resolve(beside, classes, display_name(pattern))
+
+    def _resolve(
+        self, beside: tuple[Class, ...] | None, classes: tuple[Class, ...] | None, shown: str
+    ) -> tuple[tuple[Class, ...], NDArray[np.int32]]:
+        written = [os.fsdecode(labels[i]) for labels in map(_labels, self._indexes) for i in range(len(labels))]
+        found, labels = labels_of(written, self.name, beside or classes)
+        if beside and classes:
+            return classes, match([c.id for c in found], classes, shown)[labels]
+        return found, labels
+
+    def __len__(self) -> int:
+        return int(self._starts[-1])
+
+    def read(self, index: int) -> bytes:
+        shard, number = self._place(index)
+        arrays = self._indexes[shard].arrays
+        offset, length = int(arrays["offsets"][number]), int(arrays["lengths"][number])
+        if length > MAXIMUM_BYTES:
+            raise InputError(f"{self.name(index)}: larger than the {MAXIMUM_BYTES >> 20} MiB read of an image")
+        try:
+            with open(self._paths[shard], "rb") as file:  # noqa: PTH123  once for each image
+                file.seek(offset)
+                return file.read(length)
+        except OSError as error:
+            raise InputError(f"{self.name(index)}: cannot be read ({error.strerror or error})") from error
+
+    def name(self, index: int) -> str:
+        shard, number = self._place(index)
+        arrays = self._indexes[shard].arrays
+        member = Names(arrays["names"], arrays["name_offsets"])[number]
+        return f"{self._shown[shard]}: {display_name(os.fsdecode(member))}"
+
+    def _place(self, index: int) -> tuple[int, int]:
+        shard = int(np.searchsorted(self._starts, index, "right")) - 1
+        return shard, index - int(self._starts[shard])
+
+
+class _Sample(NamedTuple):
+    image: Member
+    label: bytes
+
+
+def _index(path: str, shown: str) -> Index:
+    """Find the samples of a local tar file: as remembered, if the file has not changed since, or from its headers."""
+    try:
+        status = os.stat(path)  # noqa: PTH116
+        stamp = f"{status.st_size} {status.st_mtime_ns}"
+        kept = index_file("shard", os.path.abspath(path))  # noqa: PTH100
+        index = Index.load(kept)
+        if index and index.identity == stamp:
+            return index
+        with open(path, "rb") as file:  # noqa: PTH123
+            samples = list(_samples(file, shown))
+    except OSError as error:
+        raise InputError(f"{shown}: cannot be read ({error.strerror or error}); check the path") from error
+    if not samples:
+        raise InputError(f"{shown}: holds no images with .cls members; give other shards")
+    names, labels = Names.of(s.image.name for s in samples), Names.of(s.label for s in samples)
+    arrays: dict[str, NDArray[Any]] = {
+        "offsets": np.array([s.image.offset for s in samples], np.int64),
+        "lengths": np.array([s.image.length for s in samples], np.int64),
+        "names": names.blob,
+        "name_offsets": names.offsets,
+        "labels": labels.blob,
+        "label_offsets": labels.offsets,
+    }
+    return Index({"identity": stamp}, arrays).save(kept)
+
+
+def _samples(file: Any, shown: str) -> Iterator[_Sample]:
+    """Gather neighbouring members of one key: the image and its label."""
+    key, image, label = b"", None, None
+    for member in members(file, shown):
+        own, ending = _key(member.name)
+        if own != key:
+            yield from _sample(key, image, label, shown)
+            key, image, label = own, None, None
+        if ending == b".cls":
+            if member.length > _LONGEST_LABEL:
+                raise InputError(f"{shown}: {_text(member.name)}: {member.length} bytes are no class; replace it")
+            file.seek(member.offset)
+            label = file.read(member.length).strip()
+        elif os.fsdecode(ending) in ENDINGS and image is None:
+            image = member
+    yield from _sample(key, image, label, shown)
+
+
+def _sample(key: bytes, image: Member | None, label: bytes | None, shown: str) -> Iterator[_Sample]:
+    if image is None and label is None:
+        return
+    if image is None or not label:
+        missing = ".cls member with its class" if image else "image"
+        raise InputError(f"{shown}: sample {_text(key)} has no {missing}; add it, or leave the sample out")
+    yield _Sample(image, label)
+
+
+def _key(name: bytes) -> tuple[bytes, bytes]:
+    """A member's key and its ending: the name is cut at the first dot behind its last folder."""
+    folder, slash, base = name.rpartition(b"/")
+    if base.startswith(b"."):
+        return name, b""
+    stem, dot, ending = base.partition(b".")
+    return folder + slash + stem, (dot + ending).lower()
+
+
+def _labels(index: Index) -> Names:
+    return Names(index.arrays["labels"], index.arrays["label_offsets"])
+
+
+def _text(name: bytes) -> str:
+    return display_name(os.fsdecode(name))
+
+
+def _classes_beside(shard: str) -> tuple[Class, ...] | None:
+    """The classes of `classes.txt` in the first shard's folder, None where there is no such file."""
+    if is_url(shard):
+        file = fetch(shard.rpartition("/")[0] + "/classes.txt", optional=True)
+        return read_classes(file) if file else None
+    place = Path(shard).parent / "classes.txt"
+    return read_classes(place) if place.is_file() else None

@@ -1,0 +1,200 @@
+"""A folder of class folders: order, what is left out, and an index that follows every change."""
+
+import os
+import pickle
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from googlenet.data import folder as folder_module
+from googlenet.data.folder import Folder
+from googlenet.data.index import Index, Names, index_file
+from googlenet.errors import InputError
+from googlenet.network.classes import Class
+
+
+def content(folder: Folder) -> list[tuple[str, str]]:
+    """(class id, path below the top) of each image."""
+    ids = [folder.classes[label].id for label in folder.labels]
+    return [(id_, os.path.relpath(folder.name(i), folder.path)) for i, id_ in enumerate(ids)]
+
+
+def settle(top: Path) -> None:
+    """Date all folders back, as if nothing had been changed for a while."""
+    past = time.time() - 100
+    for path in [top, *(p for p in top.rglob("*") if p.is_dir())]:
+        os.utime(path, (past, past))
+
+
+def test_classes_are_folders_sorted_plainly(class_folders):
+    folder = Folder(class_folders)
+    assert [c.id for c in folder.classes] == ["10", "Dog", "cat"]  # neither by number nor without regard to capitals
+    assert folder.labels.tolist() == [0, 0, 0, 0, 1, 1, 2, 2, 2]
+    assert folder.labels.dtype == np.int32
+    assert content(folder)[3:5] == [("10", "10/3.png"), ("Dog", "Dog/0.png")]
+    assert folder.read(4) == (class_folders / "Dog" / "0.png").read_bytes()
+
+
+def test_hidden_and_other_files_are_left_out_and_depth_does_not_matter(class_folders):
+    for name in ("cat/.hidden.png", "cat/notes.txt", "cat/.git/x.png", "readme.md", ".cache/y.png"):
+        file = class_folders / name
+        file.parent.mkdir(exist_ok=True)
+        file.write_bytes(b"")
+    (class_folders / "cat" / "2020" / "may").mkdir(parents=True)
+    (class_folders / "cat" / "2020" / "may" / "A.JPEG").write_bytes(b"")
+    folder = Folder(class_folders)
+    assert [c.id for c in folder.classes] == ["10", "Dog", "cat"]
+    assert content(folder)[-2:] == [("cat", "cat/2.png"), ("cat", "cat/2020/may/A.JPEG")]
+    assert len(folder) == 10
+
+
+def test_labels_follow_the_given_classes_by_id(class_folders):
+    classes = (Class("bird", "bird"), Class("cat", "Felis"), Class("10", "ten"), Class("Dog", "dog"))
+    folder = Folder(class_folders, classes)
+    assert folder.classes == classes
+    assert folder.labels.tolist() == [2, 2, 2, 2, 3, 3, 1, 1, 1]
+    with pytest.raises(InputError, match=r"photos: class Dog, cat is not among the 1 classes expected \(10\)"):
+        Folder(class_folders, (Class("10", "10"),))
+
+
+def test_an_empty_class_folder_is_a_class(class_folders):
+    (class_folders / "eel").mkdir()
+    folder = Folder(class_folders)
+    assert [c.id for c in folder.classes] == ["10", "Dog", "cat", "eel"]
+    assert folder.labels.max() == 2
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda top: None, "cannot be read"),
+        (lambda top: top.mkdir(), "holds no class folders"),
+        (lambda top: (top / "cat").mkdir(parents=True), "no images in its class folders"),
+        (lambda top: (top.mkdir(), (top / "a.png").write_bytes(b"")), "not in class folders"),
+        (lambda top: ((top / "c").mkdir(parents=True), *((top / n).touch() for n in ("a.png", "c/b.png"))), "beside"),
+    ],
+)
+def test_what_is_no_data_set_is_refused(tmp_path, make, message):
+    top = tmp_path / "top"
+    make(top)
+    with pytest.raises(InputError, match=f"top: .*{message}") as failure:
+        Folder(top)
+    assert "\n" not in str(failure.value)
+
+
+def test_a_second_start_reads_no_folder(class_folders, monkeypatch):
+    settle(class_folders)
+    first = content(Folder(class_folders))
+    monkeypatch.setattr(folder_module.os, "scandir", lambda path: pytest.fail(f"{path} was read again"))
+    assert content(Folder(class_folders)) == first
+
+
+@pytest.mark.parametrize("settled", [True, False])
+def test_every_change_is_seen(class_folders, settled):
+    """Also a change so soon after the scan that the folder's time might stay the same."""
+
+    def check() -> None:
+        folder = Folder(class_folders)
+        expected = sorted(str(p.relative_to(class_folders)) for p in class_folders.rglob("*.png"))
+        assert sorted(name for _, name in content(folder)) == expected
+        assert all(name.startswith(f"{id_}/") for id_, name in content(folder))
+        if settled:
+            settle(class_folders)
+            Folder(class_folders)
+
+    check()
+    (class_folders / "cat" / "new.png").write_bytes(b"")
+    check()
+    (class_folders / "Dog" / "0.png").unlink()
+    check()
+    (class_folders / "ant" / "deep").mkdir(parents=True)
+    (class_folders / "ant" / "deep" / "x.png").write_bytes(b"")
+    check()
+    (class_folders / "cat" / "new.png").rename(class_folders / "cat" / "newer.png")
+    check()
+    (class_folders / "10").rename(class_folders / "11")
+    check()
+
+
+def test_only_changed_folders_are_read_again(class_folders, monkeypatch):
+    settle(class_folders)
+    Folder(class_folders)
+    (class_folders / "cat" / "new.png").write_bytes(b"")
+    read = []
+    scandir = os.scandir
+    monkeypatch.setattr(folder_module.os, "scandir", lambda path: (read.append(Path(path).name), scandir(path))[1])
+    assert len(Folder(class_folders)) == 10
+    assert read == ["cat"]
+
+
+def test_links(class_folders, tmp_path):
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    (elsewhere / "far.png").write_bytes(b"")
+    (class_folders / "zebra").symlink_to(elsewhere)
+    (class_folders / "cat" / "loop").symlink_to(class_folders)
+    folder = Folder(class_folders)
+    assert content(folder)[-1] == ("zebra", "zebra/far.png")
+    assert len(folder) == 10
+
+
+def test_a_worker_maps_the_same_file(class_folders):
+    folder = Folder(class_folders)
+    sent = pickle.dumps(folder)
+    again = pickle.loads(sent)
+    assert content(again) == content(folder)
+    assert b"0.png" not in sent
+    (class_folders / "cat" / "new.png").write_bytes(b"")
+    Folder(class_folders)  # another process refreshes the index meanwhile
+    with pytest.raises(InputError, match="changed while worker processes were started"):
+        pickle.loads(sent)
+
+
+def test_without_a_cache_folder(class_folders, tmp_path, monkeypatch):
+    (tmp_path / "file").write_bytes(b"")
+    monkeypatch.setenv("GOOGLENET_CACHE", str(tmp_path / "file"))
+    folder = Folder(class_folders)
+    assert content(pickle.loads(pickle.dumps(folder))) == content(folder)
+
+
+def test_names_that_are_not_utf8(class_folders):
+    name = b"\xff\xfe.png"
+    Path(os.fsdecode(os.fsencode(class_folders) + b"/cat/" + name)).write_bytes(b"strange")
+    folder = Folder(class_folders)
+    assert folder.read(9) == b"strange"
+    assert folder.name(9).isprintable()
+
+
+def test_a_damaged_index_is_made_anew(class_folders):
+    settle(class_folders)
+    expected = content(Folder(class_folders))
+    file = index_file("folder", str(class_folders))
+    whole = file.read_bytes()
+    for damaged in (b"", whole[:-1], whole[:100], b"x" + whole[1:], whole[:30] + b"\xff" * 8 + whole[38:]):
+        file.write_bytes(damaged)
+        assert content(Folder(class_folders)) == expected
+
+
+def test_a_missing_or_odd_file_is_named_when_it_is_read(class_folders):
+    folder = Folder(class_folders)
+    (class_folders / "10" / "0.png").unlink()
+    with pytest.raises(InputError, match=r"photos/10/0.png: cannot be read \(No such file"):
+        folder.read(0)
+    os.mkfifo(class_folders / "10" / "0.png")
+    with pytest.raises(InputError, match=r"photos/10/0.png: not a regular file"):
+        folder.read(0)
+
+
+def test_names_and_index_round_trip(tmp_path):
+    names = Names.of([b"a", b"", b"ccc"])
+    assert [names[i] for i in range(3)] == [b"a", b"", b"ccc"]
+    assert [names[1:][i] for i in range(2)] == [b"", b"ccc"]
+    joined = Names.joined([names[2:], names[:1]])
+    assert [joined[i] for i in range(2)] == [b"ccc", b"a"]
+    arrays = {"a": np.arange(5), "b": np.array([7], np.uint8), "c": np.array([], np.int32)}
+    index = Index({"identity": "me"}, arrays).save(tmp_path / "index")
+    assert index.path == tmp_path / "index"
+    again = pickle.loads(pickle.dumps(index))
+    assert {name: array.tolist() for name, array in again.arrays.items()} == {"a": [0, 1, 2, 3, 4], "b": [7], "c": []}

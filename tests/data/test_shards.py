@@ -1,0 +1,174 @@
+"""Shards: WebDataset's layout, local and behind a URL, plain and compressed, and what is wrong with some."""
+
+import gzip
+import pickle
+from pathlib import Path
+
+import fsspec
+import numpy as np
+import pytest
+
+from googlenet.data import remote
+from googlenet.data.remote import expand
+from googlenet.data.shards import Shards
+from googlenet.errors import InputError
+from googlenet.images.decoding import decode
+from googlenet.network.classes import Class
+
+
+def picture(number: int) -> bytes:
+    """What stands for an image file: nothing here decodes one."""
+    return f"picture {number}".encode() * (number + 1)
+
+
+def samples(numbers: list[int], label=lambda number: number % 3) -> list[tuple[str, bytes]]:
+    members = []
+    for number in numbers:
+        members += [(f"part/{number:06}.png", picture(number)), (f"part/{number:06}.cls", str(label(number)).encode())]
+    return members
+
+
+def check(shards: Shards, numbers: list[int]) -> None:
+    assert len(shards) == len(numbers)
+    assert shards.labels.tolist() == [number % 3 for number in numbers]
+    for index in (len(numbers) - 1, 0, len(numbers) // 2):
+        assert shards.read(index) == picture(numbers[index])
+        assert f"part/{numbers[index]:06}.png" in shards.name(index)
+
+
+@pytest.fixture
+def folder(tmp_path, write_shard) -> Path:
+    """Two plain shards, the same two compressed, and classes."""
+    for ending in (".tar", ".tar.gz"):
+        write_shard(tmp_path / "s" / f"t-0000{ending}", samples(list(range(5))))
+        write_shard(tmp_path / "s" / f"t-0001{ending}", samples(list(range(5, 12))))
+    (tmp_path / "s" / "classes.txt").write_text("cat\ndog\nn00000001 eel\n")
+    return tmp_path / "s"
+
+
+@pytest.mark.parametrize("pattern", ["t-{0000..0001}.tar", "t-*.tar", "t-000?.tar.gz", "t-{0000,0001}.tar.gz"])
+@pytest.mark.parametrize("url", ["", "file://"])
+def test_patterns_compression_and_urls(folder, pattern, url):
+    for _ in range(2):  # from the headers, and from the index
+        shards = Shards(f"{url}{folder}/{pattern}")
+        check(shards, list(range(12)))
+        check(pickle.loads(pickle.dumps(shards)), list(range(12)))
+        assert shards.classes == (Class("cat", "cat"), Class("dog", "dog"), Class("n00000001", "eel"))
+
+
+def test_a_remote_file_system(folder):
+    memory = fsspec.filesystem("memory")
+    for file in folder.iterdir():
+        memory.pipe_file(f"/data/{file.name}", file.read_bytes())
+    check(Shards("memory://data/t-{0000..0001}.tar.gz"), list(range(12)))
+    check(Shards("memory://data/t-*.tar"), list(range(12)))
+    memory.rm("/data/t-0001.tar")
+    with pytest.raises(InputError, match=r"memory://data/t-0001.tar: cannot be read"):
+        Shards("memory://data/t-{0000..0001}.tar")
+
+
+def test_compressed_shards_are_unpacked_once_and_again_after_a_change(folder, tmp_path, write_shard, monkeypatch):
+    Shards(f"{folder}/t-*.tar.gz")
+    copies = sorted((tmp_path / "cache" / "shards").iterdir())
+    assert len(copies) == 2
+    monkeypatch.setattr(remote.gzip, "open", lambda file: pytest.fail("unpacked again"))
+    check(Shards(f"{folder}/t-*.tar.gz"), list(range(12)))
+    monkeypatch.undo()
+    monkeypatch.setenv("GOOGLENET_CACHE", str(tmp_path / "cache"))
+    write_shard(folder / "t-0001.tar.gz", samples([20, 21]))
+    check(Shards(f"{folder}/t-*.tar.gz"), [0, 1, 2, 3, 4, 20, 21])
+    assert len(list((tmp_path / "cache" / "shards").iterdir())) == 2
+
+
+def test_a_changed_shard_is_indexed_anew(folder, write_shard):
+    check(Shards(f"{folder}/t-0000.tar"), [0, 1, 2, 3, 4])
+    write_shard(folder / "t-0000.tar", samples([8, 9]))
+    check(Shards(f"{folder}/t-0000.tar"), [8, 9])
+
+
+def test_classes_are_matched_by_id(folder):
+    wanted = (Class("n00000001", "eel"), Class("dog", "hound"), Class("cat", "cat"), Class("ox", "ox"))
+    shards = Shards(f"{folder}/t-0000.tar", wanted)
+    assert shards.classes == wanted
+    assert shards.labels.tolist() == [2, 1, 0, 2, 1]
+    with pytest.raises(InputError, match="class dog is not among the 2 classes expected"):
+        Shards(f"{folder}/t-0000.tar", (wanted[0], wanted[2]))
+    (folder / "classes.txt").unlink()
+    assert Shards(f"{folder}/t-0000.tar", wanted).labels.tolist() == [0, 1, 2, 0, 1]  # numbers are indices then
+    assert [c.id for c in Shards(f"{folder}/t-0000.tar").classes] == ["0", "1", "2"]
+
+
+def test_labels_may_be_ids(tmp_path, write_shard):
+    path = write_shard(tmp_path / "x.tar", samples([0, 1, 2, 3], label=lambda number: "ab"[number % 2]))
+    shards = Shards(str(path))
+    assert [c.id for c in shards.classes] == ["a", "b"]
+    assert shards.labels.tolist() == [0, 1, 0, 1]
+
+
+@pytest.mark.parametrize(
+    ("members", "message"),
+    [
+        ([("a.png", b"x")], "sample a has no .cls member"),
+        ([("a.cls", b"1")], "sample a has no image"),
+        ([("a.png", b"x"), ("a.cls", b"  ")], "sample a has no .cls member"),
+        ([("a.png", b"x"), ("a.cls", b"1" * 1001)], "a.cls: 1001 bytes are no class"),
+        ([("a.txt", b"x")], "holds no images"),
+        ([("a.png", b"x"), ("a.cls", b"3")], r"x.tar: a.png: label 3 is out of range: of 3 classes"),
+    ],
+)
+def test_samples_that_are_not_whole(tmp_path, write_shard, members, message):
+    write_shard(tmp_path / "x.tar", members)
+    (tmp_path / "classes.txt").write_text("a\nb\nc\n")
+    with pytest.raises(InputError, match=message):
+        Shards(str(tmp_path / "x.tar"))
+
+
+def test_other_members_are_passed_over(tmp_path, write_shard):
+    members = [("readme.txt", b""), ("a.json", b"{}"), ("a.JPG", b"image"), ("a.cls", b"0\n"), ("._a.jpg", b"")]
+    shards = Shards(str(write_shard(tmp_path / "x.tar", members)))
+    assert len(shards) == 1
+    assert shards.read(0) == b"image"
+
+
+def test_what_cannot_be_unpacked(folder, tmp_path, monkeypatch):
+    whole = (folder / "t-0001.tar.gz").read_bytes()
+    cases = {
+        "not a whole gzip file": whole[: len(whole) // 2],
+        "not a whole gzip file.*": b"no gzip at all",
+        "unpacks to over 300 times": gzip.compress(bytes(10_000_000)),
+    }
+    for message, content in cases.items():
+        (folder / "t-0001.tar.gz").write_bytes(content)
+        with pytest.raises(InputError, match=f"t-0001.tar.gz: {message}") as failure:
+            Shards(f"{folder}/t-*.tar.gz")
+        assert "\n" not in str(failure.value)
+    monkeypatch.setattr(remote, "_SPARE", 1 << 60)
+    (folder / "t-0001.tar.gz").write_bytes(whole)
+    with pytest.raises(InputError, match=r"t-000\d.tar.gz: no room for its copy"):
+        Shards(f"{folder}/t-*.tar.gz")
+    assert not [name for name in (tmp_path / "cache" / "shards").iterdir() if "0001" in name.name]
+
+
+def test_braces():
+    assert expand("a-{08..11}.tar") == ["a-08.tar", "a-09.tar", "a-10.tar", "a-11.tar"]
+    assert expand("{x,y}-{1..2}") == ["x-1", "x-2", "y-1", "y-2"]
+    assert sorted(expand("{a{1..2},b}")) == ["a1", "a2", "b"]
+    assert expand("{odd}") == ["{odd}"]
+    with pytest.raises(InputError, match="stands for no name"):
+        expand("x-{3..1}.tar")
+    with pytest.raises(InputError, match="more than 100000 names"):
+        expand("{000000..999999}{000000..999999}")
+
+
+def test_cifar(shared):
+    mini = shared / "data" / "cifar10-mini"
+    shards = Shards(f"{mini}/train-0000.tar")
+    assert np.bincount(shards.labels).tolist() == [200] * 10
+    assert [c.id for c in shards.classes[:3]] == ["airplane", "automobile", "bird"]
+    assert decode(shards.read(1999), "x").shape == (32, 32, 3)
+    test = Shards(f"{shared}/data/cifar10/test-{{0000..0001}}.tar.gz")
+    assert np.bincount(test.labels).tolist() == [1000] * 10
+    small = Shards(f"{mini}/test-0000.tar")
+    # the small test set holds the first 50 of each class of the full one
+    full = {test.read(i): int(test.labels[i]) for i in range(1000)}
+    assert all(full[small.read(i)] == small.labels[i] for i in range(0, 500, 50))
