@@ -26,6 +26,7 @@ class RunFolder:
         self.summary = self.path / "summary.json"
         self.final = self.path / "final.safetensors"
         self.best = self.path / "best.safetensors"
+        self.last_good = self.path / "last-good.safetensors"
         self.curves = self.path / "curves.png"
         self.report = self.path / "report.html"
 

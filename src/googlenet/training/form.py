@@ -23,6 +23,9 @@ class Form:
     precision: Literal["float32", "bfloat16"] = "float32"
     channels_last: bool = True
 
+    def __str__(self) -> str:
+        return f"{self.device}, {self.precision}{', channels last' if self.channels_last else ''}"
+
     def place(self, network: Network) -> Network:
         """Bring a network to the device and into the layout."""
         layout = torch.channels_last if self.channels_last else torch.preserve_format

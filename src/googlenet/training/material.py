@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from googlenet.data.dataset import Dataset, refuse_empty_classes
-from googlenet.data.digits import Digits
+from googlenet.data.sources import open_dataset
 from googlenet.errors import InputError
 from googlenet.files import sha256
 from googlenet.network import checkpoint as checkpoints
@@ -47,10 +47,9 @@ class Material:
 
 def gather(data: Source, recipe: Recipe, validation: Source | None, pretrained: Weights | None) -> Material:
     """Open everything and check that it fits together; raises `InputError` before any work is done."""
-    training = _open(data, "train")
-    refuse_empty_classes(training, _named(data))
-    held_out = None if validation is None else _open(validation, "validation", training.classes)
     start = None if pretrained is None else _read(pretrained)
+    training = _training_set(data, start)
+    held_out = None if validation is None else _validation_set(validation, training)
     same = start is not None and [c.id for c in start.classes] == [c.id for c in training.classes]
     recipe = complete(recipe, fresh_classifiers=start is not None and not same)
     specification = _specification(recipe, start, len(training.classes))
@@ -71,13 +70,36 @@ def gather(data: Source, recipe: Recipe, validation: Source | None, pretrained: 
     )
 
 
-def _open(source: Source, part: Any, classes: tuple[Class, ...] | None = None) -> Dataset:
+def _training_set(source: Source, start: Checkpoint | None) -> Dataset:
+    """Open the training images; where the pretrained weights know their classes, labels count in the weights' order."""
+    found = _open(source, "train")
+    if start is not None and _same_classes(found.classes, start.classes):
+        found = _open(source, "train", start.classes)
+    refuse_empty_classes(found, _named(source))
+    return found
+
+
+def _validation_set(source: Source, training: Dataset) -> Dataset:
+    found = _open(source, "validation", training.classes)
+    if [item.id for item in found.classes] != [item.id for item in training.classes]:
+        raise InputError(f"{_named(source)}: its classes are not those of the training images")
+    refuse_empty_classes(found, _named(source))
+    return found
+
+
+def _open(source: Source, part: str, classes: tuple[Class, ...] | None = None) -> Dataset:
     """Return the data set that `source` is or names; its labels count in `classes` where they are given."""
     if not isinstance(source, str | os.PathLike):
         return source
-    if str(source) == "digits":
-        return Digits(part)
-    raise InputError(f"{source}: no such folder, list or shard")
+    if os.fspath(source) == "digits" and not Path(source).exists():
+        source = f"digits:{part}"
+    return open_dataset(source, classes)
+
+
+def _same_classes(found: tuple[Class, ...], known: tuple[Class, ...]) -> bool:
+    """Whether two sets of classes have the same ids, in any order; as many mere numbers are indices into the known."""
+    ids = {item.id for item in found}
+    return len(found) == len(known) and (ids == {item.id for item in known} or ids == set(map(str, range(len(known)))))
 
 
 def _read(pretrained: Weights | None) -> Checkpoint:

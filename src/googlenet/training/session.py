@@ -4,33 +4,36 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import replace
+from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-import numpy as np
 import torch
+from torch import Tensor
 
-from googlenet.data.dataset import Dataset, Subset
-from googlenet.data.loader import Loader, default_workers
-from googlenet.data.sampler import InOrder, Sampler
-from googlenet.data.samples import EvaluationSamples, Samples, TrainingSamples
+from googlenet.data.dataset import Dataset
+from googlenet.data.loader import Batch, Loader, default_workers
+from googlenet.data.sampler import Sampler
+from googlenet.data.samples import Samples, TrainingSamples
 from googlenet.images.crops import SCHEMES
 from googlenet.network import checkpoint as checkpoints
 from googlenet.network.checkpoint import Checkpoint
-from googlenet.randomness import generator
 from googlenet.reporting.console import percent, say
 from googlenet.reporting.progress import Progress
-from googlenet.training.averaging import Average, recompute_batch_statistics
+from googlenet.training.averaging import Average
 from googlenet.training.folder import RunFolder
 from googlenet.training.form import Form, find_device
 from googlenet.training.interruption import Interrupted, Interruption
-from googlenet.training.loop import Exchange, Step, steps
+from googlenet.training.judge import Judge
+from googlenet.training.log import RunLog
+from googlenet.training.loop import Diverged, Exchange, Step, steps
 from googlenet.training.material import Material
 from googlenet.training.optimizer import SGD, rate_factors
 from googlenet.training.recipe import to_json
-from googlenet.training.state import MetricsLog, State, load, save
-from googlenet.training.validation import Outcome, validate
-from googlenet.training.watching import Smoothed
+from googlenet.training.report import write_report
+from googlenet.training.state import State, load, save
+from googlenet.training.validation import Outcome
+from googlenet.training.watching import Alarm, Pace, Smoothed
 
 __all__ = ["Session"]
 
@@ -42,9 +45,7 @@ class Session:
         self.folder, self.material, self.recipe = folder, material, material.recipe
         self._exchange = exchange
         self._closing = ExitStack()
-        state = load(folder.path)
-        self.counters: dict[str, Any] = {"seconds": 0.0, "average_updates": 0, "evaluated": 0, "best": None, "bad": {}}
-        self.counters |= state.counters if state else {}
+        self._interruption = Interruption()
         self.form = Form(find_device(self.recipe.device))
         self.network = self.form.place(material.network)
         self.sampler = Sampler(
@@ -53,14 +54,39 @@ class Session:
         assert self.recipe.epochs is not None
         self.epochs, self.steps_per_epoch = self.recipe.epochs, self.sampler.steps_per_epoch
         self.total_steps = self.epochs * self.steps_per_epoch
-        self._prepare_optimizer()
+        self.optimizer = self._optimizer()
+        self.average = Average(
+            self.network,
+            self.recipe.averaging or "none",
+            begin=int(self.recipe.burn_in * self.total_steps),
+            decay=self.recipe.average_decay,
+        )
+        self.judge = Judge(
+            self.network,
+            self.average,
+            self.form,
+            material.data,
+            material.validation,
+            batch_size=self.recipe.batch_size,
+            seed=self.recipe.seed,
+            open_loader=self._loader,
+        )
+        self.outcomes: dict[str, Outcome] = {}
         self.step = 0
+        self.counters: dict[str, Any] = {
+            "seconds": 0.0,
+            "average_updates": 0,
+            "evaluated": 0,
+            "best_top1": None,
+            "evaluations_since_best": 0,
+            "bad_images": {},
+        }
+        state = load(folder.path)
         if state:
             self._restore(state)
-        self.log = MetricsLog(folder.metrics, state.metrics_bytes if state else 0)
+        self.log = RunLog(folder, self.recipe, state.metrics_bytes if state else 0, self.step)
         self._closing.callback(self.log.close)
         self._begun = self._saved = time.monotonic()
-        self.outcomes: dict[str, Outcome] = {}
 
     def __enter__(self) -> Self:
         return self
@@ -74,61 +100,97 @@ class Session:
         """Train what is left of the run, finish it and return its summary."""
         if self.step:
             say(f"going on after step {self.step:,} of {self.total_steps:,}")
-        with Interruption() as interruption, self._own_random_numbers():
-            self._evaluate_if_due(interruption)
-            if not self._is_over():
-                self._train(interruption)
-        return self._finish()
+        with self._interruption, self._own_random_numbers():
+            try:
+                if self._is_due():
+                    self._end_epoch("evaluated now")
+                if not self._is_over():
+                    self._train()
+            except Interrupted:
+                self._save()
+                raise
+            return self._finish()
 
-    def _train(self, interruption: Interruption) -> None:
-        samples = TrainingSamples(
-            self._size,
-            self.recipe.seed,
-            replace(SCHEMES[self.recipe.sampling], mirror=self.recipe.mirror and SCHEMES[self.recipe.sampling].mirror),
-            self.recipe.distortion or "none",
-        )
-        epoch, within = divmod(self.step, self.steps_per_epoch)
-        self.network.train()
-        loader = self._loader(self.material.data, samples, self.sampler)
-        smoothed = Smoothed(len(self.material.classes), self.total_steps)
-        batch_size = self.recipe.batch_size
+    # The run.
+
+    def _train(self) -> None:
+        smoothed = Smoothed(len(self.material.classes))
+        alarm = Alarm(len(self.material.classes), self.total_steps, self.recipe)
+        pace, batch_size = Pace(), self.recipe.batch_size
         with Progress("training", self.total_steps * batch_size, start=self.step * batch_size) as progress:
-            taken = steps(
+            for step in self._steps():
+                self.step = step.number
+                for watcher in (self.log, smoothed, alarm, pace):
+                    watcher.take(step)
+                progress.update(batch_size, **smoothed.shown(self.epochs))
+                if step.number % self.steps_per_epoch == 0:
+                    self._end_epoch(pace.told())
+                    self._save()
+                elif time.monotonic() - self._saved >= 60 * self.recipe.save_minutes:
+                    self._save()
+                if self._is_over():
+                    return
+                self._check_interruption()
+
+    def _steps(self) -> Iterator[Step]:
+        """Yield the steps that are left; where one diverges, save what was before it and say where."""
+        epoch, within = divmod(self.step, self.steps_per_epoch)
+        loader = self._loader(self.material.data, self._training_samples(), self.sampler)
+        try:
+            yield from steps(
                 self.network,
-                lambda images: self.form.train(self.network, images),
+                self._forward,
                 self.optimizer,
                 self.average,
-                loader.batches(epoch, within, self.epochs),
+                self._noting_bad(loader.batches(epoch, within, self.epochs)),
                 self.recipe,
                 start=self.step,
                 steps_per_epoch=self.steps_per_epoch,
                 name=self.material.data.name,
                 exchange=self._exchange,
             )
-            for step in taken:
-                self.step = step.number
-                self._note(step)
-                smoothed.take(step)
-                progress.update(batch_size, **smoothed.shown(self.epochs))
-                self.counters["bad"] |= loader.bad_images
-                if step.number % self.steps_per_epoch == 0:
-                    self._evaluate_if_due(interruption)
-                    self._save()
-                elif interruption.wanted or time.monotonic() - self._saved >= 60 * self.recipe.save_minutes:
-                    self._save()
-                if interruption.wanted:
-                    raise Interrupted(
-                        f"stopped after step {self.step:,} of {self.total_steps:,}, saved in {self.folder.path}"
-                    )
-                if self._is_over():
-                    return
+        except Diverged as error:
+            self._write_weights(self.folder.last_good, "raw", self._weights("raw"))
+            raise Diverged(
+                f"{error}; the weights before it are in {self.folder.last_good}; what usually cures it: a lower --rate"
+                " or --clip 1, in another folder"
+            ) from None
 
-    # What is remembered.
+    def _forward(self, images: Tensor) -> Mapping[str, Tensor]:
+        if not self.network.training:  # after an evaluation, or at the start
+            self.network.train()
+            for row in self.recipe.freeze:
+                self.network.get_submodule(row).eval()
+        return self.form.train(self.network, images)
 
-    def _prepare_optimizer(self) -> None:
-        recipe, network = self.recipe, self.network
-        parameters = {name: value for name, value in network.named_parameters() if value.requires_grad}
-        self.optimizer = SGD(
+    def _training_samples(self) -> TrainingSamples:
+        sampling = SCHEMES[self.recipe.sampling]
+        return TrainingSamples(
+            self.network.specification.input[1:],
+            self.recipe.seed,
+            replace(sampling, mirror=sampling.mirror and self.recipe.mirror),
+            self.recipe.distortion or "none",
+        )
+
+    def _noting_bad(self, batches: Iterator[Batch]) -> Iterator[Batch]:
+        for batch in batches:
+            self.counters["bad_images"] |= batch.bad
+            yield batch
+
+    def _is_over(self) -> bool:
+        patience = self.recipe.patience
+        return self.step >= self.total_steps or 0 < patience <= self.counters["evaluations_since_best"]
+
+    def _check_interruption(self) -> None:
+        if self._interruption.wanted:
+            raise Interrupted(f"stopped after step {self.step:,} of {self.total_steps:,}, saved in {self.folder.path}")
+
+    # Saving.
+
+    def _optimizer(self) -> SGD:
+        recipe = self.recipe
+        parameters = {name: value for name, value in self.network.named_parameters() if value.requires_grad}
+        return SGD(
             parameters,
             momentum=recipe.momentum,
             weight_decay=recipe.weight_decay,
@@ -136,15 +198,10 @@ class Session:
             factors=rate_factors(parameters, self.material.fresh, recipe.classifier_rate or 1.0),
             decayed=[name for name in parameters if name.endswith(".weight") and ".batch_norm." not in name],
         )
-        self.average = Average(
-            network,
-            recipe.averaging or "none",
-            begin=int(recipe.burn_in * self.total_steps),
-            decay=recipe.average_decay,
-        )
 
     def _restore(self, state: State) -> None:
         self.step = state.step
+        self.counters |= state.counters
         self.network.load_state_dict(state.part("network"))
         self.optimizer.load_velocity(state.part("velocity"))
         self.average.load(state.part("average"), self.counters["average_updates"])
@@ -160,103 +217,85 @@ class Session:
         save(self.folder.path, State(self.step, tensors, self.log.settle(), counters))
         self._saved = time.monotonic()
 
+    def _weights(self, which: str) -> dict[str, Tensor]:
+        """Return a copy of the `raw` or `averaged` weights."""
+        with self.judge.averaged() if which == "averaged" else nullcontext():
+            return {name: tensor.detach().cpu().clone() for name, tensor in self.network.state_dict().items()}
+
+    def _write_weights(
+        self, path: Path, which: str, tensors: Mapping[str, Tensor], metrics: Mapping[str, Any] | None = None
+    ) -> None:
+        """Write a checkpoint that all commands read."""
+        provenance = {
+            "source": "googlenet train",
+            "date": checkpoints.today(),
+            "weights": which,
+            "step": self.step,
+            "metrics": dict(metrics or {}),
+            "recipe": to_json(self.recipe),
+            **self.material.origin,
+        }
+        checkpoints.save(path, Checkpoint(self.network.specification, self.material.classes, tensors, provenance))
+
     def _seconds(self) -> float:
         return self.counters["seconds"] + time.monotonic() - self._begun
 
-    # What is told.
-
-    def _note(self, step: Step) -> None:
-        if step.number % self.recipe.log_every and step.number != self.total_steps:
-            return
-        self.log.write(
-            {
-                "event": "step",
-                "step": step.number,
-                "epoch": step.epoch,
-                "rate": step.rate,
-                "images": step.images,
-                "loss": step.loss,
-                "losses": step.losses,
-                "top1": step.top1,
-                "top5": step.top5 if len(self.material.classes) > 5 else None,
-                "gradient": step.gradient,
-            }
-        )
-
     # Evaluation.
 
-    def _evaluate_if_due(self, interruption: Interruption) -> None:
-        """Evaluate both sets of weights at the end of an epoch, unless that was done before the run stopped."""
+    def _end_epoch(self, pace: str) -> None:
+        """Evaluate where that is due, and say how the epoch went."""
+        told = self._evaluate() if self._is_due() else ""
+        say(f"epoch {self.step // self.steps_per_epoch}/{self.epochs}: {told}{pace}")
+
+    def _is_due(self) -> bool:
+        """Whether this is a time to evaluate, and it was not done before the run stopped."""
         epoch, within = divmod(self.step, self.steps_per_epoch)
-        due = epoch % self.recipe.evaluate_every == 0 or self.step == self.total_steps
-        if not self.step or within or not due or self.counters["evaluated"] == self.step:
-            return
-        if self.material.validation is None:
-            return
-        self.outcomes = self._evaluate()
+        return (
+            self.material.validation is not None
+            and self.step > self.counters["evaluated"]
+            and not within
+            and (epoch % self.recipe.evaluate_every == 0 or self.step == self.total_steps)
+        )
+
+    def _evaluate(self) -> str:
+        self.outcomes = self.judge.evaluate(self._until_interrupted)
         self.counters["evaluated"] = self.step
         for weights, outcome in self.outcomes.items():
-            self.log.write(
-                {
-                    "event": "evaluation",
-                    "step": self.step,
-                    "epoch": epoch,
-                    "weights": weights,
-                    "images": outcome.images,
-                    "loss": outcome.loss,
-                    "top1": outcome.top1,
-                    "top5": outcome.top5,
-                }
-            )
-        told = ", ".join(f"{weights} top-1 {percent(outcome.top1)}" for weights, outcome in self.outcomes.items())
-        say(f"epoch {epoch}/{self.epochs}: {told} of {outcome.images:,} validation images")
+            self.log.evaluation(self.step, self.step // self.steps_per_epoch, weights, outcome)
+        self._compare_with_best()
+        told = " and ".join(f"{percent(outcome.top1)} {weights}" for weights, outcome in self.outcomes.items())
+        return f"top-1 {told} on {outcome.images:,} validation images; "
 
-    def _evaluate(self) -> dict[str, Outcome]:
-        assert self.material.validation is not None
-        samples = EvaluationSamples(self._size, self.network.specification.pixels)
-        plan = InOrder(len(self.material.validation), self.recipe.batch_size)
-        loader = self._loader(self.material.validation, samples, plan)
-        sets = {"raw": nullcontext()} | ({"averaged": self._averaged()} if self.average.ready else {})
-        outcomes = {}
-        for weights, installed in sets.items():
-            with installed:
-                outcomes[weights] = validate(
-                    self.network, lambda images: self.form.evaluate(self.network, images), loader.batches()
-                )
-        return outcomes
+    def _compare_with_best(self) -> None:
+        weights, outcome = list(self.outcomes.items())[-1]
+        best = self.counters["best_top1"]
+        if best is not None and outcome.top1 <= best:
+            self.counters["evaluations_since_best"] += 1
+            return
+        self.counters |= {"best_top1": outcome.top1, "evaluations_since_best": 0}
+        if self.recipe.patience:
+            self._write_weights(self.folder.best, weights, self._weights(weights), outcome.figures())
 
-    @contextmanager
-    def _averaged(self) -> Iterator[None]:
-        """Put the averaged weights, with batch statistics of their own, into the network for the length of a block."""
-        buffers = {name: buffer.clone() for name, buffer in self.network.named_buffers()}
-        try:
-            with self.average.swapped_in():
-                recompute_batch_statistics(self.network, self._clean_inputs())
-                yield
-        finally:
-            for name, buffer in self.network.named_buffers():
-                buffer.copy_(buffers[name])
+    def _until_interrupted(self, batches: Iterator[Batch]) -> Iterator[Batch]:
+        for batch in batches:
+            self._check_interruption()
+            self.counters["bad_images"] |= batch.bad
+            yield batch
 
-    def _clean_inputs(self) -> Iterator[torch.Tensor]:
-        """Some training images as they are prepared for evaluation."""
-        data = self.material.data
-        count = min(len(data), max(512, len(data) // 50))
-        chosen = Subset(data, np.sort(generator(self.recipe.seed, "statistics").permutation(len(data))[:count]))
-        samples = EvaluationSamples(self._size, self.network.specification.pixels)
-        for batch in self._loader(chosen, samples, InOrder(count, self.recipe.batch_size)).batches():
-            yield self.form.prepare(self.network, batch.images)
-
-    def _is_over(self) -> bool:
-        return self.step >= self.total_steps
+    # The end.
 
     def _finish(self) -> Mapping[str, Any]:
-        weights = "averaged" if self.average.ready else "raw"
-        with self._averaged() if self.average.ready else nullcontext():
-            tensors = {name: tensor.detach().cpu().clone() for name, tensor in self.network.state_dict().items()}
-        results = {
-            name: {"images": o.images, "loss": o.loss, "top1": o.top1, "top5": o.top5}
-            for name, o in self.outcomes.items()
-        }
+        """Write the final weights, the report and, last, the summary that marks the run as finished."""
+        if self.recipe.patience and self.folder.best.exists():
+            weights, tensors = self._best()
+        else:
+            weights = "averaged" if self.average.ready else "raw"
+            tensors = self._weights(weights)
+            if not self.outcomes and self.material.validation is not None:
+                self.outcomes = self.judge.evaluate(iter)
+        figures = {name: outcome.figures() for name, outcome in self.outcomes.items()}
+        self._write_weights(self.folder.final, weights, tensors, figures.get(weights))
+        bad = self.counters["bad_images"]
         summary = {
             "network": self.network.specification.name,
             "classes": len(self.material.classes),
@@ -265,33 +304,28 @@ class Session:
             "steps": self.step,
             "seconds": round(self._seconds(), 3),
             "weights": weights,
-            "evaluation": results,
+            "evaluation": figures,
+            "form": str(self.form),
+            "bad_images": bad,
         }
-        checkpoints.save(
-            self.folder.final,
-            Checkpoint(
-                self.network.specification,
-                self.material.classes,
-                tensors,
-                {
-                    "source": "googlenet train",
-                    "date": checkpoints.today(),
-                    "weights": weights,
-                    "recipe": to_json(self.recipe),
-                    "origin": dict(self.material.origin),
-                    "metrics": results.get(weights, {}),
-                    "steps": self.step,
-                },
-            ),
-        )
+        write_report(self.folder, self.material, summary, self.outcomes.get(weights))
         self.folder.write_json(self.folder.summary, summary)
+        for name, reason in list(bad.items())[:20]:
+            say(f"left out: {reason if name in reason else f'{name}: {reason}'}")
+        if bad:
+            say(f"{len(bad)} images could not be read and were left out; summary.json lists them")
         return summary
 
-    # Helpers.
+    def _best(self) -> tuple[str, dict[str, Tensor]]:
+        """Return which the best weights of a run with patience are, and themselves; evaluate them again."""
+        best = checkpoints.read(self.folder.best)
+        weights, tensors = str(best.provenance["weights"]), dict(best.weights)
+        self.network.load_state_dict(tensors)
+        self.average.count = 0
+        self.outcomes = {weights: self.judge.evaluate(iter)["raw"]}
+        return weights, tensors
 
-    @property
-    def _size(self) -> tuple[int, int]:
-        return self.network.specification.input[1:]
+    # Helpers.
 
     def _loader(self, data: Dataset, samples: Samples, plan: Any) -> Loader:
         workers = default_workers() if self.recipe.workers is None else self.recipe.workers

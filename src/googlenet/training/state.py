@@ -22,7 +22,7 @@ from torch import Tensor
 from googlenet.errors import InputError
 from googlenet.files import atomic_write
 
-__all__ = ["CURRENT", "PREVIOUS", "MetricsLog", "State", "load", "remove_leftovers", "save"]
+__all__ = ["CURRENT", "PREVIOUS", "State", "load", "remove_leftovers", "save"]
 
 CURRENT, PREVIOUS = "state.safetensors", "state.previous.safetensors"
 
@@ -92,50 +92,6 @@ def remove_leftovers(folder: Path) -> None:
     """Delete the unfinished temporary files of a process that was killed while it wrote."""
     for path in folder.glob(".*.tmp"):
         path.unlink(missing_ok=True)
-
-
-class MetricsLog:
-    """metrics.jsonl: one JSON object a line, appended; `length` is what a resumed run cuts it back to."""
-
-    def __init__(self, path: Path, length: int) -> None:
-        """Continue after `length` bytes; raises `InputError` where the file is shorter or cannot be written."""
-        try:
-            self._file = path.open("r+b" if path.exists() else "w+b")
-            if self._file.seek(0, os.SEEK_END) < length:
-                raise InputError(f"{path}: shorter than it was at the checkpoint; put it back, or give another folder")
-            self._file.truncate(length)
-            self._file.seek(length)
-        except OSError as error:
-            raise InputError(f"{path}: cannot be written ({error.strerror})") from error
-        self._path = path
-
-    def write(self, record: Mapping[str, Any]) -> None:
-        """Append one line, whole."""
-        line = json.dumps(_rounded(record), separators=(", ", ": ")) + "\n"
-        try:
-            self._file.write(line.encode())
-            self._file.flush()
-        except OSError as error:
-            raise InputError(f"{self._path}: cannot be written ({error.strerror})") from error
-
-    def settle(self) -> int:
-        """Bring what was written to the disk and return its length in bytes."""
-        try:
-            self._file.flush()
-            os.fsync(self._file.fileno())
-        except OSError as error:
-            raise InputError(f"{self._path}: cannot be written ({error.strerror})") from error
-        return self._file.tell()
-
-    def close(self) -> None:
-        self._file.close()
-
-
-def _rounded(value: Any) -> Any:
-    """Six digits say all that a float32 knows."""
-    if isinstance(value, Mapping):
-        return {key: _rounded(item) for key, item in value.items()}
-    return float(f"{value:.6g}") if isinstance(value, float) else value
 
 
 def _keep_previous(folder: Path) -> None:

@@ -1,4 +1,4 @@
-"""What a network in training makes of the validation images: one centre crop each, both sets of weights."""
+"""What a network makes of the validation images, one centre crop each."""
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -47,11 +47,14 @@ class Outcome:
         """None under six classes, where it would say nothing."""
         return float((self.ranks < 5).mean()) if self.images and self.classes > 5 else None
 
+    def figures(self) -> dict[str, int | float | None]:
+        """Return what a log or a summary says of it."""
+        return {"images": self.images, "loss": self.loss, "top1": self.top1, "top5": self.top5}
+
 
 @torch.no_grad()
 def validate(network: nn.Module, forward: Callable[[Tensor], Tensor], batches: Iterable[Batch]) -> Outcome:
-    """Return what `network`, switched to evaluation for so long, answers; `forward` takes uint8 [N, h, w, 3]."""
-    was_training = network.training
+    """Return what `network`, which is put into evaluation, answers; `forward` takes uint8 [N, h, w, 3]."""
     network.eval()
     classes, parts = 0, []
     for batch in batches:
@@ -64,6 +67,5 @@ def validate(network: nn.Module, forward: Callable[[Tensor], Tensor], batches: I
         losses = functional.cross_entropy(logits, labels, reduction="none")
         found = (answers, probability, rank_of_truth(logits, labels), losses)
         parts.append([batch.indices.numpy(), batch.labels.numpy(), *(value.cpu().numpy() for value in found)])
-    network.train(was_training)
     columns = [np.concatenate(column) for column in zip(*parts, strict=True)] if parts else [np.empty(0)] * 6
     return Outcome(classes, *columns)

@@ -1,20 +1,24 @@
-"""What a person sees of a run: calm values with their name, and an alarm where a head learns nothing."""
+"""What a person sees of a run: calm values with their name, whose turn it was to wait, and an alarm for dead heads."""
 
 from collections import deque
+from math import log
 from statistics import fmean
 
-from googlenet.reporting.console import percent
+from googlenet.reporting.console import percent, warn
 from googlenet.training.loop import Step
+from googlenet.training.losses import MAIN
+from googlenet.training.recipe import Recipe
 
-__all__ = ["Smoothed"]
+__all__ = ["Alarm", "Pace", "Smoothed"]
 
 WINDOW = 20
+"""Steps that a smoothed value is the mean of."""
 
 
 class Smoothed:
     """Means over the last steps for the screen; metrics.jsonl has the raw values alone."""
 
-    def __init__(self, classes: int, total_steps: int) -> None:
+    def __init__(self, classes: int) -> None:
         self._classes = classes
         self._last: deque[Step] = deque(maxlen=WINDOW)
 
@@ -27,10 +31,66 @@ class Smoothed:
         if not self._last:
             return {}
         newest = self._last[-1]
-        fields = {"epoch": f"{newest.epoch:.1f}/{epochs}", f"mean of {len(self._last)} steps:": ""}
-        for head in newest.losses:
-            fields[f"loss {head}"] = f"{fmean(step.losses[head] for step in self._last):.3f}"
-        fields["top-1"] = percent(fmean(step.top1["main"] for step in self._last))
+        losses = " ".join(f"{head} {fmean(step.losses[head] for step in self._last):.3f}" for head in newest.losses)
+        rights = {"top-1": percent(fmean(step.top1[MAIN] for step in self._last))}
         if self._classes > 5:
-            fields["top-5"] = percent(fmean(step.top5["main"] for step in self._last))
-        return fields
+            rights["top-5"] = percent(fmean(step.top5[MAIN] for step in self._last))
+        return {"epoch": f"{newest.epoch:.1f}/{epochs}", f"means of {WINDOW} steps: loss": losses, **rights}
+
+
+class Pace:
+    """Speed of an epoch, and whether decoding or the network was the bottleneck."""
+
+    def __init__(self) -> None:
+        self._images, self._seconds, self._waited = 0, 0.0, 0.0
+
+    def take(self, step: Step) -> None:
+        self._images += step.images
+        self._seconds += step.seconds
+        self._waited += step.waited
+
+    def told(self) -> str:
+        """Return the line's words and begin anew."""
+        share = self._waited / self._seconds if self._seconds else 0.0
+        bottleneck = "decoding" if share > 0.1 else "the network"
+        rate = self._images / self._seconds if self._seconds else 0.0
+        self.__init__()  # type: ignore[misc]
+        return f"{rate:.3g} images/s, {bottleneck} the bottleneck ({percent(share, 0)} of the time waiting for images)"
+
+
+class Alarm:
+    """Warns of a head whose loss stays at ln(classes), as if it guessed: it gets no gradient that means anything."""
+
+    BLOCK = 50
+    """Steps whose mean loss is looked at together."""
+    SHARE = 0.98
+    """Of ln(classes), above which a block counts as guessing."""
+
+    def __init__(self, classes: int, total_steps: int, recipe: Recipe) -> None:
+        self._guessing = log(classes)
+        self._recipe = recipe
+        patience = min(5000, max(200, total_steps // 20))
+        self._blocks_needed = patience // self.BLOCK
+        self._sums: dict[str, float] = {}
+        self._count = 0
+        self._bad_blocks: dict[str, int] = {}
+
+    def take(self, step: Step) -> None:
+        if not step.images or self._guessing == 0:
+            return
+        for head, loss in step.losses.items():
+            self._sums[head] = self._sums.get(head, 0.0) + loss
+        self._count += 1
+        if self._count == self.BLOCK:
+            for head, total in self._sums.items():
+                self._judge(head, total / self.BLOCK)
+            self._sums, self._count = {}, 0
+
+    def _judge(self, head: str, loss: float) -> None:
+        self._bad_blocks[head] = self._bad_blocks.get(head, 0) + 1 if loss >= self.SHARE * self._guessing else 0
+        if self._bad_blocks[head] == self._blocks_needed:
+            warn(
+                f"the loss of {head} has stayed at {loss:.3f}, ln(classes) = {self._guessing:.3f}, for"
+                f" {self._blocks_needed * self.BLOCK} steps: it learns nothing. What usually cures it: --rate"
+                f" {(self._recipe.rate or 0) / 2:g}, --warm-up 1, or another --initialization"
+            )

@@ -1,0 +1,90 @@
+"""Evaluation of a run on its way: both sets of weights, each with batch statistics of its own."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import cached_property
+
+import numpy as np
+import torch
+
+from googlenet.data.dataset import Dataset, Subset
+from googlenet.data.loader import Batch, Loader
+from googlenet.data.sampler import InOrder
+from googlenet.data.samples import EvaluationSamples
+from googlenet.network.module import Network
+from googlenet.randomness import generator
+from googlenet.training.averaging import Average, recompute_batch_statistics
+from googlenet.training.form import Form
+from googlenet.training.validation import Outcome, validate
+
+__all__ = ["Judge"]
+
+LEAST_FOR_STATISTICS = 512
+"""Training images over which batch statistics are recomputed, at least; two per cent of all where that is more."""
+
+
+class Judge:
+    """Evaluates `network` and its `average`; `open_loader` makes the loaders, which their maker closes."""
+
+    def __init__(
+        self,
+        network: Network,
+        average: Average,
+        form: Form,
+        data: Dataset,
+        validation: Dataset | None,
+        *,
+        batch_size: int,
+        seed: int,
+        open_loader: Callable[[Dataset, EvaluationSamples, InOrder], Loader],
+    ) -> None:
+        self.network, self.average, self.form = network, average, form
+        self._data, self._validation = data, validation
+        self._batch_size, self._seed, self._open_loader = batch_size, seed, open_loader
+
+    def evaluate(self, watched: Callable[[Iterator[Batch]], Iterator[Batch]]) -> dict[str, Outcome]:
+        """Return what `raw` and, where there are any, `averaged` weights answer; `watched` may end it from within."""
+        outcomes = {"raw": self._validate(watched)}
+        if self.average.ready:
+            with self.averaged():
+                outcomes["averaged"] = self._validate(watched)
+        return outcomes
+
+    @contextmanager
+    def averaged(self) -> Iterator[None]:
+        """Put the averaged weights, with batch statistics of their own, into the network for the length of a block."""
+        buffers = {name: buffer.clone() for name, buffer in self.network.named_buffers()}
+        try:
+            with self.average.swapped_in():
+                recompute_batch_statistics(self.network, self._clean_inputs())
+                yield
+        finally:
+            for name, buffer in self.network.named_buffers():
+                buffer.copy_(buffers[name])
+
+    def _validate(self, watched: Callable[[Iterator[Batch]], Iterator[Batch]]) -> Outcome:
+        batches = watched(self._loader.batches())
+        return validate(self.network, lambda images: self.form.evaluate(self.network, images), batches)
+
+    @cached_property
+    def _samples(self) -> EvaluationSamples:
+        specification = self.network.specification
+        return EvaluationSamples(specification.input[1:], specification.pixels)
+
+    @cached_property
+    def _loader(self) -> Loader:
+        assert self._validation is not None
+        return self._open_loader(self._validation, self._samples, InOrder(len(self._validation), self._batch_size))
+
+    @cached_property
+    def _statistics_loader(self) -> Loader:
+        count = min(len(self._data), max(LEAST_FOR_STATISTICS, len(self._data) // 50))
+        chosen = generator(self._seed, "statistics").permutation(len(self._data))[:count]
+        plan = InOrder(count, self._batch_size)
+        return self._open_loader(Subset(self._data, np.sort(chosen)), self._samples, plan)
+
+    def _clean_inputs(self) -> Iterator[torch.Tensor]:
+        """Some training images as they are prepared for evaluation."""
+        for batch in self._statistics_loader.batches():
+            if len(batch.labels):
+                yield self.form.prepare(self.network, batch.images)

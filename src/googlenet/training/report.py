@@ -1,0 +1,127 @@
+"""curves.png and report.html of a finished run, made from what its folder holds."""
+
+import json
+import shlex
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from scipy.stats import binomtest
+
+from googlenet.errors import InputError
+from googlenet.files import atomic_write
+from googlenet.images.decoding import decode
+from googlenet.reporting.console import duration, number, percent
+from googlenet.reporting.curves import Curve, Panel, draw_curves
+from googlenet.reporting.html import Figure, Illustration, Recall, render, share
+from googlenet.reporting.pictures import data_uri, file_uri
+from googlenet.training.folder import RunFolder
+from googlenet.training.losses import MAIN
+from googlenet.training.material import Material
+from googlenet.training.recipe import to_json
+from googlenet.training.validation import Outcome
+from googlenet.versions import hardware, versions
+
+__all__ = ["write_report"]
+
+SHOWN_MISTAKES = 24
+
+
+def write_report(folder: RunFolder, material: Material, summary: Mapping[str, Any], outcome: Outcome | None) -> None:
+    """Write both files; `outcome` is what the final weights answered on the validation images, if there are any."""
+    panels = _panels(folder.metrics)
+    if panels:
+        draw_curves(folder.curves, panels)
+    page = render(
+        "training.html",
+        title=f"Training of {summary['network']}",
+        subtitle=f"{material.origin['data']['source']}: {len(material.data):,} images of {len(material.classes):,} classes",
+        figures=_figures(summary, outcome),
+        charts=[Illustration(file_uri(folder.curves), "Losses and accuracies over the steps")] if panels else [],
+        recalls=_recalls(material, outcome) if outcome else [],
+        mistakes=_mistakes(material, outcome) if outcome else [],
+        recipe={name: value for name, value in to_json(material.recipe).items() if value is not None},
+        command=_command() or "",
+        versions=versions(),
+        hardware={"machine": hardware(), "computed": summary["form"]},
+    )
+    with atomic_write(folder.report) as file:
+        file.write(page.encode())
+
+
+def _panels(metrics: Path) -> list[Panel]:
+    """Losses by head beside accuracies, training faint and smoothed, validation with marks."""
+    with metrics.open() as lines:
+        records = [json.loads(line) for line in lines]
+    taken = [record for record in records if record["event"] == "step" and record["images"]]
+    judged = [record for record in records if record["event"] == "evaluation"]
+    smoothing = max(2, len(taken) // 40)
+    losses, rights = [], []
+    for head in taken[0]["losses"] if taken else ():
+        steps = [record["step"] for record in taken]
+        losses.append(Curve(f"training {head}", steps, [record["losses"][head] for record in taken], smoothing))
+        if head == MAIN:
+            rights.append(Curve(f"training {head}", steps, [record["top1"][head] for record in taken], smoothing))
+    for weights in dict.fromkeys(record["weights"] for record in judged):
+        points = [record for record in judged if record["weights"] == weights]
+        steps = [record["step"] for record in points]
+        losses.append(Curve(f"validation, {weights} weights", steps, [record["loss"] for record in points]))
+        rights.append(Curve(f"validation, {weights} weights", steps, [record["top1"] for record in points]))
+    return [Panel("loss", tuple(losses)), Panel("top-1", tuple(rights), share=True)] if losses else []
+
+
+def _figures(summary: Mapping[str, Any], outcome: Outcome | None) -> list[Figure]:
+    time = Figure("Time", duration(summary["seconds"]), note=f"{summary['steps']:,} steps, {summary['epochs']} epochs")
+    if outcome is None or not outcome.images:
+        return [time]
+    shown = [_share("Top-1", outcome.top1, outcome.images, f"{summary['weights']} weights")]
+    if outcome.top5 is not None:
+        shown.append(_share("Top-5", outcome.top5, outcome.images))
+    return [*shown, Figure("Loss", number(outcome.loss), note=f"{outcome.images:,} validation images"), time]
+
+
+def _recalls(material: Material, outcome: Outcome) -> list[Recall]:
+    images = np.bincount(outcome.labels, minlength=len(material.classes))
+    right = np.bincount(outcome.labels[outcome.ranks == 0], minlength=len(material.classes))
+    return [
+        Recall(item.name, int(k), int(n), k / n if n else None, _interval(int(k), int(n)) if n else None)
+        for item, k, n in zip(material.classes, right, images, strict=True)
+    ]
+
+
+def _mistakes(material: Material, outcome: Outcome) -> list[Illustration]:
+    """Where the network was surest and wrong, as pictures."""
+    assert material.validation is not None
+    wrong = np.flatnonzero(outcome.ranks > 0)
+    worst = wrong[np.argsort(-outcome.probability[wrong], kind="stable")][:SHOWN_MISTAKES]
+    shown = []
+    for place in worst.tolist():
+        index = int(outcome.indices[place])
+        answer, truth = (material.classes[labels[place]].name for labels in (outcome.answers, outcome.labels))
+        name = material.validation.name(index)
+        caption = f"{percent(float(outcome.probability[place]))} {answer}; truth: {truth} ({Path(name).name})"
+        try:
+            picture = decode(material.validation.read(index), name)
+        except InputError:  # gone or changed since it was evaluated
+            continue
+        shown.append(Illustration(data_uri(picture), caption, correct=False))
+    return shown
+
+
+def _share(name: str, value: float, images: int, note: str = "") -> Figure:
+    return share(name, value, _interval(round(value * images), images), note)
+
+
+def _interval(right: int, images: int) -> tuple[float, float]:
+    """Wilson's 95 % interval."""
+    interval = binomtest(right, images).proportion_ci(method="wilson")
+    return float(interval.low), float(interval.high)
+
+
+def _command() -> str | None:
+    """The command line, where there was one."""
+    program = Path(sys.argv[0])
+    is_ours = program.name == "googlenet" or program.parts[-2:] == ("googlenet", "__main__.py")
+    return shlex.join(["googlenet", *sys.argv[1:]]) if is_ours else None
