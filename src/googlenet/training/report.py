@@ -37,7 +37,7 @@ def write_report(folder: RunFolder, material: Material, summary: Mapping[str, An
     page = render(
         "training.html",
         title=f"Training of {summary['network']}",
-        subtitle=f"{material.origin['data']['source']}: {len(material.data):,} images of {len(material.classes):,} classes",
+        subtitle=_subject(material),
         figures=_figures(summary, outcome),
         charts=[Illustration(file_uri(folder.curves), "Losses and accuracies over the steps")] if panels else [],
         recalls=_recalls(material, outcome) if outcome else [],
@@ -51,13 +51,18 @@ def write_report(folder: RunFolder, material: Material, summary: Mapping[str, An
         file.write(page.encode())
 
 
+def _subject(material: Material) -> str:
+    data = material.origin["data"]
+    return f"{data['source']}: {data['images']:,} images, {len(material.classes):,} classes"
+
+
 def _panels(metrics: Path) -> list[Panel]:
     """Losses by head beside accuracies, training faint and smoothed, validation with marks."""
     with metrics.open() as lines:
         records = [json.loads(line) for line in lines]
     taken = [record for record in records if record["event"] == "step" and record["images"]]
     judged = [record for record in records if record["event"] == "evaluation"]
-    smoothing = max(2, len(taken) // 40)
+    smoothing = max(5, len(taken) // 40)
     losses, rights = [], []
     for head in taken[0]["losses"] if taken else ():
         steps = [record["step"] for record in taken]

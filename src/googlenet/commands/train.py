@@ -1,0 +1,67 @@
+"""`googlenet train`: the recipe of section 6, on any images; fine-tuning; goes on when it is given again."""
+
+import json
+import shlex
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+from tyro.conf import OmitArgPrefixes, Positional, arg
+
+from googlenet.machine import keep_freed_memory
+from googlenet.reporting.console import duration, percent, say
+from googlenet.training.recipe import Recipe
+
+DIVERGED, INTERRUPTED = 1, 130
+
+
+@dataclass(frozen=True)
+class Options:
+    """Train a network. Give the same command again to go on with an interrupted run."""
+
+    data: Annotated[Positional[str], arg(metavar="DATA")]
+    """Folder of class folders, list file, tar shards, or digits."""
+    output: Annotated[Path, arg(aliases=["-o"], metavar="FOLDER")]
+    """Where the run is kept: recipe, metrics, checkpoints, report."""
+    validation: str | None = None
+    """Images to evaluate on, in any of the forms of DATA."""
+    pretrained: Path | None = None
+    """Weights to begin with; where their classes are others, their classifiers start fresh."""
+    recipe: Annotated[Recipe, OmitArgPrefixes] = Recipe()  # noqa: RUF009  frozen
+    json: bool = False
+    """Print the summary as JSON (docs/json.md)."""
+
+
+def run(options: Options) -> int:
+    """Train, and print what came of it."""
+    keep_freed_memory()
+    from googlenet.training.interruption import Interrupted
+    from googlenet.training.loop import Diverged
+    from googlenet.training.run import train
+
+    try:
+        finished = train(
+            options.data,
+            options.recipe,
+            validation=options.validation,
+            pretrained=options.pretrained,
+            output=options.output,
+        )
+    except Diverged as error:
+        say(f"googlenet: {error}")
+        return DIVERGED
+    except Interrupted as error:
+        say(f"googlenet: {error}; go on with: {shlex.join(['googlenet', *sys.argv[1:]])}")
+        return INTERRUPTED
+    if options.json:
+        print(json.dumps(finished.summary))
+        return 0
+    summary = finished.summary
+    measured = summary["evaluation"].get(summary["weights"])
+    if measured:
+        print(
+            f"top-1 of the {summary['weights']} weights: {percent(measured['top1'])} of {measured['images']:,} images"
+        )
+    print(f"{summary['steps']:,} steps in {duration(summary['seconds'])}; {finished.weights}")
+    return 0
