@@ -1,0 +1,165 @@
+"""What is wrong with a data set: everything is read once, and what would spoil or bias a training is listed."""
+
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass
+from hashlib import blake2b
+from typing import Any
+
+import numpy as np
+
+from googlenet.data.dataset import Dataset
+from googlenet.data.loader import default_workers
+from googlenet.errors import InputError
+from googlenet.images.decoding import decode
+
+__all__ = ["DataCheck", "Duplicates", "PartCheck", "SizeRange", "check"]
+
+_AT_ONCE = 256  # images that are handed to the threads together
+
+
+@dataclass(frozen=True)
+class SizeRange:
+    """Of the widths or heights of all readable images, in pixels."""
+
+    smallest: int
+    median: int
+    largest: int
+
+
+@dataclass(frozen=True)
+class PartCheck:
+    """One data set: counts by class id, and what cannot be read."""
+
+    images: int
+    images_of_class: dict[str, int]
+    bad_images: tuple[tuple[str, str], ...]
+    """(name, reason)"""
+    width: SizeRange | None
+    height: SizeRange | None
+
+    @property
+    def empty_classes(self) -> tuple[str, ...]:
+        return tuple(name for name, count in self.images_of_class.items() if count == 0)
+
+    @property
+    def imbalance(self) -> float:
+        """How many times as many images the largest class has as the smallest that has any."""
+        counts = [count for count in self.images_of_class.values() if count]
+        return max(counts) / min(counts) if counts else 1.0
+
+
+@dataclass(frozen=True)
+class Duplicates:
+    """Images whose files are the same bytes, by name, and the class ids under which they stand."""
+
+    names: tuple[str, ...]
+    classes: tuple[str, ...]
+    in_training_and_validation: bool
+
+    @property
+    def contradict(self) -> bool:
+        return len(set(self.classes)) > 1
+
+
+@dataclass(frozen=True)
+class DataCheck:
+    """All that was found; `problems` says it in lines."""
+
+    training: PartCheck
+    validation: PartCheck | None
+    duplicates: tuple[Duplicates, ...]
+
+    @property
+    def problems(self) -> tuple[str, ...]:
+        """One line for each thing that is wrong, the gravest first; empty if nothing is."""
+        lines = []
+        parts = [("", self.training)] + ([("validation: ", self.validation)] if self.validation else [])
+        for prefix, part in parts:
+            lines += [f"{prefix}{reason}" for _, reason in part.bad_images]
+            lines += [f"{prefix}class {name} has no images" for name in part.empty_classes]
+        for group in sorted(self.duplicates, key=lambda d: (not d.in_training_and_validation, not d.contradict)):
+            where = "in training and validation" if group.in_training_and_validation else "twice or more"
+            contradiction = f", as {' and '.join(dict.fromkeys(group.classes))}" if group.contradict else ""
+            lines.append(f"the same image {where}{contradiction}: {', '.join(group.names)}")
+        for prefix, part in parts:
+            if part.imbalance >= 10:
+                lines.append(f"{prefix}the largest class has {part.imbalance:.0f} times the images of the smallest")
+        return tuple(lines)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return plain JSON values."""
+
+        def part(one: PartCheck) -> dict[str, Any]:
+            return asdict(one) | {"empty_classes": list(one.empty_classes), "imbalance": one.imbalance}
+
+        return {
+            "training": part(self.training),
+            "validation": part(self.validation) if self.validation else None,
+            "duplicates": [asdict(group) | {"contradict": group.contradict} for group in self.duplicates],
+            "problems": list(self.problems),
+        }
+
+
+def check(
+    training: Dataset, validation: Dataset | None = None, progress: Callable[[int], None] = lambda images: None
+) -> DataCheck:
+    """Read and decode every image once, in threads; `progress` is told how many more were done."""
+    seen: dict[bytes, list[tuple[int, int]]] = {}
+    parts = [part for part in (training, validation) if part is not None]
+    checks = []
+    for number, part in enumerate(parts):
+        looks = []
+        for index, look in enumerate(_look_at_all(part)):
+            looks.append(look)
+            if look.digest:
+                seen.setdefault(look.digest, []).append((number, index))
+            progress(1)
+        checks.append(_summarise(part, looks))
+    groups = [places for places in seen.values() if len(places) > 1]
+    return DataCheck(checks[0], checks[1] if validation else None, tuple(_duplicates(parts, g) for g in groups))
+
+
+@dataclass(frozen=True)
+class _Look:
+    digest: bytes
+    size: tuple[int, int]
+    """width, height; zero where it cannot be read"""
+    reason: str
+
+
+def _look_at_all(dataset: Dataset) -> Iterator[_Look]:
+    with ThreadPoolExecutor(default_workers() + 1) as threads:
+        for start in range(0, len(dataset), _AT_ONCE):
+            indices = range(start, min(start + _AT_ONCE, len(dataset)))
+            yield from threads.map(lambda index: _look_at(dataset, index), indices)
+
+
+def _look_at(dataset: Dataset, index: int) -> _Look:
+    digest = b""
+    try:
+        data = dataset.read(index)
+        digest = blake2b(data, digest_size=16).digest()
+        height, width = decode(data, dataset.name(index)).shape[:2]
+        return _Look(digest, (width, height), "")
+    except InputError as error:
+        return _Look(digest, (0, 0), str(error))
+
+
+def _summarise(dataset: Dataset, looks: list[_Look]) -> PartCheck:
+    counts = np.bincount(dataset.labels, minlength=len(dataset.classes)).tolist()
+    bad = tuple((dataset.name(index), look.reason) for index, look in enumerate(looks) if look.reason)
+    sizes = np.array([look.size for look in looks if not look.reason])
+    ranges = [
+        SizeRange(int(side.min()), int(np.median(side)), int(side.max())) if len(sizes) else None for side in sizes.T
+    ] or [None, None]
+    of_class = {c.id: count for c, count in zip(dataset.classes, counts, strict=True)}
+    return PartCheck(len(dataset), of_class, bad, *ranges)
+
+
+def _duplicates(parts: list[Dataset], places: list[tuple[int, int]]) -> Duplicates:
+    return Duplicates(
+        tuple(parts[number].name(index) for number, index in places),
+        tuple(parts[number].classes[parts[number].labels[index]].id for number, index in places),
+        len({number for number, _ in places}) > 1,
+    )
