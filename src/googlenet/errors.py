@@ -1,6 +1,6 @@
 """The one error of this package that its user can mend."""
 
-__all__ = ["InputError"]
+__all__ = ["InputError", "shown"]
 
 
 class InputError(ValueError):
@@ -12,3 +12,8 @@ class InputError(ValueError):
 
     def __init__(self, message: str) -> None:
         super().__init__("".join(c if c.isprintable() else repr(c)[1:-1] for c in message))
+
+
+def shown(text: str, longest: int = 60) -> str:
+    """Return text that a file gave, short enough for a message."""
+    return text if len(text) <= longest else text[: longest - 3] + "..."

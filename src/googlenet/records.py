@@ -11,7 +11,7 @@ import types
 import typing
 from typing import Any, TypeVar
 
-from googlenet.errors import InputError
+from googlenet.errors import InputError, shown
 
 __all__ = ["decode", "encode"]
 
@@ -38,13 +38,13 @@ def decode(record: type[Record], value: Any, where: str) -> Record:
     """Build a `record` from JSON values; raises `InputError` that begins with `where`, the place in the file."""
     if not isinstance(value, dict):
         raise InputError(f"{where}: expected an object, found {_short(value)}")
-    where = f"{where} '{value['name']}'" if isinstance(value.get("name"), str) else where
+    where = f"{where} '{shown(value['name'])}'" if isinstance(value.get("name"), str) else where
     hints = typing.get_type_hints(record)
     fields = {field.name: field for field in dataclasses.fields(record) if field.init}  # type: ignore[arg-type]
     given = {key: content for key, content in value.items() if not (key == "kind" and _kind(record))}
     unknown = sorted(given.keys() - fields.keys())
     if unknown:
-        raise InputError(f"{where}: unknown field '{unknown[0]}' (known: {', '.join(fields)})")
+        raise InputError(f"{where}: unknown field '{shown(unknown[0])}' (known: {', '.join(fields)})")
     for field in fields.values():
         if field.name not in given and _required(field):
             raise InputError(f"{where}: field '{field.name}' is missing")
@@ -83,7 +83,7 @@ def _read_union(choices: tuple[Any, ...], value: Any, where: str) -> Any:
     kinds = {str(_kind(choice)): choice for choice in choices}
     kind = value.get("kind") if isinstance(value, dict) else None
     if not isinstance(kind, str) or kind not in kinds:
-        where = f"{where} '{value['name']}'" if isinstance(value, dict) and "name" in value else where
+        where = f"{where} '{shown(str(value['name']))}'" if isinstance(value, dict) and "name" in value else where
         raise InputError(f"{where}: kind {_short(kind)} is none of {', '.join(kinds)}")
     return decode(kinds[kind], value, where)
 

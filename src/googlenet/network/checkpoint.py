@@ -6,6 +6,7 @@ A safetensors file, so reading it runs no code. Its metadata holds the rest as J
 import json
 import logging
 import os
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -16,7 +17,7 @@ import torch
 from safetensors.torch import save as to_bytes
 from torch import Tensor
 
-from googlenet.errors import InputError
+from googlenet.errors import InputError, shown
 from googlenet.files import atomic_write
 from googlenet.network.classes import Class
 from googlenet.network.graph import Convolve, Linear, expand
@@ -151,8 +152,8 @@ def check(checkpoint: Checkpoint, where: str) -> None:
         raise InputError(f"{where}: {len(checkpoint.classes)} classes are named for {outputs} outputs")
     ids = [item.id for item in checkpoint.classes]
     if len(set(ids)) != len(ids):
-        twice = next(item for item in ids if ids.count(item) > 1)
-        raise InputError(f"{where}: class id '{twice}' is there twice")
+        twice, _ = Counter(ids).most_common(1)[0]
+        raise InputError(f"{where}: class id '{shown(twice)}' is there twice")
 
 
 def numbered_classes(count: int) -> tuple[Class, ...]:
@@ -173,7 +174,7 @@ def _check_names(found: set[str], specification: Specification, where: str) -> N
         raise InputError(f"{where}: {missing[0]}{more} missing for {specification.name}")
     if surplus:
         more = f" and {len(surplus) - 1} more" if len(surplus) > 1 else ""
-        raise InputError(f"{where}: {surplus[0]}{more} not part of {specification.name}")
+        raise InputError(f"{where}: {shown(surplus[0])}{more} not part of {specification.name}")
 
 
 def _read_classes(text: str, where: str) -> tuple[Class, ...]:

@@ -9,7 +9,7 @@ import json
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
-from googlenet.errors import InputError
+from googlenet.errors import InputError, shown
 from googlenet.records import decode, encode
 
 __all__ = [
@@ -242,8 +242,8 @@ class Specification:
     pixels: Pixels = Pixels()
 
     def __post_init__(self) -> None:
-        _check_ranges(self)
         _check_names(self)
+        _check_ranges(self)
         from googlenet.network.graph import expand  # here, since the graph is built from specifications
 
         expand(self)
@@ -257,20 +257,26 @@ class Specification:
         """Read a specification; raises `InputError` that names `where` and the row or field at fault."""
         try:
             value = json.loads(text)
+            version = value.pop("version", None) if isinstance(value, dict) else None
+            if version is None:
+                raise InputError(f'{where}: the version is missing (this release writes "version": {VERSION})')
+            if version != VERSION:
+                found = f"version {shown(repr(version))} is not known (this release reads {VERSION})"
+                raise InputError(f"{where}: {found}; update googlenet")
+            return decode(cls, value, where)
+        except InputError:
+            raise
         except (ValueError, RecursionError) as error:
             raise InputError(f"{where}: not JSON ({error})") from None
-        version = value.pop("version", None) if isinstance(value, dict) else None
-        if version is None:
-            raise InputError(f'{where}: the version is missing (this release writes "version": {VERSION})')
-        if version != VERSION:
-            raise InputError(
-                f"{where}: version {version!r} is not known (this release reads {VERSION}); update googlenet"
-            )
-        return decode(cls, value, where)
 
 
 _LARGEST = 1 << 16
 """No count in a specification is larger, so that a hostile one cannot ask for endless memory."""
+
+_MOST_ROWS = 1000
+"""Rows and heads of a network; keeps the walk over a hostile one short."""
+
+_LONGEST_NAME = 100
 
 
 def _check_ranges(specification: Specification) -> None:
@@ -338,13 +344,17 @@ def _check_rate(name: str, rate: float) -> None:
 def _check_names(specification: Specification) -> None:
     reserved = {"input", "classifier", "softmax", "logits"}
     seen = set(reserved)
-    for part in (*specification.rows, *specification.auxiliary):
-        if not part.name or not part.name.replace("_", "a").replace("-", "a").isalnum():
-            raise InputError(f"row '{part.name}': a name is made of letters, digits, '_' and '-'")
+    parts = (*specification.rows, *specification.auxiliary)
+    if len(parts) > _MOST_ROWS:
+        raise InputError(f"{shown(specification.name)}: {len(parts)} rows and heads are more than {_MOST_ROWS}")
+    for part in parts:
+        row = f"row '{shown(part.name)}'"
+        if not part.name.replace("_", "a").replace("-", "a").isalnum() or len(part.name) > _LONGEST_NAME:
+            raise InputError(f"{row}: a name is made of letters, digits, '_' and '-', {_LONGEST_NAME} at most")
         if part.name in seen:
-            raise InputError(f"row '{part.name}': the name is {'reserved' if part.name in reserved else 'there twice'}")
+            raise InputError(f"{row}: the name is {'reserved' if part.name in reserved else 'there twice'}")
         seen.add(part.name)
     rows = {row.name for row in specification.rows}
     for head in specification.auxiliary:
         if head.after not in rows:
-            raise InputError(f"{head.name}: there is no row '{head.after}' for it to hang on")
+            raise InputError(f"{head.name}: there is no row '{shown(head.after)}' for it to hang on")

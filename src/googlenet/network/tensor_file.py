@@ -9,7 +9,7 @@ from typing import Any
 
 from safetensors import SafetensorError, safe_open
 
-from googlenet.errors import InputError
+from googlenet.errors import InputError, shown
 
 __all__ = ["LARGEST_HEADER", "open_tensors"]
 
@@ -36,7 +36,7 @@ def open_tensors(path: str | os.PathLike[str]) -> Iterator[Any]:
     except FileNotFoundError:
         raise InputError(f"{path}: no such file") from None
     except (SafetensorError, OSError) as error:
-        raise InputError(f"{path}: not a whole safetensors file ({error})") from None
+        raise InputError(f"{path}: not a whole safetensors file ({shown(str(error), 120)})") from None
 
 
 def _check_header(path: Path) -> None:
@@ -58,5 +58,5 @@ def _without_repetition(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(found) < len(pairs):
         seen: set[str] = set()
         twice = next(name for name, _ in pairs if name in seen or seen.add(name))  # type: ignore[func-returns-value]
-        raise ValueError(f"{twice[:60]!r} is there twice")
+        raise ValueError(f"'{shown(twice)}' is there twice")
     return found

@@ -10,8 +10,8 @@ from itertools import islice
 from pathlib import Path
 from re import finditer
 
-from googlenet.errors import InputError
-from googlenet.network.importers.source import Source, shown
+from googlenet.errors import InputError, shown
+from googlenet.network.importers.source import Source
 
 __all__ = ["SIGNATURE", "Archive"]
 

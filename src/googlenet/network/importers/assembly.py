@@ -9,10 +9,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from googlenet.errors import InputError
+from googlenet.errors import InputError, shown
 from googlenet.network.checkpoint import Checkpoint, expected_tensors, numbered_classes
 from googlenet.network.classes import Class
-from googlenet.network.importers.source import Source, shown
+from googlenet.network.importers.source import Source
 from googlenet.network.specification import Specification
 
 __all__ = ["Array", "Report", "assemble"]

@@ -11,14 +11,14 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from googlenet.errors import InputError
+from googlenet.errors import InputError, shown
 from googlenet.network import zoo
 from googlenet.network.checkpoint import Checkpoint, expected_tensors
 from googlenet.network.classes import Class, ilsvrc
 from googlenet.network.graph import expand
 from googlenet.network.importers.assembly import Array, Report, assemble
 from googlenet.network.importers.protobuf import Floats, Message, Value
-from googlenet.network.importers.source import Source, shown
+from googlenet.network.importers.source import Source
 from googlenet.network.specification import Pixels, Resize
 
 __all__ = ["PIXELS", "read_caffe"]

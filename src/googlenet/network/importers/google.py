@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from googlenet.errors import InputError
+from googlenet.errors import InputError, shown
 from googlenet.network import zoo
 from googlenet.network.checkpoint import Checkpoint
 from googlenet.network.classes import Class, google
@@ -22,7 +22,7 @@ from googlenet.network.graph import Node, expand
 from googlenet.network.importers.archive import Archive
 from googlenet.network.importers.assembly import Array, Report, assemble
 from googlenet.network.importers.protobuf import Message, Value
-from googlenet.network.importers.source import Source, shown
+from googlenet.network.importers.source import Source
 
 __all__ = ["read_graph", "read_npz"]
 

@@ -9,8 +9,7 @@ import pickletools
 from dataclasses import dataclass, field
 from typing import Any
 
-from googlenet.errors import InputError
-from googlenet.network.importers.source import shown
+from googlenet.errors import InputError, shown
 
 __all__ = ["Pickle", "Storage", "walk"]
 

@@ -9,7 +9,7 @@ from googlenet.errors import InputError
 from googlenet.files import sha256
 from googlenet.network.checkpoint import today
 
-__all__ = ["Source", "shown"]
+__all__ = ["Source"]
 
 
 @dataclass(frozen=True)
@@ -42,9 +42,3 @@ class Source:
             "format": kind,
             "date": today(),
         }
-
-
-def shown(text: str, longest: int = 60) -> str:
-    """Return a name that a file gave, fit for one line of a message."""
-    text = "".join(letter if letter.isprintable() else "?" for letter in text[: longest + 1])
-    return text if len(text) <= longest else text[: longest - 3] + "..."

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from googlenet.errors import InputError
+from googlenet.errors import InputError, shown
 from googlenet.network import zoo
 from googlenet.network.checkpoint import Checkpoint, expected_tensors
 from googlenet.network.classes import Class, ilsvrc
@@ -18,7 +18,7 @@ from googlenet.network.graph import expand
 from googlenet.network.importers.archive import SIGNATURE, Archive
 from googlenet.network.importers.assembly import Array, Report, assemble
 from googlenet.network.importers.pickled import Storage, walk
-from googlenet.network.importers.source import Source, shown
+from googlenet.network.importers.source import Source
 from googlenet.network.tensor_file import open_tensors
 
 __all__ = ["MAGIC", "read_pth", "read_safetensors"]

@@ -1,0 +1,114 @@
+"""Files that went wrong in every way: each reader refuses them in one line, or reads what is still whole."""
+
+import time
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+from random import Random
+
+import pytest
+from attacks import HARMLESS, attacks
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from mutations import Sample, mutated, narrow_zoo, samples
+
+from googlenet.errors import InputError
+
+KINDS = (
+    "caffemodel, layer",
+    "caffemodel, layers",
+    "GraphDef",
+    "npz",
+    "npz, compressed",
+    ".pth, ZIP",
+    ".pth, before 1.6",
+    "safetensors",
+    "checkpoint",
+)
+
+
+@pytest.fixture(scope="module")
+def files() -> Iterator[dict[str, Sample]]:
+    with narrow_zoo():
+        yield samples()
+
+
+def refused(sample: Sample, path: Path, content: bytes) -> str | None:
+    """Return the message of a refusal, or None where the file is read; anything else is a fault of the reader."""
+    path.write_bytes(content)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        try:
+            sample.read(path)
+        except InputError as error:
+            message = str(error)
+            assert "\n" not in message
+            assert message.startswith(f"{path}: ")
+            assert message.isprintable()
+            return message
+    return None
+
+
+def test_every_kind_is_tried(files: dict[str, Sample], tmp_path: Path) -> None:
+    assert tuple(files) == KINDS
+    for sample in files.values():
+        assert refused(sample, tmp_path / "file", sample.content) is None
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@settings(
+    max_examples=100, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(seed=st.integers(0, 2**32))
+def test_mutated_files_are_read_or_refused(files: dict[str, Sample], tmp_path: Path, kind: str, seed: int) -> None:
+    refused(files[kind], tmp_path / "file", mutated(files[kind], Random(seed)))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_cut_files_are_refused(files: dict[str, Sample], tmp_path: Path, kind: str) -> None:
+    sample = files[kind]
+    cuts = Random(0).sample(sample.structure, 60)
+    for cut in [*cuts, len(sample.content) - 1]:
+        message = refused(sample, tmp_path / "file", sample.content[:cut])
+        if kind not in ("GraphDef", "caffemodel, layer"):  # there, operations or whole heads may be what is missing
+            assert message, cut
+
+
+HEAVY = ("a gigabyte of zeros in one", "a gigabyte behind the array", "900,000 tensors")
+"""Files that take longer to make than all others together."""
+
+
+def test_every_reader_is_attacked() -> None:
+    counts = {kind: len(hostile) for kind, hostile in attacks().items()}
+    assert counts == {
+        "caffemodel": 14,
+        "GraphDef": 9,
+        "npz": 10,
+        ".pth, ZIP": 11,
+        ".pth, before 1.6": 10,
+        "safetensors": 10,
+        "checkpoint": 16,
+    }
+
+
+@pytest.mark.parametrize("heavy", [False, pytest.param(True, marks=pytest.mark.long)])
+@pytest.mark.parametrize("kind", attacks())
+def test_files_made_to_harm_are_refused_soon(files: dict[str, Sample], tmp_path: Path, kind: str, heavy: bool) -> None:
+    sample = files["checkpoint" if kind == "checkpoint" else "npz"]  # any but the checkpoint's goes by the content
+    for title, write in attacks()[kind].items():
+        if heavy != (title in HEAVY):
+            continue
+        content = write()
+        start = time.perf_counter()
+        message = refused(sample, tmp_path / "file", content)
+        assert time.perf_counter() - start < 5, title
+        assert (message is None) == (title in HARMLESS), f"{title}: {message}"
+        assert len(message or "") < 500
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("kind", KINDS)
+def test_files_cut_anywhere_are_refused(files: dict[str, Sample], tmp_path: Path, kind: str) -> None:
+    sample = files[kind]
+    for cut in sample.structure:
+        refused(sample, tmp_path / "file", sample.content[:cut])
