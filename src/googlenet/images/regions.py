@@ -1,30 +1,164 @@
-"""Patches of an image file, without decoding more of it than the patch needs."""
+"""Patches of an image file, without decoding more of it than the patch needs: decoding bounds a training's input.
 
-from dataclasses import dataclass
+Most photographs are JPEG files of one scan, coded row of blocks by row of blocks. Of such a file only the rows down to
+the patch's lower edge are decoded, by telling the decoder of a lower picture. And where the patch is at least 2, 4 or 8
+times as large as the output in both directions, it is decoded at a half, a quarter or an eighth of its size, never
+below the output's: a large photograph is then met as if it had been stored smaller, which is how every training set of
+photographs is prepared; the edges of the patch move by less than half a pixel of the smaller picture.
 
+The decoder is libjpeg-turbo in the form of the package `simplejpeg`, or where that is missing OpenCV (without leaving
+rows out). Both give the same pixels, bit for bit, as Pillow's decoder does, which `decoding` uses: all three are builds
+of libjpeg-turbo with the accurate transform and the smooth upsampling of colour. Every other kind of file is decoded
+whole by `decoding`, and so is any in which something is odd, so that errors are worded in one place.
+"""
+
+import importlib
+import importlib.util
+import re
+from dataclasses import dataclass, replace
+from typing import Any, Protocol
+
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from googlenet.images.crops import Crop, apply
-from googlenet.images.decoding import decode
+from googlenet.images.decoding import MAXIMUM_BYTES, MAXIMUM_PIXELS, decode
 
-__all__ = ["SourceImage", "open_image"]
+__all__ = ["SourceImage", "decoder", "open_image"]
+
+_simplejpeg: Any = importlib.import_module("simplejpeg") if importlib.util.find_spec("simplejpeg") else None
 
 
-@dataclass(frozen=True)
-class SourceImage:
+class SourceImage(Protocol):
     """An image of which patches can be taken; its size is that of the upright picture."""
 
-    width: int
-    height: int
-    pixels: NDArray[np.uint8]
+    @property
+    def width(self) -> int: ...
+
+    @property
+    def height(self) -> int: ...
 
     def patch(self, crop: Crop, size: tuple[int, int]) -> NDArray[np.uint8]:
         """Cut and resize to `size` = (height, width), as `crops.apply` does to the whole picture."""
-        return apply(self.pixels, crop, size)
+        ...
 
 
 def open_image(data: bytes, name: str) -> SourceImage:
-    """Read what is needed to say how large the image is; errors as `decoding.decode`."""
-    pixels = decode(data, name)
-    return SourceImage(pixels.shape[1], pixels.shape[0], pixels)
+    """Read what is needed to say how large the image is; errors as `decoding.decode`, here or from `patch`."""
+    return _one_scan_jpeg(data, name) or _Decoded(decode(data, name))
+
+
+def decoder() -> str:
+    """Say what decodes JPEG files of one scan."""
+    return f"simplejpeg {_simplejpeg.__version__}" if _simplejpeg else f"OpenCV {cv2.__version__}"
+
+
+@dataclass(frozen=True)
+class _Decoded:
+    pixels: NDArray[np.uint8]
+
+    @property
+    def width(self) -> int:
+        return self.pixels.shape[1]
+
+    @property
+    def height(self) -> int:
+        return self.pixels.shape[0]
+
+    def patch(self, crop: Crop, size: tuple[int, int]) -> NDArray[np.uint8]:
+        return apply(self.pixels, crop, size)
+
+
+@dataclass(frozen=True)
+class _OneScanJpeg:
+    data: bytes
+    name: str
+    width: int
+    height: int
+    height_at: int
+    """Where in `data` the height is declared, two bytes."""
+
+    def patch(self, crop: Crop, size: tuple[int, int]) -> NDArray[np.uint8]:
+        scale = next(s for s in (8, 4, 2, 1) if s == 1 or (crop.width >= s * size[1] and crop.height >= s * size[0]))
+        pixels = self._rows(min(crop.y0 + crop.height + _MARGIN, self.height), scale)
+        if pixels is None:
+            return apply(decode(self.data, self.name), crop, size)
+        return apply(pixels, _scaled(crop, scale, pixels.shape) if scale > 1 else crop, size)
+
+    def _rows(self, rows: int, scale: int) -> NDArray[np.uint8] | None:
+        """Decode the upper rows at 1 / scale; None where that fails."""
+        if _simplejpeg is None:
+            return _by_opencv(self.data, scale)
+        data = bytearray(self.data)
+        data[self.height_at : self.height_at + 2] = rows.to_bytes(2, "big")
+        smallest = {"min_height": -(-rows // scale), "min_width": -(-self.width // scale), "min_factor": scale}
+        try:
+            return _simplejpeg.decode_jpeg(data, "RGB", strict=False, **(smallest if scale > 1 else {}))
+        except ValueError:
+            return None
+
+
+_MARGIN = 16  # rows below a patch: the smooth upsampling of colour looks a row of colour further, two of the picture
+
+
+def _by_opencv(data: bytes, scale: int) -> NDArray[np.uint8] | None:
+    size = {1: cv2.IMREAD_COLOR, 2: cv2.IMREAD_REDUCED_COLOR_2, 4: cv2.IMREAD_REDUCED_COLOR_4}
+    flags = size.get(scale, cv2.IMREAD_REDUCED_COLOR_8) | cv2.IMREAD_IGNORE_ORIENTATION
+    pixels = cv2.imdecode(np.frombuffer(data, np.uint8), flags)
+    return None if pixels is None else cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB)
+
+
+def _scaled(crop: Crop, scale: int, shape: tuple[int, ...]) -> Crop:
+    """The same patch in a picture decoded at 1 / scale, to the nearest pixel."""
+    x0, y0 = round(crop.x0 / scale), round(crop.y0 / scale)
+    width, height = round(crop.width / scale), round(crop.height / scale)
+    if crop.x0 >= 0:
+        width = min(width, shape[1] - x0)
+    if crop.y0 >= 0:
+        height = min(height, shape[0] - y0)
+    return replace(crop, x0=x0, y0=y0, width=width, height=height)
+
+
+def _one_scan_jpeg(data: bytes, name: str) -> _OneScanJpeg | None:
+    """Read a JPEG file's segments up to its pixels; None unless it is sequential, of one scan, whole, and upright."""
+    frame = None
+    position = 2
+    while data[:2] == b"\xff\xd8" and position + 4 <= len(data) <= MAXIMUM_BYTES and data[position] == 0xFF:
+        marker, length = data[position + 1], int.from_bytes(data[position + 2 : position + 4], "big")
+        content = position + 4
+        if marker == 0xE1 and _perhaps_turned(data[content : content + length]):
+            return None
+        if marker in _SEQUENTIAL:
+            frame = content
+        elif marker == _SCAN:
+            whole = data.rfind(b"\xff\xd9", content) > 0
+            return _described(data, name, frame, scan=content) if frame and whole else None
+        elif not _is_passed_over(marker):
+            return None
+        position += 2 + length
+    return None
+
+
+_SEQUENTIAL, _SCAN = (0xC0, 0xC1), 0xDA
+
+
+def _is_passed_over(marker: int) -> bool:
+    """Tables, restart interval, application data, comments: not frames of other kinds, nor what stands alone."""
+    return marker in (0xC4, 0xDB, 0xDD, 0xFE) or 0xE0 <= marker <= 0xEF
+
+
+def _described(data: bytes, name: str, frame: int, scan: int) -> _OneScanJpeg | None:
+    """Check what a frame declares: 8 bits, one or three components, all of them in the scan, and a bounded size."""
+    if len(data) < scan + 1 or data[frame] != 8 or data[frame + 5] not in (1, 3) or data[scan] != data[frame + 5]:
+        return None
+    height, width = (int.from_bytes(data[at : at + 2], "big") for at in (frame + 1, frame + 3))
+    if not 0 < width * height <= MAXIMUM_PIXELS:
+        return None
+    return _OneScanJpeg(data, name, width, height, height_at=frame + 1)
+
+
+def _perhaps_turned(segment: bytes) -> bool:
+    """Whether something in an EXIF segment looks like the orientation's tag with another value than 1."""
+    values = re.findall(rb"\x12\x01.{6}(..)|\x01\x12.{6}(..)", segment, re.DOTALL)
+    return any(little not in (b"", b"\x01\x00") or big not in (b"", b"\x00\x01") for little, big in values)
