@@ -1,0 +1,6 @@
+"""Where the tests of this folder find the modules that they share."""
+
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parent))  # for `small_runs` and `killing`
