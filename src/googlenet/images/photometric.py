@@ -124,10 +124,6 @@ def _affine(image: Pixels, factor: float, term: float) -> Pixels:
     return cv2.addWeighted(image, factor, image, 0, term)
 
 
-def _per_channel(image: Pixels, factor: float, terms: NDArray[np.float64]) -> Pixels:
-    return cv2.transform(image, np.column_stack([factor * np.eye(3), terms]).astype(np.float32))
-
-
 def _brightness(image: Pixels, term: float) -> Pixels:
     return _affine(image, 1, term)
 
@@ -138,13 +134,14 @@ def _brightness_factor(image: Pixels, factor: float) -> Pixels:
 
 def _contrast_about_grey(image: Pixels, factor: float) -> Pixels:
     """About the mean of the grey image, one number, as Pillow's ImageEnhance.Contrast."""
-    grey = round(float(np.dot(cv2.mean(image)[:3], _GREY)))
+    grey = round(cv2.mean(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY))[0])
     return _affine(image, factor, (1 - factor) * grey)
 
 
 def _contrast_about_means(image: Pixels, factor: float) -> Pixels:
     """About each channel's own mean."""
-    return _per_channel(image, factor, (1 - factor) * np.array(cv2.mean(image)[:3]))
+    terms = (1 - factor) * np.array(cv2.mean(image)[:3])
+    return cv2.transform(image, np.column_stack([factor * np.eye(3), terms]).astype(np.float32))
 
 
 def _colour(image: Pixels, factor: float) -> Pixels:
@@ -174,7 +171,8 @@ def _hue(image: Pixels, turns: float) -> Pixels:
 
 
 def _lighting(image: Pixels, red: float, green: float, blue: float) -> Pixels:
-    return _per_channel(image, 1, np.array([red, green, blue]))
+    """Add a constant to each channel; to whole numbers, so that it may as well be rounded beforehand."""
+    return cv2.add(image, (round(red), round(green), round(blue), 0))
 
 
 @dataclass(frozen=True)
