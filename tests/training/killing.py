@@ -98,6 +98,9 @@ class _Slow:
             self._file.flush()
             time.sleep(0.008)
 
+    def flush(self) -> None:
+        self._file.flush()
+
 
 def _slowly(atomic_write):  # type: ignore[no-untyped-def]
     @contextlib.contextmanager

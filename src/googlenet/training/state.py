@@ -59,9 +59,10 @@ def save(folder: Path, state: State) -> None:
         "sha256": _digest(tensors),
     }
     content = to_bytes(tensors, metadata)
-    _keep_previous(folder)
     with atomic_write(folder / CURRENT) as file:
         file.write(content)
+        file.flush()
+        _keep_previous(folder)  # now that the disk has taken the new one
 
 
 def load(folder: Path) -> State | None:
