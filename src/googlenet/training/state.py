@@ -108,6 +108,7 @@ def _keep_previous(folder: Path) -> None:
             current.replace(folder / PREVIOUS)
             return
         spare.replace(folder / PREVIOUS)
+        spare.unlink(missing_ok=True)  # renaming does nothing where both names are the same file already
     except OSError as error:
         raise InputError(f"{folder / PREVIOUS}: cannot be written ({error.strerror})") from error
 
