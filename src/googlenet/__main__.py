@@ -19,7 +19,9 @@ COMMANDS = {
     "import": "Caffe, torchvision or Google weights to a checkpoint",
     "predict": "classes and probabilities of images, folders, patterns",
     "embed": "features of images, folders, patterns",
+    "train": "the recipe of section 6, or fine-tuning; continues when given again",
     "preview": "a sheet of augmented training samples, with what was done to each",
+    "data check": "what is wrong with a data set",
     "export": "a checkpoint for other programs: a Hugging Face model folder",
     "demo": "the whole path on embedded real images, no download",
 }

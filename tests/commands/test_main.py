@@ -1,8 +1,8 @@
 """The command line as a whole: help, exit statuses, one line for every mistake."""
 
+import resource
 import subprocess
 import sys
-import time
 
 import pytest
 
@@ -74,10 +74,12 @@ def test_a_closed_pipe_is_no_traceback():
 
 
 def test_the_summary_takes_under_half_a_second_and_no_torch():
+    """In processor time, which is what does not depend on what else the machine does."""
     program = "import sys; from googlenet.__main__ import main; main(['summary']); sys.exit('torch' in sys.modules)"
     seconds = []
     for _ in range(3):
-        start = time.perf_counter()
+        before = resource.getrusage(resource.RUSAGE_CHILDREN)
         assert subprocess.run([sys.executable, "-c", program], capture_output=True, check=False).returncode == 0
-        seconds.append(time.perf_counter() - start)
+        after = resource.getrusage(resource.RUSAGE_CHILDREN)
+        seconds.append(after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
     assert min(seconds) < 0.5

@@ -1,4 +1,4 @@
-"""`googlenet demo`: train on embedded real images, evaluate, use the checkpoint in a fresh process, draw the answers."""
+"""`googlenet demo`: train on embedded real images, evaluate, use the checkpoint in a fresh process, draw it all."""
 
 import json
 import subprocess
