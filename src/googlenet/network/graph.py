@@ -5,9 +5,10 @@ Names are the paper's (`inception_4a/3x3_reduce`), shapes are [channels, height,
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 from googlenet.errors import InputError
-from googlenet.network.specification import (
+from googlenet.network.parts import (
     AdaptiveAveragePool,
     Auxiliary,
     AveragePool,
@@ -20,8 +21,11 @@ from googlenet.network.specification import (
     MaxPool,
     Row,
     SeparableConvolution,
-    Specification,
 )
+
+if TYPE_CHECKING:
+    from googlenet.network.specification import Specification
+
 
 __all__ = [
     "Concatenate",
@@ -111,7 +115,7 @@ class Node:
 
 
 def expand(
-    specification: Specification, *, auxiliary: bool = True, size: tuple[int, int] | None = None
+    specification: "Specification", *, auxiliary: bool = True, size: tuple[int, int] | None = None
 ) -> tuple[Node, ...]:
     """Return the operations in the order of computation, for an input of `size` [height, width] (default: as trained).
 
@@ -162,7 +166,7 @@ def same_padding(size: int, kernel: int, stride: int) -> tuple[int, int]:
 class _Builder:
     """Walks a specification and keeps where the main path stands: `at` is the name and shape of its last blob."""
 
-    def __init__(self, specification: Specification, start: tuple[str, Shape]) -> None:
+    def __init__(self, specification: "Specification", start: tuple[str, Shape]) -> None:
         self.style = specification.convolution
         self.classes = specification.classifier.classes
         self.nodes: list[Node] = []
