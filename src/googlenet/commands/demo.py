@@ -19,15 +19,17 @@ from googlenet.training.run import train
 
 RECIPE = Recipe(
     network="googlenet-tiny",
-    epochs=16,
-    batch_size=32,
-    rate=0.02,
-    schedule="one-cycle",
-    distortion="none",
+    epochs=12,
+    batch_size=16,
+    rate=0.003,
+    schedule="cosine",
+    warm_up=0.5,
+    burn_in=0.75,
+    sampling="shift",
     mirror=False,  # a mirrored 5 is no 5
-    sampling="larger",
+    distortion="none",
 )
-"""What trains a small network on 1,437 digits to 98 % in about a minute on two cores."""
+"""What brings a small network from nothing to 99 % of the held-out digits in about a minute."""
 
 SHOWN = 40
 
