@@ -158,7 +158,7 @@ def test_a_killed_worker_is_reported():
         next(made)
         [worker] = set(children()) - set(before)
         os.kill(worker, signal.SIGKILL)
-        with pytest.raises(InputError, match=r"worker process ended unexpectedly \(exit status -9\)"):
+        with pytest.raises(InputError, match=r"worker process was killed \(status -9\)"):
             for _ in made:
                 pass
 

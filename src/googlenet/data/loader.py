@@ -14,7 +14,7 @@ import weakref
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Protocol, Self
+from typing import TYPE_CHECKING, Any, NoReturn, Protocol, Self
 
 import numpy as np
 
@@ -192,12 +192,14 @@ class _Worker:
         except OSError:
             self._refuse()
 
-    def _refuse(self) -> None:
-        if self._process.poll() is None:
-            self._process.kill()
+    def _refuse(self) -> NoReturn:
+        """Say how the process ended: killed from outside, which memory is usually behind, or by a fault of its own."""
+        status = self._process.wait()
+        if status > 0 and status != 137:
+            raise RuntimeError(f"a worker process ended with status {status}; what it said stands above")
         raise InputError(
-            f"a worker process ended unexpectedly (exit status {self._process.wait()});"
-            " memory may have run out: give fewer --workers or a smaller --batch-size"
+            f"a worker process was killed (status {status}), probably as memory ran out:"
+            " give fewer --workers or a smaller --batch-size"
         )
 
 
