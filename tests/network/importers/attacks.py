@@ -34,6 +34,7 @@ from writers import (
 from googlenet.network import checkpoint, zoo
 from googlenet.network.checkpoint import Checkpoint, expected_tensors
 from googlenet.network.classes import ilsvrc
+from googlenet.network.specification import AveragePool, Classifier, Convolution, Specification
 
 Attacks = dict[str, Callable[[], bytes]]
 
@@ -119,9 +120,14 @@ def _npz() -> Attacks:
         turned = {name: array.transpose(3, 0, 1, 2) if array.ndim == 4 else array.T for name, array in arrays.items()}
         return _bytes(lambda file: save(file, **(turned | changes)))
 
-    def with_member(name: str, member: bytes) -> bytes:
+    def with_member(name: str, member: bytes, others: bytes = b"") -> bytes:
         with zipfile.ZipFile(file := io.BytesIO(), "w", zipfile.ZIP_DEFLATED) as archive:
             archive.writestr(name, member)
+            if others:
+                with zipfile.ZipFile(io.BytesIO(others)) as old:
+                    for other in old.namelist():
+                        if other != name:
+                            archive.writestr(other, old.read(other))
         return file.getvalue()
 
     def empty_members() -> bytes:
@@ -146,8 +152,10 @@ def _npz() -> Attacks:
     return {
         "half of the file": lambda: _half(whole({})),
         "a gigabyte of zeros in one": lambda: whole({"conv2d0_w": np.zeros(2**28, np.float32)}, np.savez_compressed),
-        "a gigabyte behind the array": lambda: with_member("conv2d0_w.npy", _npy((64,)) + bytes(2**30)),
-        "an array of 2^60 numbers": lambda: with_member("conv2d0_w.npy", _npy((2**60,))),
+        "a gigabyte behind the array": lambda: with_member(
+            "conv2d0_b.npy", _npy((_first_channels(),)) + bytes(2**30), whole({})
+        ),
+        "an array of 2^60 numbers": lambda: with_member("conv2d0_w.npy", _npy((2**60,)), whole({})),
         "a header of 4 gigabytes": lambda: with_member("a.npy", b"\x93NUMPY\2\0\xff\xff\xff\xff" + b"{" * 10_000_000),
         "100,000 members": empty_members,
         "1,000 members at one place": at_one_place,
@@ -196,9 +204,9 @@ def _pth(zipped: bool) -> Attacks:
         "a storage of 2^60 numbers": declared,
         "a call of os.system": lambda: raw(b"\x80\2cposix\nsystem\nX\4\0\0\0true\x85R."),
         "a bytearray of 100 gigabytes": lambda: raw(b"\x80\2c__builtin__\nbytearray\n\x8a\x06\0\0\0\0\x19\0\x85R."),
-        "10 million steps": lambda: raw(b"\x80\2" + b"N0" * 5_000_000 + b"."),
+        "10 million steps": lambda: raw(b"\x80\2" + b"N" * 10_000_000 + b"."),
         "10 million lists in one another": lambda: raw(b"\x80\2" + b"]" * 10_000_000 + b"."),
-        "a key that takes forever": lambda: raw(b"\x80\2}K\1\x85" + b"2\x86" * 60 + b"K\1s."),
+        "a key that takes forever": lambda: raw(b"\x80\2}K\1\x85q\0" + b"h\0\x86q\0" * 60 + b"K\1s."),
         "another network": lambda: saved({"conv1.weight": torch.zeros(64, 3, 7, 7), "bn1.weight": torch.zeros(64)}),
         "two tensors in one storage": shared_storage,
         "values that are not finite": lambda: whole("inception4c.branch3.1.bn.bias", torch.inf),
@@ -254,12 +262,14 @@ def _checkpoint() -> Attacks:
         texts = {"format": checkpoint.FORMAT, "classes": "[]", "provenance": "{}"} | metadata
         return _header({"__metadata__": texts})
 
-    def with_classes(classes: str) -> bytes:
-        content = whole()
-        length = int.from_bytes(content[:8], "little")
-        header = json.loads(content[8 : 8 + length])
-        header["__metadata__"]["classes"] = classes
-        return _header(header, content[8 + length :])
+    def alike() -> bytes:
+        """50,000 classes on one channel, of which the last two have the same id."""
+        rows = (Convolution("conv1", 1, 1), AveragePool("pool5", 8))
+        network = Specification("a", rows, Classifier(50_000), input=(3, 8, 8))
+        names = json.dumps([[str(min(number, 49_998)), ""] for number in range(50_000)])
+        texts = {"format": checkpoint.FORMAT, "classes": names, "specification": network.to_json()}
+        tensors = {key: torch.zeros(shape) for key, shape in expected_tensors(network).items()}
+        return safetensors_bytes(tensors, texts)
 
     safetensors = _safetensors()
     return {
@@ -279,9 +289,7 @@ def _checkpoint() -> Attacks:
             specification=json.dumps(small | {"rows": rows, "auxiliary": heads})
         ),
         "layers of 65,536 channels": lambda: described(specification=json.dumps(small | {"rows": wide})),
-        "50,000 classes, the last two alike": lambda: with_classes(
-            json.dumps([[str(min(number, 49_998)), ""] for number in range(50_000)])
-        ),
+        "50,000 classes, the last two alike": alike,
         "values that are not finite": lambda: whole(
             weights | {"inception_4c.5x5.bias": weights["inception_4c.5x5.bias"] / 0}
         ),

@@ -1,6 +1,8 @@
 """Whole small files for every reader of weights, and the same gone wrong: what fuzzing works on."""
 
 import io
+import json
+import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -36,11 +38,13 @@ def narrow_zoo() -> Iterator[None]:
 
 @dataclass(frozen=True)
 class Sample:
-    """A whole file, the places in it that are not weights, and who reads it."""
+    """A whole file, or the part of one that faults go into, the places in it that are not weights, and who reads it."""
 
     content: bytes = field(repr=False)
     structure: tuple[int, ...] = field(repr=False)
     read: Callable[[Path], Any]
+    whole: Callable[[bytes], bytes] = bytes
+    """Puts the part into its file, with the checksums and lengths that belong to it."""
 
 
 def samples() -> dict[str, Sample]:
@@ -57,12 +61,45 @@ def samples() -> dict[str, Sample]:
         "safetensors": lambda seed: safetensors_bytes(_tensors(torchvision, seed)),
         "checkpoint": lambda seed: _checkpoint(replace(caffe, auxiliary=()), seed),
     }
+    found = {kind: Sample(write(0), _structure(write(0), write(1)), importers.read) for kind, write in writers.items()}
+    found["checkpoint"] = replace(found["checkpoint"], read=checkpoint.read)
+    for kind, (outer, part, whole) in _parts(found).items():
+        found[kind] = Sample(part, tuple(range(min(len(part), 100_000))), found[outer].read, whole)
+    return found
+
+
+def _parts(samples: dict[str, Sample]) -> dict[str, tuple[str, bytes, Callable[[bytes], bytes]]]:
+    """Return what lies behind a checksum or a length, where random faults in the file would not get."""
+    npz, pth = (_members(samples[kind].content) for kind in ("npz", ".pth, ZIP"))
+    array = "conv2d0_w.npy"
+    pickle = next(name for name in pth if name.endswith("data.pkl"))
+    content = samples["checkpoint"].content
+    length = int.from_bytes(content[:8], "little")
+    header = json.loads(content[8 : 8 + length])
+    texts = header["__metadata__"]
+
+    def described(part: bytes) -> bytes:
+        changed = texts | {"specification": part.decode(errors="replace")}
+        written = json.dumps(header | {"__metadata__": changed}).encode()
+        return len(written).to_bytes(8, "little") + written + content[8 + length :]
+
     return {
-        kind: Sample(
-            write(0), _structure(write(0), write(1)), checkpoint.read if kind == "checkpoint" else importers.read
-        )
-        for kind, write in writers.items()
+        "npz, one array": ("npz", npz[array][:200], lambda part: _zip(npz | {array: part + npz[array][200:]})),
+        ".pth, its pickle": (".pth, ZIP", pth[pickle], lambda part: _zip(pth | {pickle: part})),
+        "checkpoint, its specification": ("checkpoint", texts["specification"].encode(), described),
     }
+
+
+def _members(content: bytes) -> dict[str, bytes]:
+    with zipfile.ZipFile(io.BytesIO(content)) as archive:
+        return {name: archive.read(name) for name in archive.namelist()}
+
+
+def _zip(members: dict[str, bytes]) -> bytes:
+    with zipfile.ZipFile(file := io.BytesIO(), "w") as archive:
+        for name, member in members.items():
+            archive.writestr(name, member)
+    return file.getvalue()
 
 
 def mutated(sample: Sample, random: Random) -> bytes:
@@ -94,7 +131,7 @@ def mutated(sample: Sample, random: Random) -> bytes:
                 del content[at:]
         if not content:
             break
-    return bytes(content)
+    return sample.whole(bytes(content))
 
 
 def _structure(first: bytes, second: bytes) -> tuple[int, ...]:

@@ -69,7 +69,7 @@ def walk(data: bytes, where: str) -> Pickle:
             if opcode.name == "STOP":
                 return Pickle(walker.stack.pop(), walker.storages, (position or 0) + 1)
             walker.step(opcode.name, argument)
-    except (ValueError, IndexError, KeyError, TypeError, AttributeError, OverflowError) as error:
+    except (ValueError, IndexError, KeyError, TypeError, AttributeError, OverflowError, Warning) as error:
         if isinstance(error, InputError):
             raise
         raise InputError(f"{where}: damaged: not a pickled state dict ({shown(str(error))})") from None

@@ -142,12 +142,19 @@ def _check_stream(source: Source) -> Any:
     for key in keys:
         storage = content.storages[key]
         count = int.from_bytes(source.data[position : position + 8], "little")
-        position += 8 + storage.bytes
-        if count != storage.count or position > len(source.data):
-            raise _wrong_size(source, storage, min(count * storage.itemsize, len(source.data)))
+        size = min(count * storage.itemsize, max(0, len(source.data) - position - 8))
+        if count != storage.count:
+            raise InputError(
+                f"{source.path}: damaged: storage {shown(key)} has {count:,} numbers, not {storage.count:,}"
+            )
+        if size != storage.bytes:
+            raise _wrong_size(source, storage, size)
+        position += 8 + size
     return content.value
 
 
 def _wrong_size(source: Source, storage: Storage, size: int) -> InputError:
     name = f"storage {shown(storage.key)}"
-    return InputError(f"{source.path}: damaged: {name} is declared with {storage.bytes:,} bytes and has {size:,}")
+    return InputError(
+        f"{source.path}: damaged: {name} is declared with {storage.bytes:,} bytes, not the {size:,} there"
+    )
