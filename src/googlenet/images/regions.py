@@ -6,28 +6,24 @@ times as large as the output in both directions, it is decoded at a half, a quar
 below the output's: a large photograph is then met as if it had been stored smaller, which is how every training set of
 photographs is prepared; the edges of the patch move by less than half a pixel of the smaller picture.
 
-The decoder is libjpeg-turbo in the form of the package `simplejpeg`, or where that is missing OpenCV (without leaving
-rows out). Both give the same pixels, bit for bit, as Pillow's decoder does, which `decoding` uses: all three are builds
-of libjpeg-turbo with the accurate transform and the smooth upsampling of colour. Every other kind of file is decoded
+The decoder is libjpeg-turbo in the form of the package `simplejpeg`. It gives the same pixels, bit for bit, as Pillow's
+decoder does, which `decoding` uses: both are builds of libjpeg-turbo with the accurate transform and the smooth
+upsampling of colour. Every other kind of file is decoded
 whole by `decoding`, and so is any in which something is odd, so that errors are worded in one place.
 """
 
-import importlib
-import importlib.util
 import re
 from dataclasses import dataclass, replace
-from typing import Any, Protocol
+from typing import Protocol
 
-import cv2
 import numpy as np
+import simplejpeg
 from numpy.typing import NDArray
 
 from googlenet.images.crops import Crop, apply
 from googlenet.images.decoding import MAXIMUM_BYTES, MAXIMUM_PIXELS, decode
 
 __all__ = ["SourceImage", "decoder", "open_image"]
-
-_simplejpeg: Any = importlib.import_module("simplejpeg") if importlib.util.find_spec("simplejpeg") else None
 
 
 class SourceImage(Protocol):
@@ -51,7 +47,7 @@ def open_image(data: bytes, name: str) -> SourceImage:
 
 def decoder() -> str:
     """Say what decodes JPEG files of one scan."""
-    return f"simplejpeg {_simplejpeg.__version__}" if _simplejpeg else f"OpenCV {cv2.__version__}"
+    return f"simplejpeg {simplejpeg.__version__}"
 
 
 @dataclass(frozen=True)
@@ -88,25 +84,16 @@ class _OneScanJpeg:
 
     def _rows(self, rows: int, scale: int) -> NDArray[np.uint8] | None:
         """Decode the upper rows at 1 / scale; None where that fails."""
-        if _simplejpeg is None:
-            return _by_opencv(self.data, scale)
         data = bytearray(self.data)
         data[self.height_at : self.height_at + 2] = rows.to_bytes(2, "big")
         smallest = {"min_height": -(-rows // scale), "min_width": -(-self.width // scale), "min_factor": scale}
         try:
-            return _simplejpeg.decode_jpeg(data, "RGB", strict=False, **(smallest if scale > 1 else {}))
+            return simplejpeg.decode_jpeg(data, "RGB", strict=False, **(smallest if scale > 1 else {}))
         except ValueError:
             return None
 
 
 _MARGIN = 16  # rows below a patch: the smooth upsampling of colour looks a row of colour further, two of the picture
-
-
-def _by_opencv(data: bytes, scale: int) -> NDArray[np.uint8] | None:
-    size = {1: cv2.IMREAD_COLOR, 2: cv2.IMREAD_REDUCED_COLOR_2, 4: cv2.IMREAD_REDUCED_COLOR_4}
-    flags = size.get(scale, cv2.IMREAD_REDUCED_COLOR_8) | cv2.IMREAD_IGNORE_ORIENTATION
-    pixels = cv2.imdecode(np.frombuffer(data, np.uint8), flags)
-    return None if pixels is None else cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB)
 
 
 def _scaled(crop: Crop, scale: int, shape: tuple[int, ...]) -> Crop:
