@@ -1,34 +1,50 @@
-"""In which form a network is trained on this machine: device, precision, memory layout."""
+"""In which form a network is trained on this machine: device, precision, memory layout, which normalisation.
 
-from collections.abc import Mapping
+What is fastest is measured, not believed (`googlenet.machine`); what was measured is recorded in the run, and a
+continued run computes in the same way, since other forms round otherwise.
+"""
+
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
-from typing import Literal
+from dataclasses import dataclass, replace
+from typing import Any, Literal
 
 import torch
 from torch import Tensor
 
+from googlenet import machine
 from googlenet.errors import InputError
 from googlenet.images.preprocessing import normalise
+from googlenet.network import local_response_norm
+from googlenet.network.cost import multiply_adds
 from googlenet.network.module import Network
+from googlenet.network.specification import Specification
 
-__all__ = ["Form", "find_device"]
+__all__ = ["Form", "find_device", "find_form"]
+
+Precision = Literal["float32", "bfloat16"]
+
+WORTH_MEASURING = 2e13
+"""Floating point operations of a run (some minutes of two cores) from which on half a minute of measuring pays."""
 
 
 @dataclass(frozen=True)
 class Form:
-    """How each batch is computed; recorded in the run, so that a continued run computes in the same way."""
+    """How each batch is computed. Weights, averages and velocity are float32 whatever `precision` says."""
 
     device: str = "cpu"
-    precision: Literal["float32", "bfloat16"] = "float32"
+    precision: Precision = "float32"
     channels_last: bool = True
+    normalisation: local_response_norm.Form = "blocks"
 
     def __str__(self) -> str:
-        return f"{self.device}, {self.precision}{', channels last' if self.channels_last else ''}"
+        layout = "channels last" if self.channels_last else "channels first"
+        return f"{self.device}, {self.precision}, {layout}, {self.normalisation} normalisation"
 
     def place(self, network: Network) -> Network:
         """Bring a network to the device and into the layout."""
-        layout = torch.channels_last if self.channels_last else torch.preserve_format
+        local_response_norm.use(self.normalisation)
+        layout = torch.channels_last if self.channels_last else torch.contiguous_format
         return network.to(device=self.device, memory_format=layout)  # type: ignore[call-overload]
 
     def prepare(self, network: Network, images: Tensor) -> Tensor:
@@ -42,14 +58,13 @@ class Form:
             return network(self.prepare(network, images))
 
     def evaluate(self, network: Network, images: Tensor) -> Tensor:
-        """Return the logits [N, classes]; `network` is in evaluation."""
-        with self._precision():
-            return network(self.prepare(network, images))
+        """Return the logits [N, classes] in float32; `network` is in evaluation."""
+        return network(self.prepare(network, images))
 
     def _precision(self) -> AbstractContextManager[object]:
         if self.precision == "float32":
             return nullcontext()
-        return torch.autocast(self.device.split(":")[0], dtype=torch.bfloat16)
+        return torch.autocast(self.device, dtype=torch.bfloat16)
 
 
 def find_device(wanted: str) -> str:
@@ -61,3 +76,62 @@ def find_device(wanted: str) -> str:
         there = ", ".join(name for name, is_there in available.items() if is_there)
         raise InputError(f"device {wanted}: torch {torch.__version__} finds none on this machine; there is {there}")
     return wanted
+
+
+def find_form(network: Network, *, device: str, precision: str, batch_size: int, images: int) -> tuple[Form, str]:
+    """Return the form for a run of so many images all together, and in words why where it was measured.
+
+    Short runs are computed in float32, channels last; for long ones the forms that this machine has are measured. A
+    `precision` other than auto is obeyed. `network` itself is left alone.
+    """
+    wanted: tuple[Precision, ...] = ("float32", "bfloat16") if precision == "auto" else (precision,)  # type: ignore[assignment]
+    specification = network.specification
+    if 6.0 * multiply_adds(specification) * images < WORTH_MEASURING:
+        return Form(device, wanted[0]), ""
+    base = Form(device, normalisation=_normalisation(network, device))
+    forms = {
+        f"{kind}{', channels last' if last else ''}": replace(base, precision=kind, channels_last=last)
+        for kind in wanted
+        for last in (True, False)
+        if kind == "float32" or (last and _has_bfloat16(device))
+    }
+    if not forms:  # told to use bfloat16 on a processor without units for it
+        return replace(base, precision="bfloat16"), "as told"
+    key = f"{specification.name} {specification.input}, {device}, torch {torch.__version__}, {torch.get_num_threads()}"
+    steps = {name: _step(specification, form, min(batch_size, 8)) for name, form in forms.items()}
+    choice = machine.choose("training-step", steps, key=key, rounds=2)
+    return forms[choice.form], str(choice)
+
+
+def _normalisation(network: Network, device: str) -> local_response_norm.Form:
+    has_any = any(isinstance(module, local_response_norm.LocalResponseNorm) for module in network.modules())
+    if not has_any or device != "cpu":
+        return "blocks"
+    return local_response_norm.prepare().form  # type: ignore[return-value]
+
+
+def _has_bfloat16(device: str) -> bool:
+    """Whether there are units for it: without, it is several times slower than float32."""
+    if device == "cpu":
+        return torch.backends.mkldnn.is_available() and torch.ops.mkldnn._is_mkldnn_bf16_supported()
+    return device == "cuda" and torch.cuda.is_bf16_supported()
+
+
+def _step(specification: Specification, form: Form, batch_size: int) -> Callable[[], Any]:
+    """Return a function that takes one training step of a network like the one to be trained."""
+    made: list[Network] = []
+
+    def step() -> None:
+        if not made:  # when it is first measured, if it is
+            network = Network(specification).train()
+            for parameter in network.parameters():
+                torch.nn.init.normal_(parameter, std=0.01)
+            made.append(form.place(network))
+        (network,) = made
+        images = torch.randint(256, (batch_size, *specification.input[1:], 3), dtype=torch.uint8)
+        network.zero_grad(set_to_none=True)
+        sum(logits.float().logsumexp(1).sum() for logits in form.train(network, images).values()).backward()  # type: ignore[union-attr]
+        if form.device == "cuda":
+            torch.cuda.synchronize()
+
+    return step

@@ -70,8 +70,8 @@ class Recipe:
     """Share of the run before Polyak's mean begins."""
     average_decay: float = 0.9999
     """What the exponential mean keeps in a step; at step t no more than (1 + t) / (10 + t)."""
-    sampling: str = "paper"
-    """How patches are drawn from a training image."""
+    sampling: str | None = None
+    """How patches are drawn from a training image: paper, rejecting, smaller, larger, shift, whole or none."""
     mirror: bool = True
     """Mirror every other image; wrong for digits and letters."""
     distortion: DistortionName | None = None
@@ -84,6 +84,8 @@ class Recipe:
     """Processes that decode images, 0 for none; by default one for each core."""
     device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
     """Where to compute."""
+    precision: Literal["auto", "float32", "bfloat16"] = "auto"
+    """Of the computation: the faster one on this machine, or as told; what is saved is float32."""
     evaluate_every: int = 1
     """Epochs between two evaluations on the validation images."""
     patience: int = 0
@@ -107,6 +109,7 @@ PRESETS: dict[Preset, dict[str, Any]] = {
         "warm_up": 0.0,
         "classifier_rate": 1.0,
         "averaging": "polyak",
+        "sampling": "paper",
         "distortion": "howard",
     },
     "fine-tune": {
@@ -116,6 +119,7 @@ PRESETS: dict[Preset, dict[str, Any]] = {
         "warm_up": 0.5,
         "classifier_rate": 10.0,
         "averaging": "exponential",
+        "sampling": "larger",
         "distortion": "none",
     },
 }
@@ -184,7 +188,7 @@ def _check(recipe: Recipe) -> None:
             raise InputError(f"{name} {getattr(recipe, name)}: give a number from 0 up to, but not including, 1")
     if recipe.network is not None and recipe.network not in NETWORKS:
         raise InputError(f"network '{recipe.network}' is not known; there are {', '.join(NETWORKS)}")
-    if recipe.sampling not in SCHEMES:
+    if recipe.sampling is not None and recipe.sampling not in SCHEMES:
         raise InputError(f"sampling '{recipe.sampling}' is not known; there are {', '.join(SCHEMES)}")
     if recipe.epochs is not None and recipe.warm_up is not None and recipe.warm_up > recipe.epochs:
         raise InputError(f"warm_up {recipe.warm_up}: the run has only {recipe.epochs} epochs")

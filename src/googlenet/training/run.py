@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from googlenet.training.folder import RunFolder
 from googlenet.training.loop import Exchange
 from googlenet.training.material import Source, Weights, gather
@@ -46,10 +48,11 @@ def train(
     `Interrupted` on Ctrl-C or SIGTERM, after saving.
     """
     folder = RunFolder(output)
-    material = gather(data, recipe, validation, pretrained)
-    with folder.held():
-        summary = folder.begin(material.recipe, material.origin)
-        if summary is None:
-            with Session(folder, material, exchange) as session:
-                summary = session.run()
-        return Run(folder.path, summary)
+    with torch.random.fork_rng(range(torch.cuda.device_count())):  # each step seeds torch's generators for its dropout
+        material = gather(data, recipe, validation, pretrained)
+        with folder.held():
+            summary = folder.begin(material.recipe, material.origin)
+            if summary is None:
+                with Session(folder, material, exchange) as session:
+                    summary = session.run()
+            return Run(folder.path, summary)

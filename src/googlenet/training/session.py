@@ -2,13 +2,12 @@
 
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager, nullcontext
-from dataclasses import replace
+from contextlib import ExitStack, nullcontext
+from dataclasses import asdict, replace
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-import torch
 from torch import Tensor
 
 from googlenet.data.dataset import Dataset
@@ -17,12 +16,13 @@ from googlenet.data.sampler import Sampler
 from googlenet.data.samples import Samples, TrainingSamples
 from googlenet.images.crops import SCHEMES
 from googlenet.network import checkpoint as checkpoints
+from googlenet.network import local_response_norm
 from googlenet.network.checkpoint import Checkpoint
 from googlenet.reporting.console import percent, say
 from googlenet.reporting.progress import Progress
 from googlenet.training.averaging import Average
 from googlenet.training.folder import RunFolder
-from googlenet.training.form import Form, find_device
+from googlenet.training.form import Form, find_device, find_form
 from googlenet.training.interruption import Interrupted, Interruption
 from googlenet.training.judge import Judge
 from googlenet.training.log import RunLog
@@ -46,14 +46,16 @@ class Session:
         self._exchange = exchange
         self._closing = ExitStack()
         self._interruption = Interruption()
-        self.form = Form(find_device(self.recipe.device))
-        self.network = self.form.place(material.network)
         self.sampler = Sampler(
             material.data.labels, self.recipe.batch_size, self.recipe.seed, balance=self.recipe.balance
         )
         assert self.recipe.epochs is not None
         self.epochs, self.steps_per_epoch = self.recipe.epochs, self.sampler.steps_per_epoch
         self.total_steps = self.epochs * self.steps_per_epoch
+        state = load(folder.path)
+        self.form = self._form(state)
+        self.network = self.form.place(material.network)
+        self._closing.callback(local_response_norm.use, Form.normalisation)
         self.optimizer = self._optimizer()
         self.average = Average(
             self.network,
@@ -80,8 +82,8 @@ class Session:
             "best_top1": None,
             "evaluations_since_best": 0,
             "bad_images": {},
+            "form": asdict(self.form),
         }
-        state = load(folder.path)
         if state:
             self._restore(state)
         self.log = RunLog(folder, self.recipe, state.metrics_bytes if state else 0, self.step)
@@ -100,7 +102,7 @@ class Session:
         """Train what is left of the run, finish it and return its summary."""
         if self.step:
             say(f"going on after step {self.step:,} of {self.total_steps:,}")
-        with self._interruption, self._own_random_numbers():
+        with self._interruption:
             try:
                 if self._is_due():
                     self._end_epoch("evaluated now")
@@ -164,7 +166,7 @@ class Session:
         return self.form.train(self.network, images)
 
     def _training_samples(self) -> TrainingSamples:
-        sampling = SCHEMES[self.recipe.sampling]
+        sampling = SCHEMES[self.recipe.sampling or "paper"]
         return TrainingSamples(
             self.network.specification.input[1:],
             self.recipe.seed,
@@ -198,6 +200,20 @@ class Session:
             factors=rate_factors(parameters, self.material.fresh, recipe.classifier_rate or 1.0),
             decayed=[name for name in parameters if name.endswith(".weight") and ".batch_norm." not in name],
         )
+
+    def _form(self, state: State | None) -> Form:
+        """Compute as the run did before, or else in the form that suits this machine."""
+        if state:
+            return Form(**state.counters["form"])
+        form, why = find_form(
+            self.material.network,
+            device=find_device(self.recipe.device),
+            precision=self.recipe.precision,
+            batch_size=self.recipe.batch_size,
+            images=self.total_steps * self.recipe.batch_size,
+        )
+        say(f"computing on {form}{f' ({why})' if why else ''}")
+        return form
 
     def _restore(self, state: State) -> None:
         self.step = state.step
@@ -331,10 +347,3 @@ class Session:
         workers = default_workers() if self.recipe.workers is None else self.recipe.workers
         loader = Loader(data, samples, plan, workers=workers, skip_bad_images=self.recipe.skip_bad_images)
         return self._closing.enter_context(loader)
-
-    @contextmanager
-    def _own_random_numbers(self) -> Iterator[None]:
-        """Leave torch's generators as they were found: each step seeds them for its dropout."""
-        devices = range(torch.cuda.device_count()) if self.form.device == "cuda" else ()
-        with torch.random.fork_rng(devices):
-            yield
