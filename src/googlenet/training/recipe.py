@@ -37,17 +37,17 @@ class Recipe:
     seed: int = 0
     """Number on which everything random depends: first weights, order, crops, dropout."""
     epochs: int | None = None
-    """Passes over the training images."""
+    """Passes over the training images (paper: 60, fine-tune: 15)."""
     batch_size: int = 32
     """Images a step, all machines together."""
     accumulate: int = 1
     """Parts into which a batch is cut, to need less memory; their gradients make one step."""
     rate: float | None = None
-    """Highest learning rate."""
+    """Highest learning rate (paper: 0.01, fine-tune: 0.002)."""
     schedule: Schedule | None = None
-    """How the rate falls: paper (x0.96 every 8 epochs), bvlc (square root of what is left), cosine or one-cycle."""
+    """x0.96 every 8 epochs, root of what is left, cosine, or up and down (paper: paper, fine-tune: cosine)."""
     warm_up: float | None = None
-    """Epochs in which the rate rises from 0."""
+    """Epochs in which the rate rises from 0 (paper: 0.0, fine-tune: 0.5)."""
     momentum: float = 0.9
     """Share of the last step that goes on."""
     nesterov: bool = False
@@ -61,21 +61,21 @@ class Recipe:
     auxiliary_weight: float = 0.3
     """Weight of each auxiliary head's loss; 0 trains without the heads."""
     classifier_rate: float | None = None
-    """Factor on the rate of classifiers that start fresh beside pretrained weights."""
+    """Factor on the rate of fresh classifiers beside pretrained weights (paper: 1.0, fine-tune: 10.0)."""
     freeze: tuple[str, ...] = ()
     """Rows that stay as they are, by the paper's names, such as conv1 conv2 inception_3a."""
     averaging: Averaging | None = None
-    """Mean of the weights over the steps: polyak (all count the same), exponential, or none."""
+    """Mean of the weights over the steps: all count the same, or not (paper: polyak, fine-tune: exponential)."""
     burn_in: float = 0.5
     """Share of the run before Polyak's mean begins."""
     average_decay: float = 0.9999
     """What the exponential mean keeps in a step; at step t no more than (1 + t) / (10 + t)."""
     sampling: str | None = None
-    """How patches are drawn from a training image: paper, rejecting, smaller, larger, shift, whole or none."""
+    """How patches are drawn: rejecting, smaller, shift, whole, none too (paper: paper, fine-tune: larger)."""
     mirror: bool = True
     """Mirror every other image; wrong for digits and letters."""
     distortion: DistortionName | None = None
-    """Photometric distortion of the training images."""
+    """Photometric distortion of the training images (paper: howard, fine-tune: none)."""
     balance: bool = False
     """Draw all classes equally often, rare ones repeatedly."""
     skip_bad_images: bool = False
@@ -114,7 +114,7 @@ PRESETS: dict[Preset, dict[str, Any]] = {
     },
     "fine-tune": {
         "epochs": 15,
-        "rate": 0.001,
+        "rate": 0.002,
         "schedule": "cosine",
         "warm_up": 0.5,
         "classifier_rate": 10.0,

@@ -1,0 +1,40 @@
+"""The losses of section 5 and the rule for ties, against hand-worked numbers."""
+
+from math import log
+
+import pytest
+import torch
+
+from googlenet.training.losses import cross_entropies, rank_of_truth, total
+
+
+def test_heads_count_three_tenths_and_go_by_name():
+    even, labels = torch.zeros(2, 4), torch.tensor([0, 3])
+    sure = torch.tensor([[log(3.0), 0, 0, 0], [0, 0, 0, log(3.0)]])  # the truth has probability 3/6
+    losses = cross_entropies({"logits": sure, "auxiliary_4a": even, "auxiliary_4d": even}, labels)
+    assert list(losses) == ["main", "auxiliary_4a", "auxiliary_4d"]
+    assert [float(loss) for loss in losses.values()] == pytest.approx([log(2), log(4), log(4)])
+    assert float(total(losses, 0.3)) == pytest.approx(log(2) + 0.6 * log(4))
+
+
+def test_the_first_loss_of_the_papers_network_is_1_6_times_ln_1000():
+    logits = torch.zeros(3, 1000)
+    losses = cross_entropies({"logits": logits, "a": logits, "b": logits}, torch.tensor([1, 2, 3]))
+    assert float(total(losses, 0.3)) == pytest.approx(11.0524, abs=1e-4)
+
+
+def test_label_smoothing_spreads_a_share_over_all_classes():
+    logits = torch.tensor([[log(3.0), 0.0]])  # probabilities 3/4 and 1/4
+    found = cross_entropies({"logits": logits}, torch.tensor([0]), 0.2)["main"]
+    assert float(found) == pytest.approx(-0.9 * log(3 / 4) - 0.1 * log(1 / 4))
+
+
+def test_losses_of_short_types_are_float32():
+    logits = torch.zeros(1, 3, dtype=torch.bfloat16)
+    assert cross_entropies({"logits": logits}, torch.tensor([0]))["main"].dtype == torch.float32
+
+
+def test_equal_scores_go_by_index_and_nan_is_never_right():
+    nan = float("nan")
+    logits = torch.tensor([[2.0, 2.0, 1.0], [2.0, 2.0, 1.0], [0.0, 5.0, 9.0], [nan, nan, nan]])
+    assert rank_of_truth(logits, torch.tensor([0, 1, 0, 0])).tolist() == [0, 1, 2, 3]

@@ -1,0 +1,86 @@
+"""The recipe is the one place where options are declared: their list is frozen here, and all else is made from it."""
+
+import ast
+import inspect
+import itertools
+import json
+from dataclasses import fields, replace
+
+import pytest
+
+from googlenet.errors import InputError
+from googlenet.records import decode
+from googlenet.training import recipe as module
+from googlenet.training.recipe import MAY_CHANGE, PRESETS, Recipe, complete, differences, to_json
+
+# fmt: off
+OPTIONS = [
+    "preset", "network", "width", "budget", "initialization", "seed", "epochs", "batch_size", "accumulate", "rate",
+    "schedule", "warm_up", "momentum", "nesterov", "weight_decay", "clip", "label_smoothing", "auxiliary_weight",
+    "classifier_rate", "freeze", "averaging", "burn_in", "average_decay", "sampling", "mirror", "distortion",
+    "balance", "skip_bad_images", "workers", "device", "precision", "evaluate_every", "patience", "log_every",
+    "save_minutes", "tensorboard",
+]
+# fmt: on
+
+
+def help_of(name: str) -> str:
+    """Return the text under a field, which the command line shows."""
+    (body,) = [n.body for n in ast.parse(inspect.getsource(module)).body if getattr(n, "name", "") == "Recipe"]
+    for field, text in itertools.pairwise(body):
+        if isinstance(field, ast.AnnAssign) and field.target.id == name:  # type: ignore[union-attr]
+            assert isinstance(text, ast.Expr), name
+            return str(ast.literal_eval(text.value))
+    raise AssertionError(name)
+
+
+def test_the_list_of_options_is_frozen():
+    assert [field.name for field in fields(Recipe)] == OPTIONS
+    assert set(OPTIONS) >= MAY_CHANGE
+
+
+@pytest.mark.parametrize("name", OPTIONS)
+def test_each_has_one_line_of_help_which_states_what_the_presets_say(name: str):
+    text = help_of(name)
+    assert text.endswith(".")
+    assert "\n" not in text
+    for preset, values in PRESETS.items():
+        if name in values:
+            assert f"{preset}: {values[name]}" in text
+
+
+def test_what_the_presets_fill_in_is_what_has_no_value():
+    without = {field.name for field in fields(Recipe) if field.default is None}
+    may_stay = {"preset", "network", "width", "budget", "workers"}
+    for values in PRESETS.values():
+        assert set(values) == without - may_stay
+
+
+def test_presets_fill_in_and_never_overrule():
+    paper = complete(Recipe(epochs=3), fresh_classifiers=False)
+    assert (paper.preset, paper.epochs, paper.schedule, paper.rate) == ("paper", 3, "paper", 0.01)
+    tuned = complete(Recipe(rate=0.5), fresh_classifiers=True)
+    assert (tuned.preset, tuned.rate, tuned.schedule) == ("fine-tune", 0.5, "cosine")
+    assert complete(Recipe(preset="paper"), fresh_classifiers=True).schedule == "paper"
+    assert complete(paper, fresh_classifiers=True) == paper
+
+
+def test_the_paper_is_what_section_6_says():
+    paper = complete(Recipe(), fresh_classifiers=False)
+    assert (paper.momentum, paper.schedule, paper.averaging, paper.auxiliary_weight) == (0.9, "paper", "polyak", 0.3)
+    assert (paper.sampling, paper.distortion, paper.mirror) == ("paper", "howard", True)
+
+
+def test_json_keeps_everything():
+    recipe = Recipe(epochs=7, freeze=("conv1", "conv2"), rate=0.1, schedule="one-cycle", tensorboard=True)
+    text = json.dumps(to_json(recipe))
+    assert set(json.loads(text)) == set(OPTIONS)  # defaults too, since another release may change them
+    assert decode(Recipe, json.loads(text), "recipe.json") == recipe
+    with pytest.raises(InputError, match=r"recipe\.json: unknown field 'epoch'"):
+        decode(Recipe, {"epoch": 3}, "recipe.json")
+
+
+def test_differences_are_named_but_for_what_does_not_matter():
+    one = Recipe(epochs=7, freeze=("conv1",))
+    assert differences(one, replace(one, workers=3, save_minutes=1.0, tensorboard=True)) == []
+    assert differences(one, replace(one, epochs=8, freeze=())) == ["epochs 7, now 8", "freeze conv1, now nothing"]

@@ -1,0 +1,70 @@
+"""What is said on the way: smoothed values named as such, the bottleneck, an alarm for dead heads and no others."""
+
+from math import log
+
+import pytest
+
+from googlenet.training.loop import Step
+from googlenet.training.recipe import Recipe
+from googlenet.training.watching import Alarm, Pace, Smoothed
+
+RECIPE = Recipe(rate=0.01, epochs=1)
+
+
+def step(number: int, *, waited: float = 0.0, **losses: float) -> Step:
+    shares = dict.fromkeys(losses, 0.5)
+    return Step(number, number / 10, 0.01, 32, 1.0, losses, shares, shares, waited=waited, seconds=1.0)
+
+
+def alarms(capsys: pytest.CaptureFixture[str], losses: list[float], classes: int = 1000, total: int = 1000) -> str:
+    alarm = Alarm(classes, total, RECIPE)
+    for number, loss in enumerate(losses):
+        alarm.take(step(number, main=1.0, auxiliary_4d=loss))
+    return capsys.readouterr().err
+
+
+def test_a_head_that_guesses_is_named_with_what_cures_it(capsys: pytest.CaptureFixture[str]):
+    said = alarms(capsys, [log(1000) + 0.01] * 400)
+    assert said.count("warning:") == 1
+    assert "auxiliary_4d has stayed at 6.918" in said
+    assert "--rate 0.005" in said
+
+
+def test_a_head_that_dies_later_is_named_too(capsys: pytest.CaptureFixture[str]):
+    assert "auxiliary_4d" in alarms(capsys, [3.0] * 500 + [log(1000)] * 200)
+
+
+def test_slow_starts_and_noise_are_no_alarm(capsys: pytest.CaptureFixture[str]):
+    assert alarms(capsys, [6.9] * 150 + [6.5] * 300) == ""
+    assert alarms(capsys, [6.0, 7.2] * 300) == ""
+    assert alarms(capsys, [0.0] * 600, classes=1) == ""
+
+
+def test_long_runs_are_given_longer(capsys: pytest.CaptureFixture[str]):
+    assert alarms(capsys, [6.9] * 1900, total=40_000) == ""
+    assert alarms(capsys, [6.9] * 2100, total=40_000) != ""
+
+
+def test_smoothed_values_say_that_they_are():
+    smoothed = Smoothed(classes=5)
+    for number in range(40):
+        smoothed.take(step(number, main=float(number), auxiliary_4a=1.0))
+    shown = smoothed.shown(epochs=9)
+    assert shown == {
+        "epoch": "3.9/9",
+        "means of 20 steps: loss": "main 29.500 auxiliary_4a 1.000",
+        "top-1": "50.0 %",
+    }
+    assert "top-5" in Smoothed(classes=6).shown(9) or Smoothed(classes=6).shown(9) == {}
+
+
+@pytest.mark.parametrize(
+    ("waited", "who"), [(0.6, "decoding the bottleneck (60 %"), (0.02, "the network the bottleneck (2 %")]
+)
+def test_the_bottleneck_is_whoever_is_waited_for(waited: float, who: str):
+    pace = Pace()
+    for number in range(10):
+        pace.take(step(number, waited=waited, main=1.0))
+    assert pace.told().startswith(f"32 images/s, {who}")
+    pace.take(step(11, waited=0.0, main=1.0))
+    assert "(0 %" in pace.told()  # each epoch anew
