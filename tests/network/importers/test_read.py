@@ -1,5 +1,6 @@
 """The one way in: every kind of file is known by its content, whatever its name, and nothing else is taken for one."""
 
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -27,6 +28,12 @@ def write_graph(path: Path) -> None:
     path.write_bytes(graph(google_arrays(zoo.specification("googlenet-google"))))
 
 
+def write_zipped_graph(path: Path) -> None:
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("LICENSE", "text")
+        archive.writestr("tensorflow_inception_graph.pb", graph(google_arrays(zoo.specification("googlenet-google"))))
+
+
 def write_npz(path: Path) -> None:
     arrays = google_arrays(zoo.specification("googlenet-google"))
     arrays = {name: array if array.ndim < 4 else array.transpose(3, 0, 1, 2) for name, array in arrays.items()}
@@ -52,6 +59,7 @@ KINDS: dict[str, Callable[[Path], None]] = {
     "caffemodel (layers)": lambda path: write_caffe(path, old=True),
     "caffemodel (layer), no name": write_caffe_without_name,
     "TensorFlow GraphDef": write_graph,
+    "TensorFlow GraphDef, zipped": write_zipped_graph,
     "npz": write_npz,
     "torch .pth (ZIP)": lambda path: torch.save(tensors(), path),
     "torch .pth (before 1.6)": lambda path: torch.save(tensors(), path, _use_new_zipfile_serialization=False),
@@ -69,7 +77,7 @@ def test_kinds_are_known_by_content(tmp_path: Path, small: Specification, kind: 
     assert checkpoint.provenance["bytes"] == path.stat().st_size
     assert len(str(checkpoint.provenance["sha256"])) == 64
     assert report.left == ()
-    assert checkpoint.classes == (google() if kind in ("TensorFlow GraphDef", "npz") else ilsvrc())
+    assert checkpoint.classes == (google() if kind.startswith(("TensorFlow", "npz")) else ilsvrc())
     assert checkpoint.specification.name.startswith("googlenet")
 
 
@@ -94,6 +102,16 @@ def test_other_files_are_refused(tmp_path: Path, content: bytes, message: str) -
     assert str(caught.value).startswith(f"{path}: ")
     assert message in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+def test_archives_with_other_graphs_are_refused(tmp_path: Path) -> None:
+    path = tmp_path / "graphs.zip"
+    for names, size in ((("a.pb", "b.pb"), 10), (("a.pb",), 2**28)):
+        with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+            for name in names:
+                archive.writestr(name, bytes(size))
+        with pytest.raises(InputError, match="not an archive with one graph of a GoogLeNet"):
+            importers.read(path)
 
 
 def test_what_is_no_file_is_refused(tmp_path: Path) -> None:

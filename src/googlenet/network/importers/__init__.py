@@ -13,7 +13,7 @@ from googlenet.network.classes import Class
 from googlenet.network.importers.archive import SIGNATURE, Archive
 from googlenet.network.importers.assembly import Report
 from googlenet.network.importers.caffe import read_caffe
-from googlenet.network.importers.google import read_graph, read_npz
+from googlenet.network.importers.google import read_graph, read_npz, read_zipped_graph
 from googlenet.network.importers.source import Source
 from googlenet.network.importers.torchvision import MAGIC, read_pth, read_safetensors
 
@@ -23,10 +23,10 @@ __all__ = ["Report", "read"]
 def read(path: str | os.PathLike[str], classes: Sequence[Class] | None = None) -> tuple[Checkpoint, Report]:
     """Read foreign weights as a checkpoint, with a report of what was found, used and left.
 
-    The kind is known by the content, not by the name: `.caffemodel`, TensorFlow's `.pb` or an `.npz` of Google's
-    network, torchvision's `.pth` or `.safetensors`. `classes` name the outputs; by default they are those that the
-    weights were published with, or numbers where their count differs. Raises `InputError`, one line that names the
-    file and what is wrong, for anything but a whole file of GoogLeNet's weights.
+    The kind is known by the content, not by the name: `.caffemodel`; TensorFlow's `.pb` (or the ZIP around it) or an
+    `.npz` of Google's network; torchvision's `.pth` or `.safetensors`. `classes` name the outputs; by default they are
+    those that the weights were published with, or numbers where their count differs. Raises `InputError`, one line
+    that names the file and what is wrong, for anything but a whole file of GoogLeNet's weights.
     """
     source = Source.open(path)
     return _reader(source)(source, classes)
@@ -36,7 +36,8 @@ def _reader(source: Source) -> Callable[[Source, Sequence[Class] | None], tuple[
     """Tell by its first bytes what a file is."""
     begin = bytes(source.data[:64])
     if begin.startswith(SIGNATURE):
-        return read_npz if any(name.endswith(".npy") for name in Archive.open(source).members) else read_pth
+        ends = {name.rpartition(".")[2] for name in Archive.open(source).members}
+        return read_npz if "npy" in ends else read_zipped_graph if "pb" in ends else read_pth
     if begin.startswith(MAGIC):
         return read_pth
     if begin[8:9] == b"{":

@@ -9,6 +9,7 @@ connected layer of a head is turned to [channels, height, width] here.
 import math
 import re
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -24,10 +25,13 @@ from googlenet.network.importers.assembly import Array, Report, assemble
 from googlenet.network.importers.protobuf import Message, Value
 from googlenet.network.importers.source import Source
 
-__all__ = ["read_graph", "read_npz"]
+__all__ = ["read_graph", "read_npz", "read_zipped_graph"]
 
 FLOAT = 1
 """DT_FLOAT of `tensorflow/core/framework/types.proto`."""
+
+LARGEST_GRAPH = 200 * 2**20
+"""Bytes, unpacked; the published graph has 54 million."""
 
 LONGEST_HEADER = 2_000
 """Bytes; those of published arrays have 128."""
@@ -49,6 +53,16 @@ def read_graph(source: Source, classes: Sequence[Class] | None = None) -> tuple[
             raise InputError(f"{source.path}: node {shown(name)} is there twice")
         arrays[name] = array
     return _assemble(source, "TensorFlow GraphDef", arrays, _from_graph, classes)
+
+
+def read_zipped_graph(source: Source, classes: Sequence[Class] | None = None) -> tuple[Checkpoint, Report]:
+    """Read the GraphDef of an archive that holds one, as Google published it (`inception5h.zip`)."""
+    archive = Archive.open(source)
+    graphs = [name for name in archive.members if name.endswith(".pb")]
+    if len(graphs) != 1 or archive.size(graphs[0]) > LARGEST_GRAPH:
+        raise InputError(f"{source.path}: not an archive with one graph of a GoogLeNet; give the .pb itself")
+    content = archive.read(graphs[0], archive.size(graphs[0]))
+    return read_graph(replace(source, data=memoryview(content)), classes)
 
 
 def read_npz(source: Source, classes: Sequence[Class] | None = None) -> tuple[Checkpoint, Report]:

@@ -38,7 +38,7 @@ class Source:
         return {
             "source": self.path.name,
             "sha256": sha256(self.path),
-            "bytes": len(self.data),
+            "bytes": self.path.stat().st_size,
             "format": kind,
             "date": today(),
         }
