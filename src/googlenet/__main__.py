@@ -16,6 +16,7 @@ __all__ = ["COMMANDS", "main", "parse"]
 
 COMMANDS = {
     "summary": "Table 1 for any network: rows, parameters, multiply-adds, memory, the paper's figures beside ours",
+    "download": "public weights by name to a checkpoint: bvlc, google, torchvision",
     "import": "Caffe, torchvision or Google weights to a checkpoint",
     "predict": "classes and probabilities of images, folders, patterns",
     "embed": "features of images, folders, patterns",

@@ -13,8 +13,9 @@ import numpy as np
 import pytest
 
 from googlenet.errors import InputError
+from googlenet.machine import cache_folder
 from googlenet.network import checkpoint, download, zoo
-from googlenet.network.download import PUBLISHED, Publication, cache_folder, fetch
+from googlenet.network.download import PUBLISHED, Publication, fetch
 
 CONTENT = np.random.Generator(np.random.Philox(0)).bytes(300_000)
 

@@ -15,11 +15,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from googlenet.errors import InputError, shown
+from googlenet.machine import cache_folder
 from googlenet.network import importers
 from googlenet.network.checkpoint import save
 from googlenet.network.importers import Report
 
-__all__ = ["PUBLISHED", "Progress", "Publication", "cache_folder", "download", "fetch"]
+__all__ = ["PUBLISHED", "Progress", "Publication", "download", "fetch"]
 
 Progress = Callable[[int, int | None], None]
 """Called with the bytes that are there and how many there will be, where that is known."""
@@ -88,11 +89,6 @@ def download(
     path = Path(output if output is not None else f"{name}.safetensors")
     save(path, replace(checkpoint, provenance={**checkpoint.provenance, "address": publication.address}))
     return path, report
-
-
-def cache_folder() -> Path:
-    """Return where fetched files are kept: `googlenet` in the user's cache folder."""
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache", "googlenet")
 
 
 def fetch(publication: Publication, folder: Path, progress: Progress | None = None) -> Path:

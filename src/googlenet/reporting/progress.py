@@ -75,7 +75,7 @@ class Progress:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._erase()
-        if self._shown or not self._is_short():
+        if self._shown or (not self._is_short() and self.done > self._start):
             self._print(self._last_line(stopped=error is not None))
 
     def update(self, advance: int = 1, **fields: float | str) -> None:
