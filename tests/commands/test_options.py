@@ -1,0 +1,32 @@
+"""The options of every command are frozen here: a new one is a decision, not an accident."""
+
+import importlib
+from dataclasses import fields
+
+import pytest
+
+from googlenet.__main__ import COMMANDS
+
+OPTIONS = {
+    "summary": ["network", "classes", "width", "budget", "batch", "json"],
+    "download": ["name", "output"],
+    "import": ["file", "output", "classes", "json"],
+    "predict": ["weights", "images", "top", "batch_size", "json", "csv"],
+    "embed": ["weights", "images", "output", "at"],
+    "train": ["data", "output", "validation", "pretrained", "recipe", "json"],
+    "preview": ["data", "output", "images", "sampling", "distortion", "size", "seed", "epoch"],
+    "data check": ["data", "validation", "json"],
+    "export": ["weights", "hub_folder"],
+    "demo": ["output"],
+}
+
+
+def test_the_list_of_commands_is_frozen():
+    assert list(COMMANDS) == list(OPTIONS)
+
+
+@pytest.mark.parametrize("command", OPTIONS)
+def test_the_options_of_a_command_are_frozen(command):
+    name = {"import": "import_"}.get(command, command.replace(" ", "_"))
+    module = importlib.import_module(f"googlenet.commands.{name}")
+    assert [field.name for field in fields(module.Options)] == OPTIONS[command]
