@@ -1,0 +1,99 @@
+"""`googlenet train` as a user gives it: a process of its own, its exit status, its two streams."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from small_runs import write_images
+
+ENVIRONMENT = os.environ | {"OMP_NUM_THREADS": "1"}
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("images")
+    write_images(folder / "validation", each=3, seed=1)
+    return write_images(folder / "train")
+
+
+def command(data: Path, output: Path, *options: str) -> list[str]:
+    small = ["--network", "googlenet-tiny", "--width", "0.25", "--batch-size", "4", "--log-every", "1"]
+    where = [str(data), "-o", str(output), "--validation", str(data.parent / "validation")]
+    return [sys.executable, "-m", "googlenet", "train", *where, *small, "--workers", "0", "--device", "cpu", *options]
+
+
+def run(*arguments: object) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        command(*arguments),  # type: ignore[arg-type]
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=300,
+        env=ENVIRONMENT,
+    )
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_saves_and_says_how_to_continue(data: Path, tmp_path: Path, number: signal.Signals):
+    epochs = ("--epochs", "12")
+    process = subprocess.Popen(
+        command(data, tmp_path / "run", *epochs),
+        stderr=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        env=ENVIRONMENT,
+    )
+    metrics = tmp_path / "run/metrics.jsonl"
+    deadline = time.monotonic() + 120
+    while not metrics.exists() or metrics.stat().st_size < 1000:
+        assert time.monotonic() < deadline
+        assert process.poll() is None
+        time.sleep(0.01)
+    process.send_signal(number)
+    out, err = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert out == ""
+    last = err.strip().splitlines()[-1]
+    assert "stopped after step" in last
+    assert f"go on with: googlenet train {data} -o {tmp_path}/run" in last
+    assert "Traceback" not in err
+    assert not (tmp_path / "run/summary.json").exists()
+    again = run(data, tmp_path / "run", *epochs, "--json")
+    assert again.returncode == 0, again.stderr
+    assert "going on after step" in again.stderr
+    summary = json.loads(again.stdout)
+    assert summary == json.loads((tmp_path / "run/summary.json").read_text())
+    steps = [json.loads(line) for line in metrics.read_text().splitlines()]
+    assert [line["step"] for line in steps if line["event"] == "step"] == list(range(1, 73))
+    finished = run(data, tmp_path / "run", *epochs, "--json")
+    assert finished.returncode == 0
+    assert finished.stdout == again.stdout
+
+
+def test_what_cannot_be_begun_is_one_line_and_status_2(data: Path, tmp_path: Path):
+    (tmp_path / "file").write_text("")
+    for arguments, wanted in {
+        (tmp_path / "none", tmp_path / "a"): "none: no such file or folder",
+        (data, tmp_path / "b", "--rate", "-1"): "rate -1.0: give a number above 0",
+        (data, tmp_path / "c", "--pretrained", str(tmp_path / "w.safetensors")): "w.safetensors: no such file",
+        (data, tmp_path / "file"): "file: cannot be written",
+    }.items():
+        done = run(*arguments)
+        assert done.returncode == 2, done.stderr
+        assert done.stdout == ""
+        (line,) = done.stderr.strip().splitlines()
+        assert wanted in line
+
+
+def test_a_run_that_diverges_ends_with_status_1_and_names_the_batch(data: Path, tmp_path: Path):
+    done = run(data, tmp_path / "run", "--epochs", "3", "--rate", "1e30", "--save-minutes", "0")
+    assert done.returncode == 1, done.stderr
+    (line,) = [line for line in done.stderr.splitlines() if "is not finite" in line]
+    assert line.count(".png") == 4
+    assert f"{tmp_path}/run/last-good.safetensors" in line
+    assert "Traceback" not in done.stderr
