@@ -113,6 +113,19 @@ def test_features_of_an_unreadable_image_or_row_are_refused(model, folder):
         model.features([], at="pool5")
 
 
+def test_much_work_is_done_in_the_fastest_form_with_the_same_answers(folder, monkeypatch):
+    paths = [folder / f"{index}.png" for index in range(5)]
+    plain, fast = (googlenet.load(folder / "tiny.safetensors") for _ in range(2))
+    before, features = list(plain.predict(paths)), plain.features(paths, at="inception_4a")
+    assert plain._fastest is None
+    monkeypatch.setattr(googlenet.prediction.model, "WORTH_PREPARING", 0)
+    for ours, theirs in zip(fast.predict(paths), before, strict=True):
+        assert ours.best.index == theirs.best.index
+        assert ours.best.probability == pytest.approx(theirs.best.probability, abs=1e-5)
+    np.testing.assert_allclose(fast.features(paths, at="inception_4a"), features, atol=1e-4 * features.max())
+    assert fast._fastest is not None
+
+
 def test_equal_probabilities_are_ranked_by_index():
     classes = numbered_classes(4)
     found = rank(np.array([0.25, 0.25, 0.3, 0.2], np.float32), classes, 3)

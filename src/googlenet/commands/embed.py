@@ -31,6 +31,7 @@ def run(options: Options) -> int:
     """Compute the features batch by batch and write them."""
     model = load(options.weights)
     paths = find_images(image_arguments(options.images))
+    model.expect(len(paths))
     parts = []
     with Progress("embedding", total=len(paths)) as progress:
         for start in range(0, len(paths), BATCH):

@@ -15,6 +15,8 @@ from googlenet.images.preprocessing import normalise, prepare
 from googlenet.images.reading import read_crops
 from googlenet.network.checkpoint import Checkpoint, build, read
 from googlenet.network.classes import Class
+from googlenet.network.cost import multiply_adds
+from googlenet.network.inference import Evaluator, optimise
 from googlenet.network.module import Network
 from googlenet.network.specification import Specification
 from googlenet.prediction.results import Answer, rank
@@ -26,6 +28,10 @@ Image = str | os.PathLike[str] | np.ndarray
 
 BATCH = 32
 
+WORTH_PREPARING = 4e11
+"""Multiply-adds, some 250 pictures of the paper's network or 20 seconds of two cores: from so much work on, the time
+pays that it takes to find and prepare the fastest form of the network (`googlenet.network.inference`)."""
+
 
 class Model:
     """A trained network with its classes and pixels; made by `load`."""
@@ -35,6 +41,7 @@ class Model:
         self.specification: Specification = checkpoint.specification
         self.classes: tuple[Class, ...] = checkpoint.classes
         self.provenance: Mapping[str, Any] = checkpoint.provenance
+        self._fastest: Evaluator | None = None
 
     def predict(self, images: Iterable[Image], *, top: int = 5, batch_size: int = BATCH) -> Iterator[Answer]:
         """Yield an answer for each image, in order, as batches are done; pictures are decoded in parallel.
@@ -43,6 +50,8 @@ class Model:
         """
         if top < 1 or batch_size < 1:
             raise InputError(f"top and batch_size must be at least 1, found {top} and {batch_size}")
+        images = list(images)
+        self.expect(len(images))
         return self._predict(images, top, batch_size)
 
     def features(self, images: Iterable[Image], *, at: str, batch_size: int = BATCH) -> np.ndarray:
@@ -50,21 +59,31 @@ class Model:
 
         `at="pool5"` gives 1024 numbers an image. Raises `InputError` for an unknown name or an unreadable image.
         """
+        images = list(images)
+        self.expect(len(images))
         parts = []
         for _, crops in _batches(self._crops(images), batch_size):
             batch = normalise(np.stack([_good(crop) for crop in crops]), self.specification.pixels)
-            parts.append(self.network.features(batch, [at])[at].numpy())
+            parts.append((self._fastest or self.network).features(batch, [at])[at].numpy())
         if not parts:
             raise InputError("no images were given")
         return np.concatenate(parts)
 
+    def expect(self, images: int) -> None:
+        """Say how many images are to come: where they are many, the network is brought into its fastest form.
+
+        `predict` and `features` do so themselves for the images of one call.
+        """
+        if self._fastest is None and images * multiply_adds(self.specification) >= WORTH_PREPARING:
+            self._fastest = optimise(self.network)
+
     def probabilities(self, crops: np.ndarray) -> np.ndarray:
         """Return float32 [N, classes] for crops uint8 [N, height, width, 3], RGB, of the network's size."""
         with torch.inference_mode():
-            logits = self.network(normalise(crops, self.specification.pixels))
+            logits = (self._fastest or self.network)(normalise(crops, self.specification.pixels))
             return torch.softmax(logits, dim=1).numpy()
 
-    def _predict(self, images: Iterable[Image], top: int, batch_size: int) -> Iterator[Answer]:
+    def _predict(self, images: list[Image], top: int, batch_size: int) -> Iterator[Answer]:
         for names, crops in _batches(self._crops(images), batch_size):
             good = [crop for crop in crops if isinstance(crop, np.ndarray)]
             rows = iter(self.probabilities(np.stack(good)) if good else ())
@@ -74,10 +93,9 @@ class Model:
                 else:
                     yield Answer(name, rank(next(rows), self.classes, top))
 
-    def _crops(self, images: Iterable[Image]) -> Iterator[tuple[str, np.ndarray | InputError]]:
+    def _crops(self, images: list[Image]) -> Iterator[tuple[str, np.ndarray | InputError]]:
         """Yield each image's name and crop; arrays and paths may be mixed, order is kept."""
         size = self.specification.input[1:]
-        images = list(images)
         paths = (Path(image) for image in images if not isinstance(image, np.ndarray))
         read_paths = read_crops(paths, self.specification.pixels, size)
         for index, image in enumerate(images):
