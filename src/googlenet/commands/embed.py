@@ -9,6 +9,7 @@ from tyro.conf import Positional, arg
 
 from googlenet.files import atomic_write
 from googlenet.images.finding import display_name, find_images, image_arguments
+from googlenet.machine import keep_freed_memory
 from googlenet.prediction.model import BATCH, load
 from googlenet.reporting.progress import Progress
 
@@ -29,6 +30,7 @@ class Options:
 
 def run(options: Options) -> int:
     """Compute the features batch by batch and write them."""
+    keep_freed_memory()
     model = load(options.weights)
     paths = find_images(image_arguments(options.images))
     model.expect(len(paths))

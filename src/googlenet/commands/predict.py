@@ -12,6 +12,7 @@ from tyro.conf import Positional, arg
 
 from googlenet.errors import InputError
 from googlenet.images.finding import find_images, image_arguments
+from googlenet.machine import keep_freed_memory
 from googlenet.prediction.model import load
 from googlenet.prediction.results import Answer
 from googlenet.reporting.console import percent, printable, say
@@ -40,6 +41,7 @@ def run(options: Options) -> int:
     """Print an answer for each image; name those that could not be read and return 1 for them."""
     if options.json and options.csv:
         raise InputError("--json and --csv say two things; give one of them")
+    keep_freed_memory()
     model = load(options.weights)
     paths = find_images(image_arguments(options.images))
     write = _json if options.json else _csv_writer() if options.csv else _text
