@@ -79,7 +79,7 @@ def _caffe() -> Attacks:
         "20 million fields in a blob": lambda: conv1(b"\x08\x01" * 20_000_000),
         "10 million numbers one by one": lambda: conv1(unpacked(5, np.zeros(10_000_000))),
         "10 million numbers of two fields": lambda: conv1(b"\x2d\0\0\0\0\x35\0\0\0\0" * 5_000_000),
-        "a million layers": lambda: conv1(blob(np.zeros(1))) * 1_000_000,
+        "30,000 layers": lambda: b"".join(layer(f"{n}", "ReLU", [blob(np.zeros(1))]) for n in range(30_000)),
         "10 million groups in one another": lambda: field(1, b"net") + b"\x0b" * 10_000_000,
         "2,000 messages in one another": nested,
         "every layer twice": lambda: whole() * 2,
@@ -96,10 +96,12 @@ def _graph() -> Attacks:
         return graph(arrays)
 
     def huge(numbers: bytes) -> bytes:
-        shape = b"".join(field(2, field(1, 2**20)) for _ in range(3))
+        shape = b"".join(field(2, field(1, 2**15)) for _ in range(4))
         value = field(8, field(1, 1) + field(2, shape) + numbers)
         attribute = field(5, field(1, b"value") + field(2, value))
-        return field(1, field(1, b"conv2d0_w") + field(2, b"Const") + attribute) + whole()
+        arrays = google_arrays(zoo.specification("googlenet-google"))
+        del arrays["conv2d0_w"]
+        return field(1, field(1, b"conv2d0_w") + field(2, b"Const") + attribute) + graph(arrays)
 
     return {
         "half of the file": lambda: _half(whole()),
@@ -107,7 +109,7 @@ def _graph() -> Attacks:
         "a tensor of 2^60 numbers": lambda: huge(packed(4, np.zeros(9))),
         "a tensor of 2^60 times one number": lambda: huge(packed(5, np.zeros(1))),
         "20 million fields of two bytes": lambda: b"\x0a\x00\x0a\x00" * 10_000_000,
-        "a million nodes": lambda: constant("conv2d0_b", np.zeros(1)) * 1_000_000,
+        "30,000 nodes": lambda: b"".join(constant(f"{number}", np.zeros(1)) for number in range(30_000)),
         "every node twice": lambda: whole() * 2,
         "another network": lambda: graph({"MobilenetV1/Conv2d_0/weights": np.zeros((3, 3, 3, 32))}),
         "values that are not finite": lambda: whole("mixed4c_5x5_w", np.inf),

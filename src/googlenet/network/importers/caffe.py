@@ -167,7 +167,7 @@ def _arrays(source: Source, layers: dict[str, list[Blob]]) -> dict[str, Array]:
         for index, blob in enumerate(blobs):
             name = f"{layer}.{('weight', 'bias')[index] if index < 2 else index}"
             if blob.size != math.prod(blob.shape):
-                sizes = shown("x".join(map(str, blob.shape)))
+                sizes = shown("x".join(map(str, blob.shape))) or "without a shape"
                 raise InputError(f"{source.path}: damaged: {shown(name)} is {sizes} but has {blob.size:,} numbers")
             arrays[name] = blob.array(rank=1 if index else 2)
     return arrays
