@@ -249,7 +249,7 @@ def test_what_is_not_finite_stops_the_run_before_it_does_harm(
     original = loop.cross_entropies
     monkeypatch.setattr(loop, "cross_entropies", cross_entropies)
     expected = {"loss": "loss of auxiliary_4a is not finite", "gradient": "gradient of .* is not finite"}[what]
-    with pytest.raises(Diverged, match=rf"step 5: the {expected}.*last-good\.safetensors") as caught:
+    with pytest.raises(Diverged, match=rf"step 5: the {expected}.*of step 4, is .*last-good\.safetensors") as caught:
         train(images["data"], recipe(), output=tmp_path)
     assert str(caught.value).count(".png") == 4
     assert "\n" not in str(caught.value)
@@ -320,6 +320,11 @@ def test_a_label_out_of_range_is_refused(images: dict[str, Path], tmp_path: Path
 def test_impossible_options_are_refused(options: dict[str, object], message: str):
     with pytest.raises(InputError, match=message):
         recipe(**options)
+
+
+def test_patience_needs_images_to_judge_by(images: dict[str, Path], tmp_path: Path):
+    with pytest.raises(InputError, match="patience 3: give --validation images"):
+        train(images["data"], recipe(patience=3), output=tmp_path)
 
 
 def test_a_device_that_is_not_there_is_refused(images: dict[str, Path], tmp_path: Path):

@@ -1,11 +1,11 @@
-"""In which form a network is trained on this machine: device, precision, memory layout, which normalisation.
+"""In which form a network is trained on this machine: device, precision, memory layout, normalisation, threads.
 
 What is fastest is measured, not believed (`googlenet.machine`); what was measured is recorded in the run, and a
 continued run computes in the same way, since other forms round otherwise.
 """
 
-from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
@@ -28,6 +28,10 @@ WORTH_MEASURING = 2e13
 """Floating point operations of a run (some minutes of two cores) from which on half a minute of measuring pays."""
 
 
+WORTH_SPLITTING = 1e10
+"""Multiply-adds of a batch from which on more threads are always faster; below, they may only wait for each other."""
+
+
 @dataclass(frozen=True)
 class Form:
     """How each batch is computed. Weights, averages and velocity are float32 whatever `precision` says."""
@@ -36,10 +40,23 @@ class Form:
     precision: Precision = "float32"
     channels_last: bool = True
     normalisation: local_response_norm.Form = "blocks"
+    threads: int = 0
+    """Of torch's operations; 0 leaves torch its own number. Sums are rounded otherwise by another number."""
 
     def __str__(self) -> str:
         layout = "channels last" if self.channels_last else "channels first"
-        return f"{self.device}, {self.precision}, {layout}, {self.normalisation} normalisation"
+        threads = f", {self.threads} thread{'s' * (self.threads > 1)}" if self.threads else ""
+        return f"{self.device}, {self.precision}, {layout}, {self.normalisation} normalisation{threads}"
+
+    @contextmanager
+    def computing(self) -> Iterator[None]:
+        """Compute with the form's number of threads for the length of a block."""
+        before = torch.get_num_threads()
+        torch.set_num_threads(self.threads or before)
+        try:
+            yield
+        finally:
+            torch.set_num_threads(before)
 
     def place(self, network: Network) -> Network:
         """Bring a network to the device and into the layout."""
@@ -86,9 +103,10 @@ def find_form(network: Network, *, device: str, precision: str, batch_size: int,
     """
     wanted: tuple[Precision, ...] = ("float32", "bfloat16") if precision == "auto" else (precision,)  # type: ignore[assignment]
     specification = network.specification
+    threads = _threads(specification, device, batch_size)
     if 6.0 * multiply_adds(specification) * images < WORTH_MEASURING:
-        return Form(device, wanted[0]), ""
-    base = Form(device, normalisation=_normalisation(network, device))
+        return Form(device, wanted[0], threads=threads), ""
+    base = Form(device, normalisation=_normalisation(network, device), threads=threads)
     forms = {
         f"{kind}{', channels last' if last else ''}": replace(base, precision=kind, channels_last=last)
         for kind in wanted
@@ -101,6 +119,17 @@ def find_form(network: Network, *, device: str, precision: str, batch_size: int,
     steps = {name: _step(specification, form, min(batch_size, 8)) for name, form in forms.items()}
     choice = machine.choose("training-step", steps, key=key, rounds=2)
     return forms[choice.form], str(choice)
+
+
+def _threads(specification: Specification, device: str, batch_size: int) -> int:
+    available = torch.get_num_threads()
+    if device != "cpu" or available == 1 or multiply_adds(specification) * batch_size >= WORTH_SPLITTING:
+        return available
+    steps = {
+        f"{threads}": _step(specification, Form(device, threads=threads), batch_size) for threads in (1, available)
+    }
+    key = f"{specification.name} {specification.input}, batch {batch_size}, torch {torch.__version__}, of {available}"
+    return int(machine.choose("training-threads", steps, key=key, rounds=3).form)
 
 
 def _normalisation(network: Network, device: str) -> local_response_norm.Form:
@@ -130,7 +159,8 @@ def _step(specification: Specification, form: Form, batch_size: int) -> Callable
         (network,) = made
         images = torch.randint(256, (batch_size, *specification.input[1:], 3), dtype=torch.uint8)
         network.zero_grad(set_to_none=True)
-        sum(logits.float().logsumexp(1).sum() for logits in form.train(network, images).values()).backward()  # type: ignore[union-attr]
+        with form.computing():
+            sum(logits.float().logsumexp(1).sum() for logits in form.train(network, images).values()).backward()  # type: ignore[union-attr]
         if form.device == "cuda":
             torch.cuda.synchronize()
 

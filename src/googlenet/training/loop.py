@@ -108,7 +108,9 @@ def steps(
             exchange.gather(parameters)
             figures["gradient"] = clip(parameters, recipe.clip)
             seen = dict(zip(figures, torch.stack(list(figures.values())).tolist(), strict=True))  # waits for the device
-            _check_finite(seen, optimizer, done + 1, [name(int(index)) for index in batch.indices])
+            if broken := _broken(seen, optimizer):
+                files = ", ".join(name(int(index)) for index in batch.indices)
+                raise Diverged(f"step {done + 1}: the {broken} is not finite; its images: {files}")
             exchange.apply(optimizer, rate)
             average.update(done + 1)
         yield Step(
@@ -154,12 +156,13 @@ def _named(figures: Mapping[str, float], beginning: str) -> dict[str, float]:
     return {what.removeprefix(beginning): value for what, value in figures.items() if what.startswith(beginning)}
 
 
-def _check_finite(seen: Mapping[str, float], optimizer: SGD, step: int, files: list[str]) -> None:
+def _broken(seen: Mapping[str, float], optimizer: SGD) -> str:
+    """Name what is not finite, a head's loss or a layer's gradient; empty where all is well."""
     broken = [what for what, value in seen.items() if not isfinite(value)]
     if not broken:
-        return
+        return ""
     what = next((what for what in broken if what.startswith("loss of")), broken[0])
-    if what == "gradient":
-        layers = [n for n, p in optimizer.parameters.items() if p.grad is not None and not p.grad.isfinite().all()]
-        what = f"gradient of {layers[-1]}" if layers else what
-    raise Diverged(f"step {step}: the {what} is not finite; its images: {', '.join(files)}")
+    if what != "gradient":
+        return what
+    layers = [n for n, p in optimizer.parameters.items() if p.grad is not None and not p.grad.isfinite().all()]
+    return f"gradient of {layers[-1]}" if layers else what

@@ -55,6 +55,8 @@ def gather(data: Source, recipe: Recipe, validation: Source | None, pretrained: 
     specification = _specification(recipe, start, len(training.classes))
     network, fresh = _network(recipe, specification, start, training.classes, same)
     _freeze(network, recipe.freeze)
+    if recipe.patience and held_out is None:
+        raise InputError(f"patience {recipe.patience}: give --validation images to judge by, or leave it out")
     return Material(
         recipe,
         training,

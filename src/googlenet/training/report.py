@@ -78,7 +78,7 @@ def _panels(metrics: Path) -> list[Panel]:
 
 
 def _figures(summary: Mapping[str, Any], outcome: Outcome | None) -> list[Figure]:
-    time = Figure("Time", duration(summary["seconds"]), note=f"{summary['steps']:,} steps, {summary['epochs']} epochs")
+    time = Figure("Time", duration(summary["seconds"]), note=f"{summary['steps']:,} steps, epochs: {summary['epochs']}")
     if outcome is None or not outcome.images:
         return [time]
     shown = [_share("Top-1", outcome.top1, outcome.images, f"{summary['weights']} weights")]

@@ -102,7 +102,7 @@ class Session:
         """Train what is left of the run, finish it and return its summary."""
         if self.step:
             say(f"going on after step {self.step:,} of {self.total_steps:,}")
-        with self._interruption:
+        with self._interruption, self.form.computing():
             try:
                 if self._is_due():
                     self._end_epoch("evaluated now")
@@ -152,11 +152,17 @@ class Session:
                 exchange=self._exchange,
             )
         except Diverged as error:
-            self._write_weights(self.folder.last_good, "raw", self._weights("raw"))
-            raise Diverged(
-                f"{error}; the weights before it are in {self.folder.last_good}; what usually cures it: a lower --rate"
-                " or --clip 1, in another folder"
-            ) from None
+            cures = "what usually cures it, in another folder: a lower --rate, --warm-up 1 or --clip 1"
+            raise Diverged(f"{error}; {self._keep_last_good()}; {cures}") from None
+
+    def _keep_last_good(self) -> str:
+        """Make a checkpoint for all commands of the last one of the run; what this process holds may be spoilt."""
+        state = load(self.folder.path)
+        if state is None:
+            return "nothing was saved before it"
+        self.step = state.step
+        self._write_weights(self.folder.last_good, "raw", state.part("network"))
+        return f"the last good checkpoint, of step {state.step}, is {self.folder.last_good}"
 
     def _forward(self, images: Tensor) -> Mapping[str, Tensor]:
         if not self.network.training:  # after an evaluation, or at the start
