@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from googlenet.network.classes import Class as Class
     from googlenet.network.cost import cost as cost
     from googlenet.network.creation import create as create
-    from googlenet.network.importers import read as import_weights
+    from googlenet.network.importers import read as import_weights  # noqa: F401  it has another name there
     from googlenet.network.module import Network as Network
     from googlenet.network.specification import Specification as Specification
     from googlenet.network.zoo import specification as specification
