@@ -13,7 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import torch
-from rounds import Result, measure
+from rounds import Result, measure, write
 from torch import Tensor
 from torch.nn import functional
 
@@ -41,7 +41,7 @@ def main() -> None:
     measure(forms(), options.rounds, result)
     show(result)
     if options.json:
-        result.write(options.json)
+        write(options.json, [result])
 
 
 def forms() -> dict[str, Callable[[], None]]:

@@ -14,7 +14,10 @@ import torch
 from googlenet import machine
 from googlenet.files import atomic_write
 
-__all__ = ["Result", "measure", "product_rate"]
+__all__ = ["Result", "measure", "product_rate", "write"]
+
+PAUSE = 0.05
+"""Seconds before each form, in which the threads of the one before stop waiting actively."""
 
 
 @dataclass
@@ -28,15 +31,18 @@ class Result:
     def best(self, form: str) -> float:
         return min(self.seconds[form])
 
+    def median(self, form: str) -> float:
+        return statistics.median(self.seconds[form])
+
     def ratios(self, slow: str, quick: str) -> tuple[float, float, float]:
         """How many times faster `quick` is, within each round: least, median, greatest."""
         ratios = [a / b for a, b in zip(self.seconds[slow], self.seconds[quick], strict=True)]
         return min(ratios), statistics.median(ratios), max(ratios)
 
-    def write(self, path: Path) -> None:
-        """Keep every round as JSON."""
+    def to_json(self) -> dict[str, Any]:
+        """Every round, the command, the commit and the machine."""
         commit = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True, check=False)
-        value = {
+        return {
             "command": self.command,
             "commit": commit.stdout.strip(),
             "machine": str(machine.processor()),
@@ -44,18 +50,22 @@ class Result:
             **self.settings,
             "seconds": {form: [float(f"{s:.5g}") for s in values] for form, values in self.seconds.items()},
         }
-        with atomic_write(path) as file:
-            file.write((json.dumps(value, indent=1) + "\n").encode())
+
+
+def write(path: Path, results: list[Result]) -> None:
+    """Keep every round as JSON."""
+    with atomic_write(path) as file:
+        file.write((json.dumps([result.to_json() for result in results], indent=1) + "\n").encode())
 
 
 def measure(forms: Mapping[str, Callable[[], Any]], rounds: int, result: Result) -> None:
     """Run each form once to warm up, then `rounds` times in turns, and add the seconds to `result`."""
     for form in forms.values():
         form()
-    for form in forms:
-        result.seconds[form] = []
+    result.seconds |= {form: [] for form in forms}
     for _ in range(rounds):
         for name, form in forms.items():
+            time.sleep(PAUSE)
             start = time.perf_counter()
             form()
             result.seconds[name].append(time.perf_counter() - start)

@@ -22,7 +22,7 @@ def test_the_result_is_cached_and_needs_no_compiler_again(tmp_path: Path, monkey
         pytest.skip("no C++ compiler here")
     (file,) = (tmp_path / "native").iterdir()
     native.library.cache_clear()
-    monkeypatch.setattr(native, "_compile", lambda compiler, source: pytest.fail("compiled twice"))
+    monkeypatch.setattr(native, "_compile", lambda *_: pytest.fail("compiled twice"))
     assert native.library("local_response_norm") is not None
     assert list((tmp_path / "native").iterdir()) == [file]
 
@@ -39,5 +39,5 @@ def test_without_a_working_compiler_there_is_none(
 
 
 def test_a_damaged_file_is_no_crash(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(native, "_compile", lambda compiler, source: b"not a library")
+    monkeypatch.setattr(native, "_compile", lambda *_: b"not a library")
     assert native.library("local_response_norm") is None

@@ -96,11 +96,12 @@ class Evaluator(nn.Module):
         if not len(x):
             return self.network.features(x, keep)
         with self._lock:  # a plan's maps serve one call at a time
-            parts = [self._plan(part.shape, keep).run(part) for part in x.chunk(-(-len(x) // AT_ONCE))]
+            threads = torch.get_num_threads()
+            parts = [self._plan(part.shape, keep).run(part, threads) for part in x.chunk(-(-len(x) // AT_ONCE))]
         return {name: torch.cat([part[name] for part in parts]) for name in keep}
 
     def _plan(self, shape: torch.Size, keep: tuple[str, ...]) -> Plan:
-        key = (shape, keep, torch.get_num_threads())
+        key = (shape, keep)
         if key not in self._plans:
             while len(self._plans) >= PLANS:
                 del self._plans[next(iter(self._plans))]
@@ -119,7 +120,7 @@ def _suits_native(network: Network) -> bool:
         if isinstance(node.operation, Convolve) and node.operation.groups > 1
     ]
     collapsible = len(grouped) == _has_collapsible_stem(network)
-    return collapsible and bool(native.library("inference") and native.library("local_response_norm"))
+    return collapsible and native.library("inference") is not None
 
 
 def _has_collapsible_stem(network: Network) -> bool:

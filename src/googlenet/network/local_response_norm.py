@@ -13,8 +13,6 @@ used, but the definition, which the compiler joins with its neighbours.
 """
 
 import ctypes
-from collections.abc import Callable
-from functools import partial
 from typing import Literal
 
 import torch
@@ -25,7 +23,7 @@ from googlenet import machine
 from googlenet.errors import InputError
 from googlenet.network import native
 
-__all__ = ["Form", "LocalResponseNorm", "fused_into", "local_response_norm", "prepare", "use"]
+__all__ = ["Form", "LocalResponseNorm", "local_response_norm", "prepare", "use"]
 
 Form = Literal["blocks", "fused"]
 
@@ -100,9 +98,7 @@ class _Computation:
 
     def __call__(self, x: Tensor, gradient: Tensor | None, constants: tuple[int, float, float, float]) -> Tensor:
         if self.form == "fused" and x.device.type == "cpu" and x.dtype in (torch.float32, torch.bfloat16):
-            result = torch.empty_like(x)
-            fused_into(_maps(x), _maps(result), *constants, gradient if gradient is None else _maps(gradient))()
-            return result
+            return _fused(x, gradient, *constants)
         if gradient is None:
             return _forward_in_blocks(x, *constants)
         return _backward_in_blocks(x, gradient, *constants)
@@ -147,22 +143,18 @@ def _inverse_power(d: Tensor, beta: float) -> Tensor:
     return d.rsqrt() if beta == 0.5 else d.pow(-beta)
 
 
-def fused_into(
-    source: Tensor, result: Tensor, size: int, scale: float, beta: float, k: float, gradient: Tensor | None = None
-) -> Callable[[], object]:
-    """Return the call that normalises (or, with `gradient`, differentiates) maps [outer, C, inner] into `result`.
-
-    One pass over memory; see `data/local_response_norm.cpp`. The three tensors must live as long as the call.
-    """
+def _fused(x: Tensor, gradient: Tensor | None, size: int, scale: float, beta: float, k: float) -> Tensor:
+    """One pass over memory; see `data/local_response_norm.cpp`."""
     library = native.library("local_response_norm")
     assert library is not None
-    shape = (ctypes.c_int64 * 3)(*source.shape)
-    return partial(
-        library.local_response_norm,
-        *(ctypes.c_void_p(0 if maps is None else maps.data_ptr()) for maps in (source, gradient, result)),
+    result = torch.empty_like(x)
+    shape = (ctypes.c_int64 * 3)(*_maps(x).shape)
+    library.local_response_norm(
+        *(ctypes.c_void_p(0 if tensor is None else tensor.data_ptr()) for tensor in (x, gradient, result)),
         *(shape, ctypes.c_int64(size), ctypes.c_float(scale), ctypes.c_float(beta), ctypes.c_float(k)),
-        *(ctypes.c_int(source.dtype == torch.bfloat16), ctypes.c_int(torch.get_num_threads())),
+        *(ctypes.c_int(x.dtype == torch.bfloat16), ctypes.c_int(torch.get_num_threads())),
     )
+    return result
 
 
 # The form without a compiler. Blocks small enough for the cache go through a chain of simple operations that write

@@ -1,4 +1,4 @@
-"""Small C++ files compiled by the machine's own compiler, once, into the user's cache folder.
+"""The C++ files in `data/`, compiled by the machine's own compiler, once, into the user's cache folder.
 
 It takes a second or two and needs nothing of torch. Where there is no compiler, the answer is None and the caller has
 another form.
@@ -15,7 +15,7 @@ from functools import cache
 from importlib import resources
 from pathlib import Path
 
-import torch  # noqa: F401  its OpenMP serves what is compiled here, so it must be loaded first
+import torch  # noqa: F401  its OpenMP serves what is compiled for it, so it must be loaded first
 
 from googlenet import machine
 from googlenet.errors import InputError
@@ -25,21 +25,23 @@ __all__ = ["library"]
 
 log = logging.getLogger("googlenet")
 
-_FLAGS = ("-std=c++17", "-O3", "-march=native", "-fno-math-errno", "-fno-trapping-math", "-fPIC")
+_FLAGS = ("-std=c++17", "-O3", "-march=native", "-fno-math-errno", "-fno-trapping-math", "-fPIC", "-pthread")
+
+_BESIDE_TORCH = ("local_response_norm",)
+"""What is called between torch's operators, and so uses the same threads."""
 
 
 @cache
 def library(name: str) -> ctypes.CDLL | None:
-    """Return the compiled `googlenet/network/data/NAME.cpp`, or None where it cannot be compiled or loaded here.
+    """Return the compiled `data/NAME.cpp`, or None where it cannot be compiled or loaded here.
 
     The compiler is $CXX, or else c++, g++ or clang++, the first that can.
     """
-    source = resources.files(__package__).joinpath("data", f"{name}.cpp").read_bytes()
     wanted = [os.environ["CXX"]] if os.environ.get("CXX") else ["c++", "g++", "clang++"]
     reason = "no C++ compiler found"
     for compiler in filter(None, map(shutil.which, wanted)):
         try:
-            return ctypes.CDLL(str(_compiled(compiler, name, source)))
+            return ctypes.CDLL(str(_compiled(compiler, name)))
         except (OSError, InputError, subprocess.SubprocessError) as error:
             detail = (getattr(error, "stderr", None) or str(error)).strip().splitlines()
             reason = f"{compiler}: {detail[-1] if detail else error}"
@@ -47,21 +49,28 @@ def library(name: str) -> ctypes.CDLL | None:
     return None
 
 
-def _compiled(compiler: str, name: str, source: bytes) -> Path:
+def _compiled(compiler: str, name: str) -> Path:
     """Return the library's file, made now if it is not in the cache."""
-    recipe = "\0".join((compiler, *_FLAGS, machine.processor().fingerprint)).encode()
-    file = machine.cache_folder() / "native" / f"{name}-{hashlib.sha256(source + recipe).hexdigest()[:16]}.so"
+    flags = [*_FLAGS, *(["-fopenmp"] if name in _BESIDE_TORCH else [])]
+    sources = {item.name: item.read_bytes() for item in resources.files(__package__).joinpath("data").iterdir()}
+    sources = {file: content for file, content in sources.items() if file.endswith(("cpp", "hpp"))}
+    recipe = repr((sorted(sources.items()), compiler, flags, machine.processor().fingerprint)).encode()
+    file = machine.cache_folder() / "native" / f"{name}-{hashlib.sha256(recipe).hexdigest()[:16]}.so"
     if not file.is_file():
         with atomic_write(file) as out:
-            out.write(_compile(compiler, source))
+            out.write(_compile([compiler, *flags], name, sources))
     return file
 
 
-def _compile(compiler: str, source: bytes) -> bytes:
+def _compile(command: list[str], name: str, sources: dict[str, bytes]) -> bytes:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder)
-        (path / "source.cpp").write_bytes(source)
+        for file, content in sources.items():
+            (path / file).write_bytes(content)
         # Linked without -fopenmp, so that the threads are those of torch's own OpenMP.
-        for step in (["-fopenmp", *_FLAGS, "-c", "source.cpp"], ["-shared", "source.o", "-o", "library.so"]):
-            subprocess.run([compiler, *step], cwd=path, check=True, capture_output=True, text=True, timeout=120)
-        return (path / "library.so").read_bytes()
+        for step in (
+            [*command, "-c", f"{name}.cpp", "-o", "code.o"],
+            [command[0], "-shared", "code.o", "-o", "code.so"],
+        ):
+            subprocess.run(step, cwd=path, check=True, capture_output=True, text=True, timeout=120)
+        return (path / "code.so").read_bytes()

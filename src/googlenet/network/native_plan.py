@@ -1,12 +1,11 @@
-"""A network as a list of calls into `data/inference.cpp`, on maps that are laid out once for a shape of input.
+"""A network as a list of steps for `data/inference.cpp`, on maps that are laid out once for a shape of input.
 
 A map is [images, height, width, channels]. The inputs of a concatenation are parts of its map from the beginning.
 """
 
 import ctypes
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
-from functools import partial
+from collections.abc import Iterable, Sequence
 from math import ceil, prod
 from typing import Any
 
@@ -17,9 +16,8 @@ from torch.nn import functional
 from googlenet.network import native
 from googlenet.network.folding import fold
 from googlenet.network.graph import Concatenate, Convolve, Linear, Node, Softmax, expand, pool_padding
-from googlenet.network.local_response_norm import fused_into
-from googlenet.network.module import ConvolutionUnit, Network
-from googlenet.network.specification import Dropout, LocalResponseNorm, MaxPool
+from googlenet.network.module import ConvolutionUnit, FullyConnected, Network
+from googlenet.network.specification import AdaptiveAveragePool, AveragePool, Dropout, LocalResponseNorm, MaxPool
 
 __all__ = ["Packed", "Plan"]
 
@@ -28,120 +26,131 @@ LEAST_CHANNELS, LEAST_TILES = 16, 4
 
 
 class Packed:
-    """A network's weights in the orders that the C++ reads, each made when it is first asked for."""
+    """A network's weights in the orders that the C++ reads, each made when it is first asked for.
+
+    All are weight [tiles, depth, columns] and bias [tiles * columns] of one product.
+    """
 
     def __init__(self, network: Network) -> None:
         self.network = network
         self._made: dict[tuple[object, ...], tuple[Tensor, Tensor]] = {}
 
-    def get(self, nodes: Sequence[Node], winograd: bool) -> tuple[Tensor, Tensor]:
-        """Return weight [tiles, depth, columns] and bias [tiles * columns] of convolutions that are one product."""
+    def convolution(self, nodes: Sequence[Node], winograd: bool) -> tuple[Tensor, Tensor]:
+        """Return weight and bias of convolutions that read the same and are one product."""
         key = (*(node.name for node in nodes), winograd)
         if key not in self._made:
-            width = _library().vector_width()
-            weights, biases = zip(*(fold(self._unit(node)) for node in nodes), strict=True)
+            weights, biases = zip(*map(self._folded, nodes), strict=True)
             rows = [_winograd_points(weight) if winograd else _pixel_order(weight) for weight in weights]
-            weight = _fill(torch.cat([_fill(part, width) for part in rows]), 2 * width)
-            bias = _fill(torch.cat([_fill(part, width) for part in biases]), 2 * width)
-            self._made[key] = (weight.unflatten(0, (-1, 2 * width)).movedim(1, -1).contiguous(), bias)
+            self._made[key] = _tiled(rows, biases)
         return self._made[key]
 
-    def _unit(self, node: Node) -> ConvolutionUnit:
+    def linear(self, node: Node) -> tuple[Tensor, Tensor]:
+        """Return weight and bias of a fully connected layer on a map's numbers as they lie."""
+        if (node.name,) not in self._made:
+            layer = self.network.get_submodule(node.key)
+            assert isinstance(layer, FullyConnected)
+            weight = layer.weight.detach().unflatten(1, node.input)
+            self._made[(node.name,)] = _tiled([_pixel_order(weight)], [layer.bias.detach()])
+        return self._made[(node.name,)]
+
+    def _folded(self, node: Node) -> tuple[Tensor, Tensor]:
         unit = self.network.get_submodule(node.key)
         assert isinstance(unit, ConvolutionUnit)
-        return unit
+        return fold(unit)
 
 
 class Plan:
-    """The calls for inputs of one shape [images, 3, height, width]; `keep` names the values that `run` returns."""
+    """The steps for inputs of one shape [images, 3, height, width]; `keep` names the values that `run` returns."""
 
     def __init__(self, packed: Packed, shape: Sequence[int], keep: Sequence[str]) -> None:
-        self._packed, self._keep = packed, keep
-        self._images, self._threads = shape[0], torch.get_num_threads()
+        self._packed, self._keep, self._images = packed, keep, shape[0]
         nodes = expand(packed.network.specification, auxiliary=False, size=(shape[2], shape[3]))
         self._pools = _pools_inside(nodes, keep)
         groups = _groups([node for node in nodes if node.name not in self._pools])
         self._maps = _Maps(nodes, self._images, keep)
-        self._reader = _Reader(groups, shape)
-        self._steps: list[Callable[[], Any]] = []
-        self._kept: list[Any] = []
-        uses = Counter(name for group in groups for name in self._inputs(group))
+        self._input, self._border = _input_map(groups, shape)
+        self._kept: list[Any] = []  # what the steps point to
+        steps = []
+        uses = Counter(name for group in groups for name in self._reads(group))
         for group in groups:
-            self._add(group)
-            for name in self._inputs(group):
+            steps += self._steps(group)
+            for name in self._reads(group):
                 uses[name] -= 1
                 if not uses[name]:
                     self._maps.release(name)
+        self._program = (_Step * len(steps))(*steps)
 
-    def run(self, x: Tensor) -> dict[str, Tensor]:
+    def run(self, x: Tensor, threads: int) -> dict[str, Tensor]:
         """Return what is kept, [images, channels, height, width] or [images, outputs], in memory of its own."""
-        self._reader.inside.copy_(x.permute(0, 2, 3, 1))
-        for step in self._steps:
-            step()
+        sizes, strides = (ctypes.c_int64 * 4)(*x.shape), (ctypes.c_int64 * 4)(*x.stride())
+        top, left = map(ctypes.c_int64, self._border)
+        source, count = ctypes.byref(_source(self._input)), ctypes.c_int64(len(self._program))
+        pixels = ctypes.c_void_p(x.data_ptr())
+        _library().run(pixels, sizes, strides, source, top, left, self._program, count, ctypes.c_int(threads))
         return {name: self._maps.outside(name).clone(memory_format=torch.contiguous_format) for name in self._keep}
 
-    def _inputs(self, group: Sequence[Node]) -> set[str]:
+    def _reads(self, group: Sequence[Node]) -> set[str]:
         """The names of the maps that a group of nodes reads, less the network's input."""
         pool = self._pools.get(group[0].inputs[0])
         sources = pool.inputs if pool else group[0].inputs
         return {self._maps.whole(name) for name in sources} - {"input"}
 
-    def _add(self, group: tuple[Node, ...]) -> None:
+    def _steps(self, group: tuple[Node, ...]) -> list["_Step"]:
         node = group[0]
         match node.operation:
             case Convolve() as convolve:
-                self._convolve(group, convolve)
+                return [self._convolve(group, convolve)]
+            case Linear() as linear:
+                return [self._product(node, linear)]
             case MaxPool():
-                self._call("max_pool", self._source(node), _pool_window(node), self._targets(group), self._threads)
+                return [self._step("MAX_POOL", node, _pool_window(node))]
+            case AveragePool():
+                return [self._step("AVERAGE_POOL", node, _pool_window(node))]
+            case AdaptiveAveragePool():
+                return [self._step("AVERAGE_POOL", node, _Window(0, 1, 0, 0, *node.output[1:]))]
             case LocalResponseNorm() as norm:
                 scale = norm.alpha / norm.size if norm.divided else norm.alpha
-                source, target = (self._map(name).view(-1, node.output[0], 1) for name in (node.inputs[0], node.name))
-                self._steps.append(fused_into(source, target, norm.size, scale, norm.beta, norm.k))
+                step = self._step("NORMALISE", node, _Window())
+                step.size, step.scale, step.beta, step.k = norm.size, scale, norm.beta, norm.k
+                return [step]
             case Concatenate() | Dropout() | Softmax():
-                pass  # computed by those before; the last is left to the caller
-            case _:
-                self._module(node)
+                return []  # computed by those before; the last is left to the caller
+            case other:
+                raise TypeError(other)
 
-    def _convolve(self, group: tuple[Node, ...], convolve: Convolve) -> None:
+    def _convolve(self, group: tuple[Node, ...], convolve: Convolve) -> "_Step":
         node = group[0]
         pool = self._pools.get(node.inputs[0])
         winograd = _suits_winograd(node, convolve, self._images)
-        top, _, left, _ = (0,) * 4 if node.inputs[0] == "input" and self._reader.padded else convolve.padding
+        bordered = node.inputs[0] == "input" and any(self._border)
+        top, _, left, _ = (0, 0, 0, 0) if bordered else convolve.padding
         window = _Window(convolve.kernel, convolve.stride, top, left, *node.output[1:])
-        source, window = (self._source(pool), _pool_window(pool)) if pool else (self._source(node), window)
-        weight, bias = self._packed.get(group, winograd)
-        relu, threads = ctypes.c_int(convolve.relu), self._threads
-        if winograd:
-            self._call("winograd", source, window, weight, bias, self._targets(group), relu, threads)
+        if pool:
+            step = self._step("POOLED_CONVOLVE", pool, _pool_window(pool), group)
         else:
-            pooled, count = ctypes.c_int(pool is not None), ctypes.c_int64(len(group))
-            self._call("convolve", source, window, pooled, weight, bias, self._targets(group), count, relu, threads)
+            step = self._step("WINOGRAD" if winograd else "CONVOLVE", node, window, group)
+        return self._weighted(step, self._packed.convolution(group, winograd), convolve.relu)
 
-    def _module(self, node: Node) -> None:
-        """Let torch compute what takes no time: average pools and the classifier."""
-        module, source = self._packed.network.get_submodule(node.key), self._map(node.inputs[0]).permute(0, 3, 1, 2)
-        target = self._maps.outside(node.name)
-        self._steps.append(lambda: target.copy_(module(source)))
+    def _product(self, node: Node, linear: Linear) -> "_Step":
+        """A fully connected layer: the convolution of a map of one pixel that has all the numbers."""
+        step = self._step("CONVOLVE", node, _Window(1, 1, 0, 0, 1, 1))
+        numbers = prod(node.input)
+        step.x = _Source(step.x.data, numbers, numbers, self._images, 1, 1)
+        return self._weighted(step, self._packed.linear(node), linear.relu)
 
-    def _map(self, name: str) -> Tensor:
-        return self._reader.map if name == "input" else self._maps.get(name)
+    def _step(self, kind: str, node: Node, window: "_Window", group: Sequence[Node] = ()) -> "_Step":
+        """A step that reads what `node` reads and writes the values of `group` (default: of `node`)."""
+        maps = [self._maps.get(target.name) for target in group or (node,)]
+        targets = (_Target * len(maps))(*(_Target(y.data_ptr(), y.stride(2), y.shape[3]) for y in maps))
+        self._kept.append(targets)
+        source = self._input if node.inputs[0] == "input" else self._maps.get(node.inputs[0])
+        return _Step(kind=_KINDS.index(kind), x=_source(source), window=window, targets=targets, count=len(maps))
 
-    def _source(self, node: Node) -> "_Source":
-        x = self._map(node.inputs[0])
-        images, height, width, channels = x.shape
-        return _Source(x.data_ptr(), x.stride(2), channels, images, height, width)
-
-    def _targets(self, group: Sequence[Node]) -> "ctypes.Array[_Target]":
-        maps = [self._map(node.name) for node in group]
-        return (_Target * len(maps))(*(_Target(y.data_ptr(), y.stride(2), y.shape[3]) for y in maps))
-
-    def _call(self, function: str, *arguments: Any) -> None:
-        """Add a call. Tensors and structures go by their addresses, so they are kept."""
-        called = getattr(_library(), function)
-        given = [ctypes.c_void_p(item.data_ptr()) if isinstance(item, Tensor) else item for item in arguments]
-        given = [ctypes.byref(item) if isinstance(item, ctypes.Structure) else item for item in given]
-        self._steps.append(partial(called, *given))
-        self._kept.append(arguments)
+    def _weighted(self, step: "_Step", weights: tuple[Tensor, Tensor], relu: bool) -> "_Step":
+        self._kept.append(weights)
+        step.weight, step.bias = (tensor.data_ptr() for tensor in weights)
+        step.relu = relu
+        return step
 
 
 class _Maps:
@@ -200,16 +209,8 @@ class _Maps:
         return name
 
 
-class _Reader:
-    """The network's input: with the zeros around it that the first convolution wants, if that alone reads it."""
-
-    def __init__(self, groups: Sequence[Sequence[Node]], shape: Sequence[int]) -> None:
-        images, channels, height, width = shape
-        first, *others = (group[0].operation for group in groups if "input" in group[0].inputs)
-        self.padded = isinstance(first, Convolve) and not others
-        top, bottom, left, right = first.padding if isinstance(first, Convolve) and not others else (0, 0, 0, 0)
-        self.map = torch.zeros(images, top + height + bottom, left + width + right, channels)
-        self.inside = self.map[:, top : top + height, left : left + width]
+_KINDS = ("CONVOLVE", "POOLED_CONVOLVE", "WINOGRAD", "MAX_POOL", "AVERAGE_POOL", "NORMALISE")
+"""As `data/inference.cpp` counts them."""
 
 
 class _Source(ctypes.Structure):
@@ -226,11 +227,41 @@ class _Target(ctypes.Structure):
     _fields_ = [("data", ctypes.c_void_p), ("stride", ctypes.c_int64), ("channels", ctypes.c_int64)]
 
 
+class _Step(ctypes.Structure):
+    _fields_ = [
+        ("kind", ctypes.c_int64),
+        ("x", _Source),
+        ("window", _Window),
+        ("weight", ctypes.c_void_p),
+        ("bias", ctypes.c_void_p),
+        ("targets", ctypes.POINTER(_Target)),
+        *((name, ctypes.c_int64) for name in ("count", "relu", "size")),
+        *((name, ctypes.c_float) for name in ("scale", "beta", "k")),
+    ]
+
+
+def _source(x: Tensor) -> _Source:
+    images, height, width, channels = x.shape
+    return _Source(x.data_ptr(), x.stride(2), channels, images, height, width)
+
+
 def _pool_window(node: Node) -> _Window:
     pool = node.operation
-    assert isinstance(pool, MaxPool)
+    assert isinstance(pool, MaxPool | AveragePool)
     (top, _), (left, _) = (pool_padding(length, pool) for length in node.input[1:])
     return _Window(pool.kernel, pool.stride, top, left, *node.output[1:])
+
+
+def _input_map(groups: Sequence[Sequence[Node]], shape: Sequence[int]) -> tuple[Tensor, tuple[int, int]]:
+    """Return the network's input as a map, and how far above and left of the pixels it begins.
+
+    It has the zeros around it that the first convolution wants, if that alone reads it.
+    """
+    images, channels, height, width = shape
+    readers = [group[0].operation for group in groups if "input" in group[0].inputs]
+    alone = readers[0].padding if len(readers) == 1 and isinstance(readers[0], Convolve) else (0, 0, 0, 0)
+    top, bottom, left, right = alone
+    return torch.zeros(images, top + height + bottom, left + width + right, channels), (top, left)
 
 
 def _is_product(node: Node) -> bool:
@@ -286,6 +317,14 @@ def _winograd_points(weight: Tensor) -> Tensor:
     transform = torch.tensor([*rows, [0.0] * (kernel - 1) + [1.0]], dtype=torch.float64)
     points = torch.einsum("py,qx,ocyx->opqc", transform, transform, weight.double())
     return points.flatten(1).to(weight.dtype)
+
+
+def _tiled(rows: Sequence[Tensor], biases: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
+    """Return weight and bias in tiles of two vectors; every part begins with a vector of its own."""
+    width = _library().vector_width()
+    weight = _fill(torch.cat([_fill(part, width) for part in rows]), 2 * width)
+    bias = _fill(torch.cat([_fill(part, width) for part in biases]), 2 * width)
+    return weight.unflatten(0, (-1, 2 * width)).movedim(1, -1).contiguous(), bias.contiguous()
 
 
 def _fill(tensor: Tensor, multiple: int) -> Tensor:

@@ -12,6 +12,9 @@
 
 #include <unistd.h>
 
+#include "local_response_norm.cpp"
+#include "threads.hpp"
+
 #if defined(__AVX512F__)
 constexpr int width = 16, most_rows = 14;
 #elif defined(__AVX__)
@@ -32,12 +35,26 @@ struct Source {
 };
 
 struct Window {
-    int64_t kernel, stride, top, left, height, width;  // the last two are the output's
+    int64_t kernel, stride, top, left, height, width;  // the last two are the output's; kernel 0: adaptive
 };
 
 struct Target {
     float* data;
     int64_t stride, channels;
+};
+
+enum Kind : int64_t { CONVOLVE, POOLED_CONVOLVE, WINOGRAD, MAX_POOL, AVERAGE_POOL, NORMALISE };
+
+// Weights are [tiles, depth, columns]: the channels of each target filled up to whole vectors, all of them to whole
+// tiles; depth is in the order of the window's pixels, for WINOGRAD 36 points of each channel.
+struct Step {
+    int64_t kind;
+    Source x;
+    Window window;
+    const float *weight, *bias;
+    const Target* targets;
+    int64_t count, relu, size;
+    float scale, beta, k;
 };
 
 namespace {
@@ -311,16 +328,17 @@ void transform_output(const float* products, int64_t plane, const Column* to, co
     }
 }
 
+// Stride 1; kernel 3 with output tiles of 4 x 4, kernel 5 with 2 x 2.
 template <int size>
-void winograd_of(const Source& x, const Window& window, const float* weight, const float* bias, const Target& target,
-                 bool relu, int threads) {
-    const std::vector<Column> to = spread(&target, 1);
+void winograd(const Step& step, int threads) {
+    const Source& x = step.x;
+    const Window& window = step.window;
+    const std::vector<Column> to = spread(step.targets, 1);
     const int64_t down = (window.height + size - 1) / size, across = (window.width + size - 1) / size;
     const int64_t total = x.images * down * across, fitting = cache_size() / (36 * sizeof(float) * (x.channels + columns));
     const int64_t block = std::max<int64_t>(fitting / most_rows, 1) * most_rows;
     const Cut cut(total, block, to.size() / 2, threads);
-#pragma omp parallel for num_threads(threads) schedule(dynamic)
-    for (int64_t task = 0; task < cut.blocks * cut.parts; task++) {
+    parallel(cut.blocks * cut.parts, threads, [&](int64_t task) {
         const int64_t first = task / cut.parts * block, count = std::min(block, total - first);
         float* const points = scratch(36 * count * (x.channels + columns));
         float* const products = points + 36 * count * x.channels;
@@ -337,12 +355,96 @@ void winograd_of(const Source& x, const Window& window, const float* weight, con
         for (int64_t j = cut.first(task); j < cut.last(task); j++) {
             for (int64_t e = 0; e < 36; e++)
                 multiply({points + e * count * x.channels, x.channels, 1, x.channels, 0}, count,
-                         weight + (j * 36 + e) * x.channels * columns, Keep{products + e * count * columns});
+                         step.weight + (j * 36 + e) * x.channels * columns, Keep{products + e * count * columns});
             for (int64_t tile = 0; tile < count; tile++)
-                transform_output<size>(products + tile * columns, count * columns, &to[2 * j], bias + j * columns, window,
-                                       place(tile), relu);
+                transform_output<size>(products + tile * columns, count * columns, &to[2 * j], step.bias + j * columns,
+                                       window, place(tile), step.relu);
         }
-    }
+    });
+}
+
+// What is multiplied are the pixels themselves (kernel 1, stride 1), the window's, or (`pooled`) their maxima.
+void convolve(const Step& step, bool pooled, int threads) {
+    const Source& x = step.x;
+    const Window& window = step.window;
+    const std::vector<Column> to = spread(step.targets, step.count);
+    const bool pixels = !pooled && window.kernel == 1 && window.stride == 1;
+    const bool inside = !pooled && x.stride == x.channels && window.top == 0 && window.left == 0 &&
+                        (window.height - 1) * window.stride + window.kernel <= x.height &&
+                        (window.width - 1) * window.stride + window.kernel <= x.width;
+    const int64_t depth = pooled ? x.channels : x.channels * window.kernel * window.kernel;
+    const int64_t rows = x.images * window.height * window.width;
+    const int64_t unit = inside && !pixels ? window.width : most_rows;  // windows that overlap stay in their line
+    const int64_t fitting = std::min<int64_t>(cache_size() / 2 / (depth * sizeof(float)), 16 * most_rows);
+    const int64_t block = std::max<int64_t>(fitting / unit, 1) * unit;
+    const Cut cut(rows, block, to.size() / 2, threads);
+    parallel(cut.blocks * cut.parts, threads, [&](int64_t task) {
+        const int64_t first = task / cut.parts * block, used = std::min(block, rows - first);
+        float* const gathered = pixels || inside ? nullptr : scratch(block * depth);
+        if (pooled)
+            gather_maxima(x, window, first, used, gathered, depth);
+        else if (gathered)
+            gather_windows(x, window, first, used, gathered);
+        for (int64_t j = cut.first(task); j < cut.last(task); j++) {
+            const float* const b = step.weight + j * depth * columns;
+            Write write{{to[2 * j], to[2 * j + 1]}, step.bias + j * columns, step.relu != 0};
+            write.advance(first);
+            if (gathered)
+                multiply({gathered, depth, 1, depth, 0}, used, b, write);
+            else if (pixels)
+                multiply({x.data + first * x.stride, x.stride, 1, depth, 0}, used, b, write);
+            else
+                for (int64_t row = first; row < first + used; row += window.width, write.advance(window.width)) {
+                    const int64_t line = row / window.width, image = line / window.height;
+                    const int64_t y = image * x.height + line % window.height * window.stride;
+                    const int64_t run = window.kernel * x.channels, advance = x.width * x.channels;
+                    const Left a{x.data + y * advance, window.stride * x.channels, window.kernel, run, advance};
+                    multiply(a, window.width, b, write);
+                }
+        }
+    });
+}
+
+void max_pool(const Step& step, int threads) {
+    const Window& window = step.window;
+    const Target& to = *step.targets;
+    parallel(step.x.images * window.height, threads, [&](int64_t line) {
+        const int64_t first = line * window.width;
+        gather_maxima(step.x, window, first, window.width, to.data + first * to.stride, to.stride);
+    });
+}
+
+// The mean over the pixels of each window that lie inside.
+void average_pool(const Step& step, int threads) {
+    const Source& x = step.x;
+    const Window& window = step.window;
+    const Target& to = *step.targets;
+    const auto range = [&](int64_t i, int64_t before, int64_t outputs, int64_t inputs) {
+        if (!window.kernel) return std::pair{i * inputs / outputs, ((i + 1) * inputs + outputs - 1) / outputs};
+        const int64_t from = i * window.stride - before;
+        return std::pair{std::max<int64_t>(from, 0), std::min(from + window.kernel, inputs)};
+    };
+    parallel(x.images * window.height, threads, [&](int64_t line) {
+        const auto [top, bottom] = range(line % window.height, window.top, window.height, x.height);
+        const float* const image = x.data + line / window.height * x.height * x.width * x.stride;
+        for (int64_t i = 0; i < window.width; i++) {
+            const auto [left, right] = range(i, window.left, window.width, x.width);
+            const float share = 1.0f / float((bottom - top) * (right - left));
+            for (int64_t c = 0; c < x.channels; c += width) {
+                Vector sum{};
+                for (int64_t y = top; y < bottom; y++)
+                    for (int64_t column = left; column < right; column++)
+                        sum += load(image + (y * x.width + column) * x.stride + c, x.channels - c);
+                store(to.data + (line * window.width + i) * to.stride + c, sum * share, x.channels - c);
+            }
+        }
+    });
+}
+
+void normalise(const Step& step, int threads) {
+    const Source& x = step.x;
+    const int64_t shape[] = {x.images * x.height * x.width, x.channels, 1};
+    local_response_norm(x.data, nullptr, step.targets->data, shape, step.size, step.scale, step.beta, step.k, 0, threads);
 }
 
 }  // namespace
@@ -351,60 +453,26 @@ extern "C" {
 
 int64_t vector_width() { return width; }
 
-// Weights are [tiles, depth, columns]: the channels of each target filled up to whole vectors, all of them to whole
-// tiles. What is multiplied are the pixels themselves (kernel 1, stride 1), the window's, or (`pooled`) their maxima.
-void convolve(const Source* x, const Window* window, int pooled, const float* weight, const float* bias,
-              const Target* targets, int64_t count, int relu, int threads) {
-    const std::vector<Column> to = spread(targets, count);
-    const bool pixels = !pooled && window->kernel == 1 && window->stride == 1;
-    const bool inside = !pooled && x->stride == x->channels && window->top == 0 && window->left == 0 &&
-                        (window->height - 1) * window->stride + window->kernel <= x->height &&
-                        (window->width - 1) * window->stride + window->kernel <= x->width;
-    const int64_t depth = pooled ? x->channels : x->channels * window->kernel * window->kernel;
-    const int64_t rows = x->images * window->height * window->width;
-    const int64_t unit = inside && !pixels ? window->width : most_rows;  // windows that overlap stay in their line
-    const int64_t fitting = std::min<int64_t>(cache_size() / 2 / (depth * sizeof(float)), 16 * most_rows);
-    const int64_t block = std::max<int64_t>(fitting / unit, 1) * unit;
-    const Cut cut(rows, block, to.size() / 2, threads);
-#pragma omp parallel for num_threads(threads) schedule(dynamic)
-    for (int64_t task = 0; task < cut.blocks * cut.parts; task++) {
-        const int64_t first = task / cut.parts * block, used = std::min(block, rows - first);
-        float* const gathered = pixels || inside ? nullptr : scratch(block * depth);
-        if (pooled)
-            gather_maxima(*x, *window, first, used, gathered, depth);
-        else if (gathered)
-            gather_windows(*x, *window, first, used, gathered);
-        for (int64_t j = cut.first(task); j < cut.last(task); j++) {
-            const float* const b = weight + j * depth * columns;
-            Write write{{to[2 * j], to[2 * j + 1]}, bias + j * columns, relu != 0};
-            write.advance(first);
-            if (gathered)
-                multiply({gathered, depth, 1, depth, 0}, used, b, write);
-            else if (pixels)
-                multiply({x->data + first * x->stride, x->stride, 1, depth, 0}, used, b, write);
-            else
-                for (int64_t row = first; row < first + used; row += window->width, write.advance(window->width)) {
-                    const int64_t line = row / window->width, image = line / window->height;
-                    const int64_t y = image * x->height + line % window->height * window->stride;
-                    const int64_t run = window->kernel * x->channels, advance = x->width * x->channels;
-                    const Left a{x->data + y * advance, window->stride * x->channels, window->kernel, run, advance};
-                    multiply(a, window->width, b, write);
-                }
+// Reads [images, channels, height, width] pixels that lie anyhow (`strides`, in floats) into the middle of `map`, whose
+// border is `top` and `left` wide, and takes the steps one after the other.
+void run(const float* pixels, const int64_t* sizes, const int64_t* strides, const Source* map, int64_t top, int64_t left,
+         const Step* steps, int64_t count, int threads) {
+    const int64_t rows = sizes[2], across = sizes[3];
+    parallel(map->images * rows, threads, [&](int64_t line) {
+        const int64_t image = line / rows, y = line % rows;
+        const float* const from = pixels + image * strides[0] + y * strides[2];
+        float* to = (float*)map->data + ((image * map->height + top + y) * map->width + left) * map->channels;
+        for (int64_t x = 0; x < across; x++)
+            for (int64_t c = 0; c < map->channels; c++) *to++ = from[c * strides[1] + x * strides[3]];
+    });
+    for (const Step* step = steps; step < steps + count; step++) switch (step->kind) {
+            case CONVOLVE: convolve(*step, false, threads); break;
+            case POOLED_CONVOLVE: convolve(*step, true, threads); break;
+            case WINOGRAD: (step->window.kernel == 3 ? winograd<4> : winograd<2>)(*step, threads); break;
+            case MAX_POOL: max_pool(*step, threads); break;
+            case AVERAGE_POOL: average_pool(*step, threads); break;
+            case NORMALISE: normalise(*step, threads); break;
         }
-    }
-}
-
-// Stride 1, kernel 3 or 5; weights are [tiles, 36, channels, columns], transformed.
-void winograd(const Source* x, const Window* window, const float* weight, const float* bias, const Target* target,
-              int relu, int threads) {
-    (window->kernel == 3 ? winograd_of<4> : winograd_of<2>)(*x, *window, weight, bias, *target, relu, threads);
-}
-
-void max_pool(const Source* x, const Window* window, const Target* target, int threads) {
-#pragma omp parallel for num_threads(threads)
-    for (int64_t line = 0; line < x->images * window->height; line++)
-        gather_maxima(*x, *window, line * window->width, window->width,
-                      target->data + line * window->width * target->stride, target->stride);
 }
 
 }  // extern "C"

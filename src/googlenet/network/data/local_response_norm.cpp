@@ -7,7 +7,9 @@
 #include <cstring>
 #include <vector>
 
-namespace {
+#include "threads.hpp"
+
+namespace local_response {
 
 struct bfloat16 {
     uint16_t bits;
@@ -133,17 +135,16 @@ template <class T, class Loops>
 void run(const void* x, const void* g, void* result, const int64_t* shape, Constants given, int threads) {
     const int64_t outer = shape[0], channels = shape[1], inner = shape[2];
     if (outer * channels * inner == 0) return;
-    const int64_t width = std::min<int64_t>(inner, 64), tiles = (inner + width - 1) / width;
-#pragma omp parallel num_threads(threads)
-    {
+    const int64_t width = std::min<int64_t>(inner, 64), tiles = (inner + width - 1) / width, total = outer * tiles;
+    const int64_t block = std::max<int64_t>(1, (1 << 16) / (channels * width));  // a quarter of a megabyte
+    parallel((total + block - 1) / block, threads, [&](int64_t number) {
         Tile<T, Loops> tile(channels, width, given);
-#pragma omp for
-        for (int64_t number = 0; number < outer * tiles; number++) {
-            const int64_t column = number % tiles * width, start = number / tiles * channels * inner + column;
+        for (int64_t i = number * block; i < std::min((number + 1) * block, total); i++) {
+            const int64_t column = i % tiles * width, start = i / tiles * channels * inner + column;
             tile.run((const T*)x + start, g ? (const T*)g + start : nullptr, (T*)result + start, inner,
                      std::min(width, inner - column));
         }
-    }
+    });
 }
 
 template <class T>
@@ -156,10 +157,11 @@ void choose(const void* x, const void* g, void* result, const int64_t* shape, Co
         run<T, Loops<0, 0>>(x, g, result, shape, given, threads);
 }
 
-}  // namespace
+}  // namespace local_response
 
 // x, g (null: the forward pass) and result are [outer, channels, inner] in float or, with `is_short`, bfloat16.
 extern "C" void local_response_norm(const void* x, const void* g, void* result, const int64_t* shape, int64_t size,
                                     float scale, float beta, float k, int is_short, int threads) {
+    using namespace local_response;
     (is_short ? choose<bfloat16> : choose<float>)(x, g, result, shape, Constants{size, scale, beta, k}, threads);
 }
