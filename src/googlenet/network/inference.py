@@ -26,8 +26,8 @@ from googlenet.network.stem import collapse
 
 __all__ = ["Evaluator", "optimise"]
 
-AT_ONCE = 8
-"""Pictures that go through the network together in the native form."""
+PIXELS = 8 * 224 * 224
+"""So many pixels of input, or one picture, go through the network together in the native form."""
 
 PLANS = 4
 """Shapes of input whose maps are kept."""
@@ -96,8 +96,9 @@ class Evaluator(nn.Module):
         if not len(x):
             return self.network.features(x, keep)
         with self._lock:  # a plan's maps serve one call at a time
+            pieces = -(-len(x) // max(1, PIXELS // (x.shape[2] * x.shape[3])))
             threads = torch.get_num_threads()
-            parts = [self._plan(part.shape, keep).run(part, threads) for part in x.chunk(-(-len(x) // AT_ONCE))]
+            parts = [self._plan(part.shape, keep).run(part, threads) for part in x.chunk(pieces)]
         return {name: torch.cat([part[name] for part in parts]) for name in keep}
 
     def _plan(self, shape: torch.Size, keep: tuple[str, ...]) -> Plan:
