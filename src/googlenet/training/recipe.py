@@ -37,7 +37,7 @@ class Recipe:
     seed: int = 0
     """Number on which everything random depends: first weights, order, crops, dropout."""
     epochs: int | None = None
-    """Passes over the training images (paper: 60, fine-tune: 15)."""
+    """Passes over the training images (paper: 60, fine-tune: 12)."""
     batch_size: int = 32
     """Images a step, all machines together."""
     accumulate: int = 1
@@ -113,7 +113,7 @@ PRESETS: dict[Preset, dict[str, Any]] = {
         "distortion": "howard",
     },
     "fine-tune": {
-        "epochs": 15,
+        "epochs": 12,
         "rate": 0.002,
         "schedule": "cosine",
         "warm_up": 0.5,
