@@ -250,6 +250,7 @@ def test_weights_are_fetched_and_imported(server: Server, tmp_path: Path, monkey
     server.answers = [send(content, until=1000), send(content)]
     digest = hashlib.sha256(content).hexdigest()
     monkeypatch.setitem(PUBLISHED, "bvlc", Publication(server.address, "bvlc.caffemodel", digest, len(content)))
+    monkeypatch.delenv("GOOGLENET_CACHE", raising=False)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     monkeypatch.chdir(tmp_path)
     path, report = download.download("bvlc")
