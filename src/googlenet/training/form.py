@@ -27,7 +27,6 @@ Precision = Literal["float32", "bfloat16"]
 WORTH_MEASURING = 2e13
 """Floating point operations of a run (some minutes of two cores) from which on half a minute of measuring pays."""
 
-
 WORTH_SPLITTING = 1e10
 """Multiply-adds of a batch from which on more threads are always faster; below, they may only wait for each other."""
 
@@ -108,7 +107,7 @@ def find_form(network: Network, *, device: str, precision: str, batch_size: int,
         return Form(device, wanted[0], threads=threads), ""
     base = Form(device, normalisation=_normalisation(network, device), threads=threads)
     forms = {
-        f"{kind}{', channels last' if last else ''}": replace(base, precision=kind, channels_last=last)
+        f"{kind}{'-channels-last' if last else ''}": replace(base, precision=kind, channels_last=last)
         for kind in wanted
         for last in (True, False)
         if kind == "float32" or (last and _has_bfloat16(device))
@@ -117,7 +116,7 @@ def find_form(network: Network, *, device: str, precision: str, batch_size: int,
         return replace(base, precision="bfloat16"), "as told"
     key = f"{specification.name} {specification.input}, {device}, torch {torch.__version__}, {torch.get_num_threads()}"
     steps = {name: _step(specification, form, min(batch_size, 8)) for name, form in forms.items()}
-    choice = machine.choose("training-step", steps, key=key, rounds=2)
+    choice = machine.choose("training-step", steps, key=key, rounds=3)
     return forms[choice.form], str(choice)
 
 
