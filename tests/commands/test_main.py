@@ -39,7 +39,7 @@ def test_every_command_has_help(command, capsys):
         (["summary", "--batch", "0"], "--batch must be at least 1"),
         (["summary", "nowhere.json"], "nowhere.json: cannot be read"),
         (["predict"], "WEIGHTS"),
-        (["predict", "nowhere.safetensors", "a.jpg"], "nowhere.safetensors: no such file"),
+        (["predict", "nowhere.safetensors", __file__], "nowhere.safetensors: no such file"),
         (["import", "nowhere.caffemodel", "-o", "out"], "nowhere.caffemodel: "),
         (["import", "nowhere.caffemodel"], "-o"),
     ],
@@ -51,6 +51,20 @@ def test_a_mistake_is_one_line_and_status_2(arguments, complaint, capsys):
     assert err.count("\n") == 1
     assert err.startswith("googlenet: ")
     assert complaint in err
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_help_does_not_wait_for_torch(command):
+    program = f"""
+import sys
+from googlenet.__main__ import main
+try:
+    main({[*command.split(), "--help"]!r})
+except SystemExit:
+    sys.exit("torch" in sys.modules)
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
 
 
 def run(*arguments, **options):

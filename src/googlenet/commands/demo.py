@@ -15,7 +15,6 @@ from googlenet.images.decoding import decode
 from googlenet.reporting.console import percent, say
 from googlenet.reporting.sheet import draw_sheet, prediction_tile
 from googlenet.training.recipe import Recipe
-from googlenet.training.run import train
 
 RECIPE = Recipe(
     network="googlenet-tiny",
@@ -44,6 +43,8 @@ class Options:
 
 def run(options: Options) -> int:
     """Run the demo; what is there already from an earlier one is used."""
+    from googlenet.training.run import train
+
     say("training googlenet-tiny with both auxiliary heads on scikit-learn's handwritten digits")
     finished = train("digits", RECIPE, validation="digits", output=options.output)
     measured = finished.summary["evaluation"][finished.summary["weights"]]

@@ -6,7 +6,6 @@ from typing import Annotated
 
 from tyro.conf import Positional, arg
 
-from googlenet.network.download import PUBLISHED, download
 from googlenet.reporting.console import say, warn
 from googlenet.reporting.progress import Progress
 
@@ -23,6 +22,8 @@ class Options:
 
 def run(options: Options) -> int:
     """Download, import, and say what came."""
+    from googlenet.network.download import PUBLISHED, download
+
     if options.name in PUBLISHED:
         say(f"{PUBLISHED[options.name].address}")
     with Progress("downloading", total=None, unit="kB") as progress:

@@ -10,7 +10,6 @@ from tyro.conf import Positional, arg
 from googlenet.files import atomic_write
 from googlenet.images.finding import display_name, find_images, image_arguments
 from googlenet.machine import keep_freed_memory
-from googlenet.prediction.model import BATCH, load
 from googlenet.reporting.progress import Progress
 
 
@@ -30,9 +29,11 @@ class Options:
 
 def run(options: Options) -> int:
     """Compute the features batch by batch and write them."""
+    from googlenet.prediction.model import BATCH, load
+
+    paths = find_images(image_arguments(options.images))
     keep_freed_memory()
     model = load(options.weights)
-    paths = find_images(image_arguments(options.images))
     model.expect(len(paths))
     parts = []
     with Progress("embedding", total=len(paths)) as progress:

@@ -6,9 +6,6 @@ from typing import Annotated
 
 from tyro.conf import Positional, arg
 
-from googlenet.export.hub import write_hub_folder
-from googlenet.network.checkpoint import read
-
 
 @dataclass(frozen=True)
 class Options:
@@ -22,6 +19,9 @@ class Options:
 
 def run(options: Options) -> int:
     """Write the folder."""
+    from googlenet.export.hub import write_hub_folder
+    from googlenet.network.checkpoint import read
+
     write_hub_folder(options.hub_folder, read(options.weights))
     print(f"{options.hub_folder}: model.safetensors, config.json, README.md; googlenet.load reads the folder")
     return 0

@@ -13,7 +13,6 @@ from tyro.conf import Positional, arg
 from googlenet.errors import InputError
 from googlenet.images.finding import find_images, image_arguments
 from googlenet.machine import keep_freed_memory
-from googlenet.prediction.model import load
 from googlenet.prediction.results import Answer
 from googlenet.reporting.console import percent, printable, say
 from googlenet.reporting.progress import Progress
@@ -39,11 +38,13 @@ class Options:
 
 def run(options: Options) -> int:
     """Print an answer for each image; name those that could not be read and return 1 for them."""
+    from googlenet.prediction.model import load
+
     if options.json and options.csv:
         raise InputError("--json and --csv say two things; give one of them")
+    paths = find_images(image_arguments(options.images))
     keep_freed_memory()
     model = load(options.weights)
-    paths = find_images(image_arguments(options.images))
     write = _json if options.json else _csv_writer() if options.csv else _text
     failed = 0
     with Progress("predicting", total=len(paths)) as progress:
