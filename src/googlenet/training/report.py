@@ -42,7 +42,7 @@ def write_report(folder: RunFolder, material: Material, summary: Mapping[str, An
         charts=[Illustration(file_uri(folder.curves), "Losses and accuracies over the steps")] if panels else [],
         recalls=_recalls(material, outcome) if outcome else [],
         mistakes=_mistakes(material, outcome) if outcome else [],
-        recipe={name: value for name, value in to_json(material.recipe).items() if value is not None},
+        recipe=_recipe(material),
         command=_command() or "",
         versions=versions(),
         hardware={"machine": hardware(), "computed": summary["form"]},
@@ -54,6 +54,12 @@ def write_report(folder: RunFolder, material: Material, summary: Mapping[str, An
 def _subject(material: Material) -> str:
     data = material.origin["data"]
     return f"{data['source']}: {data['images']:,} images, {len(material.classes):,} classes"
+
+
+def _recipe(material: Material) -> dict[str, Any]:
+    """What was trained on and from, and every option that has a value."""
+    origin = {name: found["source"] for name, found in material.origin.items() if found}
+    return {**origin, **{name: value for name, value in to_json(material.recipe).items() if value not in (None, [])}}
 
 
 def _panels(metrics: Path) -> list[Panel]:
