@@ -24,7 +24,7 @@ from googlenet.network.importers.source import Source
 from googlenet.network.module import Network
 from googlenet.network.specification import Resize, Specification
 
-STATISTICS = {  # mean and standard deviation of layer outputs on the photograph, by an independent evaluation in float32
+STATISTICS = {  # mean and standard deviation of layer outputs on the photograph, by another evaluation in float32
     "conv1": (64.037, 180.213),
     "pool1": (199.052, 327.536),
     "norm1": (22.525, 17.359),
