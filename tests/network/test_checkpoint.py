@@ -6,8 +6,8 @@ import pytest
 import torch
 
 from googlenet.errors import InputError
-from googlenet.network.checkpoint import Checkpoint, build, numbered_classes, read, save
-from googlenet.network.classes import Class
+from googlenet.network.checkpoint import Checkpoint, build, read, save
+from googlenet.network.classes import Class, numbered_classes
 from googlenet.network.initialization import initialise
 from googlenet.network.module import Network
 from googlenet.network.zoo import specification

@@ -12,8 +12,8 @@ from PIL import Image
 
 import googlenet
 from googlenet.errors import InputError
-from googlenet.network.checkpoint import Checkpoint, numbered_classes, save
-from googlenet.network.classes import Class
+from googlenet.network.checkpoint import Checkpoint, save
+from googlenet.network.classes import Class, numbered_classes
 from googlenet.network.initialization import initialise
 from googlenet.network.module import Network
 from googlenet.network.zoo import specification

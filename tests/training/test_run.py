@@ -14,8 +14,8 @@ from small_runs import CLASSES, recipe, write_images
 
 from googlenet.errors import InputError
 from googlenet.network import checkpoint as checkpoints
-from googlenet.network.checkpoint import Checkpoint, expected_tensors, numbered_classes
-from googlenet.network.classes import Class
+from googlenet.network.checkpoint import Checkpoint, expected_tensors
+from googlenet.network.classes import Class, numbered_classes
 from googlenet.network.initialization import initialise
 from googlenet.network.module import Network
 from googlenet.network.zoo import specification

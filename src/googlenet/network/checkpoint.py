@@ -26,7 +26,7 @@ from googlenet.network.module import Network
 from googlenet.network.specification import Specification
 from googlenet.network.tensor_file import open_tensors
 
-__all__ = ["WEIGHTS_NAME", "Checkpoint", "build", "expected_tensors", "numbered_classes", "read", "save", "today"]
+__all__ = ["WEIGHTS_NAME", "Checkpoint", "build", "expected_tensors", "read", "save", "today"]
 
 FORMAT = "googlenet-checkpoint-1"
 
@@ -86,6 +86,7 @@ def read(path: str | os.PathLike[str]) -> Checkpoint:
     provenance = _read_object(metadata.get("provenance", "{}"), where)
     checkpoint = Checkpoint(specification, classes, weights, provenance)
     check(checkpoint, where)
+    _warn_of_broken_weights(weights, where)
     return checkpoint
 
 
@@ -136,17 +137,13 @@ def expected_tensors(specification: Specification) -> dict[str, tuple[int, ...]]
 
 
 def check(checkpoint: Checkpoint, where: str) -> None:
-    """Raise `InputError` unless weights, classes and specification agree; warn of weights that are not finite."""
+    """Raise `InputError` unless weights, classes and specification agree."""
     expected = expected_tensors(checkpoint.specification)
     _check_names(set(checkpoint.weights), checkpoint.specification, where)
     for name, tensor in checkpoint.weights.items():
         if tuple(tensor.shape) != expected[name]:
             found, right = list(tensor.shape), list(expected[name])
             raise InputError(f"{where}: {name} has shape {found}, the specification says {right}")
-    broken = [name for name, tensor in checkpoint.weights.items() if not bool(torch.isfinite(tensor).all())]
-    if broken:
-        more = f" (and {len(broken) - 1} more tensors)" if len(broken) > 1 else ""
-        log.warning("%s: %s%s holds values that are not finite: its answers will be wrong", where, broken[0], more)
     outputs = checkpoint.specification.classifier.classes
     if len(checkpoint.classes) != outputs:
         raise InputError(f"{where}: {len(checkpoint.classes)} classes are named for {outputs} outputs")
@@ -156,14 +153,16 @@ def check(checkpoint: Checkpoint, where: str) -> None:
         raise InputError(f"{where}: class id '{shown(twice)}' is there twice")
 
 
-def numbered_classes(count: int) -> tuple[Class, ...]:
-    """Return classes for outputs of which nothing is known: `0`, `1` ..."""
-    return tuple(Class(str(index), str(index)) for index in range(count))
-
-
 def today() -> str:
     """Return the date and time for a provenance, in UTC."""
     return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+def _warn_of_broken_weights(weights: Mapping[str, Tensor], where: str) -> None:
+    broken = [name for name, tensor in weights.items() if not bool(torch.isfinite(tensor).all())]
+    if broken:
+        more = f" (and {len(broken) - 1} more tensors)" if len(broken) > 1 else ""
+        log.warning("%s: %s%s holds values that are not finite: its answers will be wrong", where, broken[0], more)
 
 
 def _check_names(found: set[str], specification: Specification, where: str) -> None:

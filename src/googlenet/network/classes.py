@@ -15,7 +15,7 @@ from typing import Literal
 
 from googlenet.errors import InputError
 
-__all__ = ["Class", "google", "ilsvrc", "read_classes"]
+__all__ = ["Class", "google", "ilsvrc", "numbered_classes", "read_classes"]
 
 LONGEST_LINE = 1000
 """Characters; the longest line of ILSVRC's own list has 131."""
@@ -30,6 +30,11 @@ class Class:
 
     id: str
     name: str
+
+
+def numbered_classes(count: int) -> tuple[Class, ...]:
+    """Return classes for outputs of which nothing is known: `0`, `1` ..."""
+    return tuple(Class(str(index), str(index)) for index in range(count))
 
 
 @cache

@@ -4,7 +4,8 @@ import os
 
 from googlenet.errors import InputError
 from googlenet.network import zoo
-from googlenet.network.checkpoint import build, numbered_classes, read
+from googlenet.network.checkpoint import build, read
+from googlenet.network.classes import numbered_classes
 from googlenet.network.initialization import Initialization, initialise
 from googlenet.network.module import Network
 from googlenet.network.specification import Specification

@@ -17,7 +17,8 @@ from safetensors.torch import save as safetensors_bytes
 from writers import caffe_arrays, caffemodel, google_arrays, graph, torchvision_arrays
 
 from googlenet.network import checkpoint, importers, zoo
-from googlenet.network.checkpoint import Checkpoint, expected_tensors, numbered_classes
+from googlenet.network.checkpoint import Checkpoint, expected_tensors
+from googlenet.network.classes import numbered_classes
 from googlenet.network.specification import Specification
 
 NAMES = ("googlenet", "googlenet-google", "googlenet-torchvision")

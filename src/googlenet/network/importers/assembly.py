@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from googlenet.errors import InputError, shown
-from googlenet.network.checkpoint import Checkpoint, expected_tensors, numbered_classes
-from googlenet.network.classes import Class
+from googlenet.network.checkpoint import Checkpoint, expected_tensors
+from googlenet.network.classes import Class, numbered_classes
 from googlenet.network.importers.source import Source
 from googlenet.network.specification import Specification
 
