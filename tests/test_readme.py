@@ -25,7 +25,11 @@ def here(tmp_path, monkeypatch):
     save(tmp_path / "bvlc.safetensors", Checkpoint(network.specification, numbered_classes(1000), network.state_dict()))
     rng = np.random.default_rng(0)
     (tmp_path / "holiday").mkdir()
-    for name in ("dog.jpg", "cup.png", "holiday/a.jpg"):
+    for part in ("train", "validation"):
+        for flower in ("daisy", "rose"):
+            (tmp_path / "flowers" / part / flower).mkdir(parents=True)
+    flowers = [f"flowers/{part}/{flower}/1.jpg" for part in ("train", "validation") for flower in ("daisy", "rose")]
+    for name in ("dog.jpg", "cup.png", "holiday/a.jpg", *flowers):
         Image.fromarray(rng.integers(0, 256, (60, 80, 3), dtype=np.uint8)).save(tmp_path / name)
     monkeypatch.chdir(tmp_path)
     return tmp_path
@@ -47,7 +51,7 @@ def test_its_commands_run(here):
     assert len(commands) >= 4
     for command in commands:
         _, *arguments = shlex.split(command, comments=True)
-        if arguments[0] in ("import", "download"):  # they need files or a network that a test has not
+        if arguments[0] in ("import", "download", "train"):  # they need files, a network or time that a test has not
             with pytest.raises(SystemExit, match="0"):
                 main([arguments[0], "--help"])
             continue
