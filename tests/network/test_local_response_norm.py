@@ -78,7 +78,10 @@ def test_same_as_torch(shape: tuple[int, ...], size: int, beta: float, k: float,
 
 @pytest.mark.parametrize("channels_last", [False, True])
 @pytest.mark.parametrize("shape", [(3, 64, 56, 56), (2, 192, 57, 55)])
-def test_many_blocks_give_torchs_values_and_gradients(shape: tuple[int, ...], channels_last: bool) -> None:
+def test_many_blocks_give_torchs_values_and_gradients(
+    shape: tuple[int, ...], channels_last: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "_BLOCK", 1 << 18)
     x = _images(shape, channels_last).requires_grad_()
     assert x.numel() > 2 * module._BLOCK
     arriving = torch.randn(shape, generator=torch.Generator().manual_seed(2))  # in the other memory format
