@@ -27,7 +27,7 @@ log = logging.getLogger("googlenet")
 
 _FLAGS = ("-std=c++17", "-O3", "-march=native", "-fno-math-errno", "-fno-trapping-math", "-fPIC", "-pthread")
 
-_BESIDE_TORCH = ("local_response_norm",)
+_BESIDE_TORCH = ("local_response_norm", "max_pool")
 """What is called between torch's operators, and so uses the same threads."""
 
 

@@ -19,6 +19,7 @@ from googlenet.network import local_response_norm
 from googlenet.network.cost import multiply_adds
 from googlenet.network.module import Network
 from googlenet.network.specification import Specification
+from googlenet.training import faster
 
 __all__ = ["Form", "find_device", "find_form"]
 
@@ -39,13 +40,18 @@ class Form:
     precision: Precision = "float32"
     channels_last: bool = True
     normalisation: local_response_norm.Form = "blocks"
+    joined: bool = False
+    """The 1x1 convolutions of a module are computed as one."""
+    own_pools: bool = False
+    """Max pooling as this package compiles it."""
     threads: int = 0
     """Of torch's operations; 0 leaves torch its own number. Sums are rounded otherwise by another number."""
 
     def __str__(self) -> str:
         layout = "channels last" if self.channels_last else "channels first"
-        threads = f", {self.threads} thread{'s' * (self.threads > 1)}" if self.threads else ""
-        return f"{self.device}, {self.precision}, {layout}, {self.normalisation} normalisation{threads}"
+        parts = [self.device, self.precision, layout, f"{self.normalisation} normalisation"]
+        parts += ["joined convolutions"] * self.joined + ["own pools"] * self.own_pools
+        return ", ".join(parts + [f"{self.threads} thread{'s' * (self.threads > 1)}"] * (self.threads > 0))
 
     @contextmanager
     def computing(self) -> Iterator[None]:
@@ -60,6 +66,7 @@ class Form:
     def place(self, network: Network) -> Network:
         """Bring a network to the device and into the layout."""
         local_response_norm.use(self.normalisation)
+        faster.install(network, joined=self.joined, pools=self.own_pools)
         layout = torch.channels_last if self.channels_last else torch.contiguous_format
         return network.to(device=self.device, memory_format=layout)  # type: ignore[call-overload]
 
@@ -106,18 +113,26 @@ def find_form(network: Network, *, device: str, precision: str, batch_size: int,
     if 6.0 * multiply_adds(specification) * images < WORTH_MEASURING:
         return Form(device, wanted[0], threads=threads), ""
     base = Form(device, normalisation=_normalisation(network, device), threads=threads)
-    forms = {
-        f"{kind}{'-channels-last' if last else ''}": replace(base, precision=kind, channels_last=last)
-        for kind in wanted
-        for last in (True, False)
-        if kind == "float32" or (last and _has_bfloat16(device))
-    }
+    forms = _forms(base, [kind for kind in wanted if kind == "float32" or _has_bfloat16(device)])
     if not forms:  # told to use bfloat16 on a processor without units for it
         return replace(base, precision="bfloat16"), "as told"
     key = f"{specification.name} {specification.input}, {device}, torch {torch.__version__}, {torch.get_num_threads()}"
     steps = {name: _step(specification, form, min(batch_size, 8)) for name, form in forms.items()}
     choice = machine.choose("training-step", steps, key=key, rounds=3)
     return forms[choice.form], str(choice)
+
+
+def _forms(base: Form, precisions: list[Precision]) -> dict[str, Form]:
+    """The forms that are worth comparing, by name."""
+    own_pools = base.device == "cpu" and faster.can_pool()
+    forms = {}
+    for precision in precisions:
+        plain = replace(base, precision=precision)
+        forms[f"{precision}-channels-last-joined"] = replace(plain, joined=True, own_pools=own_pools)
+        forms[f"{precision}-channels-last"] = plain
+        if precision == "float32":
+            forms[precision] = replace(plain, channels_last=False)
+    return forms
 
 
 def _threads(specification: Specification, device: str, batch_size: int) -> int:

@@ -1,0 +1,115 @@
+"""The faster ways compute what the plain ones do: outputs and gradients, against torch's operators and float64."""
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch.nn import functional
+
+from googlenet.network.initialization import initialise
+from googlenet.network.module import Network
+from googlenet.network.specification import MaxPool
+from googlenet.network.zoo import NETWORKS, specification
+from googlenet.training.faster import can_pool, install, max_pool
+
+needs_compiler = pytest.mark.skipif(not can_pool(), reason="there is no C++ compiler")
+
+
+@needs_compiler
+@settings(max_examples=60, deadline=None)
+@given(
+    shape=st.tuples(st.integers(1, 3), st.integers(1, 70), st.integers(3, 12), st.integers(3, 12)),
+    kernel=st.integers(1, 3),
+    stride=st.integers(1, 3),
+    padded=st.booleans(),
+    rounding=st.sampled_from(["ceil", "floor"]),
+    levels=st.sampled_from([2, 1000]),  # two values make many ties, of which the first counts
+    seed=st.integers(0, 999),
+)
+def test_pools_are_torchs_to_the_bit(shape, kernel, stride, padded, rounding, levels, seed):  # type: ignore[no-untyped-def]
+    generator = torch.Generator().manual_seed(seed)
+    stride = min(stride, kernel)
+    pool = MaxPool("pool", kernel, stride, kernel // 2 if padded else 0, rounding)
+    x = torch.randint(-levels, levels, shape, generator=generator).float()
+    ours, theirs = x.clone().requires_grad_(), x.clone().requires_grad_()
+    y = max_pool(ours, pool)
+    expected = functional.max_pool2d(theirs, kernel, stride, pool.padding, ceil_mode=rounding == "ceil")
+    assert torch.equal(y, expected)
+    gradient = torch.randint(-9, 9, y.shape, generator=generator).float()  # whole numbers: sums are exact in any order
+    y.backward(gradient)
+    expected.backward(gradient)
+    assert torch.equal(ours.grad, theirs.grad)
+
+
+@needs_compiler
+def test_a_rectified_pool_is_a_relu_and_a_pool():
+    x = torch.randn(2, 37, 13, 9, dtype=torch.float32, generator=torch.Generator().manual_seed(1)) - 1
+    ours, theirs = x.clone().requires_grad_(), x.clone().requires_grad_()
+    pool = MaxPool("pool", 3, 2)
+    y = max_pool(ours, pool, rectified=True)
+    expected = functional.max_pool2d(functional.relu(theirs), 3, 2, ceil_mode=True)
+    assert torch.equal(y, expected)
+    assert (y == 0).any()
+    y.sum().backward()
+    expected.sum().backward()
+    assert torch.equal(ours.grad, theirs.grad)
+
+
+@needs_compiler
+def test_bfloat16_is_rounded_once():
+    x = torch.randn(2, 50, 14, 14, generator=torch.Generator().manual_seed(2)).bfloat16()
+    ours, exact = x.clone().requires_grad_(), x.double().requires_grad_()
+    pool = MaxPool("pool", 3, 1, 1)
+    y = max_pool(ours, pool)
+    expected = functional.max_pool2d(exact, 3, 1, 1)
+    assert torch.equal(y.double(), expected)
+    gradient = torch.randn(y.shape, generator=torch.Generator().manual_seed(3)).bfloat16()
+    y.backward(gradient)
+    expected.backward(gradient.double())
+    assert torch.equal(ours.grad, exact.grad.bfloat16())
+
+
+@needs_compiler
+def test_what_is_not_a_number_is_not_hidden():
+    x = torch.zeros(1, 20, 4, 4)
+    x[0, 3, 1, 1] = float("nan")
+    for rectified in (False, True):
+        y = max_pool(x, MaxPool("pool", 2, 2), rectified=rectified)
+        assert y.isnan().nonzero().tolist() == [[0, 3, 0, 0]]
+
+
+@pytest.mark.parametrize("name", sorted(NETWORKS))
+@pytest.mark.parametrize("pools", [False, pytest.param(True, marks=needs_compiler)])
+def test_every_network_of_the_zoo_keeps_outputs_and_gradients(name: str, pools: bool):
+    network = Network(specification(name, classes=5, width=0.1))
+    initialise(network, seed=3)
+    network = network.to(memory_format=torch.channels_last)
+    size = network.specification.input[1]
+    x = torch.randn(2, 3, size, size, generator=torch.Generator().manual_seed(4)) * 50
+    found = []
+    for faster in (False, True, False):  # and back again
+        install(network, joined=faster, pools=faster and pools)
+        network.train()
+        torch.manual_seed(0)
+        network.zero_grad()
+        outputs = network(x)
+        sum(logits.logsumexp(1).sum() for logits in outputs.values()).backward()
+        gradients = [parameter.grad.clone() for parameter in network.parameters()]
+        for module in network.modules():
+            if isinstance(module, torch.nn.BatchNorm2d):
+                module.reset_running_stats()
+        outputs["evaluation"] = network.eval()(x)
+        found.append(([value.detach() for value in outputs.values()], gradients, list(network.state_dict())))
+    plain, quick, again = found
+    assert plain[2] == quick[2]
+    for one, other in zip(plain[0] + plain[1], quick[0] + quick[1], strict=True):
+        torch.testing.assert_close(one, other, rtol=1e-3, atol=1e-4 * float(one.abs().max()) + 1e-8)
+    assert all(torch.equal(one, other) for one, other in zip(plain[0] + plain[1], again[0] + again[1], strict=True))
+
+
+def test_something_is_really_joined():
+    network = Network(specification("googlenet"))
+    before = {type(module).__name__ for module in network.modules()}
+    install(network, joined=True, pools=False)
+    assert {type(module).__name__ for module in network.modules()} - before == {"_JoinedBlock"}
+    assert sum(type(module).__name__ == "_JoinedBlock" for module in network.modules()) == 9
