@@ -1,12 +1,13 @@
 """One training step of the paper's network with both auxiliary heads: ours, its plain form, and torchvision's network.
 
-    python benchmarks/training_step.py [--rounds 7] [--batch-size 32] [--threads 2] [--device cpu] [--json FILE]
+    python benchmarks/training_step.py [--rounds 7] [--batch-size 32] [--threads 2] [--device cpu] [--compiled] [--json F]
 
     ours          as `googlenet train` runs it: the form that was measured for this machine, its loop, momentum, mean of
                   the weights; freed memory is kept
     plain         the same network in eager float32, torch's own normalisation and optimiser
     torchvision   its GoogLeNet (3x3 for 5x5, batch normalisation, no LRN: 5 % less work), in float32 and bfloat16,
-                  eager and compiled, channels last; under the default allocator, and with ours
+                  channels last, eager (with --compiled also compiled, which takes minutes and is slower on CPUs); under
+                  the default allocator, and with ours
 
 Two processes, one for each setting of the allocator, take turns; every form runs once in each round. The limit is the
 rate at which every multiply-add would run in a product of two 2048 x 2048 matrices in the same precision, in the same
@@ -61,11 +62,13 @@ def main() -> None:
     parser.add_argument("--batch-size", type=int, default=32)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--device", default="cpu")
+    parser.add_argument("--compiled", action="store_true", help="torchvision's network compiled too (minutes)")
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()
+    rival = torchvision_forms(options.compiled)
     sides = {
-        "default allocator": Side(options, ["plain", *torchvision_forms(), "product float32", "product bfloat16"]),
-        "memory kept": Side(options, ["ours", *torchvision_forms()], keep_memory=True),
+        "default allocator": Side(options, ["plain", *rival, "product float32", "product bfloat16"]),
+        "memory kept": Side(options, ["ours", *rival], keep_memory=True),
     }
     settings = {"batch_size": options.batch_size, "threads": options.threads, "device": options.device}
     settings |= {"forms": {name: side.ready() for name, side in sides.items()}}
@@ -190,7 +193,7 @@ def _torchs_own(constants: tuple[int, float, float, float], x: Tensor) -> Tensor
     return functional.local_response_norm(x, *constants)
 
 
-def torchvision_forms() -> list[str]:
+def torchvision_forms(compiled: bool) -> list[str]:
     """Names of its forms, where it can be imported."""
     if importlib.util.find_spec("torchvision_without_operators"):
         importlib.import_module("torchvision_without_operators")
@@ -199,11 +202,12 @@ def torchvision_forms() -> list[str]:
     except (ImportError, RuntimeError) as error:
         print(f"torchvision cannot be imported ({error}): its network is left out")
         return []
-    return [f"torchvision {kind}{way}" for kind in ("float32", "bfloat16") for way in ("", " compiled")]
+    ways = ("", " compiled") if compiled else ("",)
+    return [f"torchvision {kind}{way}" for kind in ("float32", "bfloat16") for way in ways]
 
 
 def torchvision(form: str, images: Tensor, labels: Tensor, device: str) -> Work:
-    torchvision_forms()
+    torchvision_forms(compiled=False)  # makes it importable
     models: Any = importlib.import_module("torchvision.models")
     network = models.googlenet(weights=None, init_weights=False, aux_logits=True, num_classes=CLASSES)
     network = network.to(device, memory_format=torch.channels_last).train()
