@@ -1,6 +1,7 @@
 """One training step of the paper's network with both auxiliary heads: ours, its plain form, and torchvision's network.
 
-    python benchmarks/training_step.py [--rounds 7] [--batch-size 32] [--threads 2] [--device cpu] [--compiled] [--json F]
+    python benchmarks/training_step.py [--rounds 7] [--batch-size 32] [--threads 2] [--device cpu]
+                                       [--compiled] [--json F]
 
     ours          as `googlenet train` runs it: the form that was measured for this machine, its loop, momentum, mean of
                   the weights; freed memory is kept
