@@ -10,10 +10,11 @@
                   channels last, eager (with --compiled also compiled, which takes minutes and is slower on CPUs); under
                   the default allocator, and with ours
 
-Two processes, one for each setting of the allocator, take turns; every form runs once in each round. The limit is the
-rate at which every multiply-add would run in a product of two 2048 x 2048 matrices in the same precision, in the same
-rounds. torchvision is taken where it can be imported; `torchvision_without_operators` is imported before it where it is
-on the path, for wheels that belong to another build of torch.
+Two processes, one for each setting of the allocator, take turns; in each round every form takes two steps in a row, of
+which the second counts, since the first finds caches and memory as another form left them. The limit is the rate at
+which every multiply-add would run in a product of two 2048 x 2048 matrices in the same precision, in the same rounds.
+torchvision is taken where it can be imported; `torchvision_without_operators` is imported before it where it is on the
+path, for wheels that belong to another build of torch.
 """
 
 import argparse
@@ -138,6 +139,7 @@ def serve(connection: Connection, options: dict[str, Any], forms: list[str], kee
             works[form]()
     connection.send(said)
     while (form := connection.recv()) is not None:
+        works[form]()
         synchronise(device)
         start = time.perf_counter()
         works[form]()

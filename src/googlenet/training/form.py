@@ -17,6 +17,7 @@ from googlenet.errors import InputError
 from googlenet.images.preprocessing import normalise
 from googlenet.network import local_response_norm
 from googlenet.network.cost import multiply_adds
+from googlenet.network.initialization import initialise
 from googlenet.network.module import Network
 from googlenet.network.specification import Specification
 from googlenet.training import faster
@@ -118,7 +119,7 @@ def find_form(network: Network, *, device: str, precision: str, batch_size: int,
         return replace(base, precision="bfloat16"), "as told"
     key = f"{specification.name} {specification.input}, {device}, torch {torch.__version__}, {torch.get_num_threads()}"
     steps = {name: _step(specification, form, min(batch_size, 8)) for name, form in forms.items()}
-    choice = machine.choose("training-step", steps, key=key, rounds=3)
+    choice = machine.choose("training-step", steps, key=key, rounds=2)
     return forms[choice.form], str(choice)
 
 
@@ -167,8 +168,7 @@ def _step(specification: Specification, form: Form, batch_size: int) -> Callable
     def step() -> None:
         if not made:  # when it is first measured, if it is
             network = Network(specification).train()
-            for parameter in network.parameters():
-                torch.nn.init.normal_(parameter, std=0.01)
+            initialise(network)
             made.append(form.place(network))
         (network,) = made
         images = torch.randint(256, (batch_size, *specification.input[1:], 3), dtype=torch.uint8)

@@ -1,49 +1,78 @@
 // Max pooling of channels-last maps [N, H, W, C] and its gradient, each in one pass over memory, with a ReLU if wanted.
-// The forward pass remembers where in its window each maximum lies, in one byte; the backward pass then asks, for each
-// input pixel, the few windows that hold it, so that nothing is zeroed first and threads never write to one place.
+//
+// Forward: a window's maximum is that of its rows' maxima, and those serve every window that holds the row. Values are
+// compared as integers in the same order, which for bfloat16 are half as wide as what it would be widened to. Where in
+// its window each maximum lies is kept in one byte. Backward: each pixel asks the few windows that hold it, so that
+// nothing is zeroed first and threads never write to one place.
 #include <algorithm>
 #include <cstdint>
 #include <cstring>
 #include <limits>
+#include <vector>
+
+#include "threads.hpp"
 
 namespace {
 
-// Sixteen channels at a time; the compiler splits these where the machine's vectors are shorter.
-constexpr int64_t WIDTH = 16;
-typedef float Floats __attribute__((vector_size(4 * WIDTH)));
-typedef int32_t Numbers __attribute__((vector_size(4 * WIDTH)));
-typedef uint32_t Bits __attribute__((vector_size(4 * WIDTH)));
-typedef uint16_t Halves __attribute__((vector_size(2 * WIDTH)));
-typedef uint8_t Bytes __attribute__((vector_size(WIDTH)));
+// Vectors as long as the machine's: compilers take longer ones apart number by number.
+#if defined(__AVX512BW__)
+constexpr int64_t LENGTH = 64;
+#elif defined(__AVX2__)
+constexpr int64_t LENGTH = 32;
+#else
+constexpr int64_t LENGTH = 16;
+#endif
 
-struct bfloat16 {
-    uint16_t bits;
+template <class Number, int64_t length>
+struct Typed {
+    typedef Number Vector __attribute__((vector_size(length)));
 };
 
+template <class Number, int64_t length = LENGTH>
+using Vector = typename Typed<Number, length>::Vector;
+
+// As many bytes, or numbers of 16 bits, as a vector holds of Key.
+template <class Key>
+using Bytes = Vector<uint8_t, LENGTH / sizeof(Key)>;
+template <class Key>
+using Shorts = Vector<int16_t, LENGTH / sizeof(Key) * 2>;
+
+template <class Key>
+constexpr int64_t LANES = LENGTH / sizeof(Key);
+
+typedef Vector<float> Floats;
+typedef Vector<uint32_t> Bits;
+
 template <class V, class T>
-inline V read(const T* from, int64_t count) {
+inline V load(const T* from, int64_t bytes = sizeof(V)) {
     V result = {};
-    std::memcpy(&result, from, count == WIDTH ? sizeof result : count * sizeof(T));
+    bytes == sizeof result ? std::memcpy(&result, from, sizeof result) : std::memcpy(&result, from, bytes);
     return result;
 }
 
 template <class V, class T>
-inline void write(V value, T* to, int64_t count) {
-    std::memcpy(to, &value, count == WIDTH ? sizeof value : count * sizeof(T));
+inline void store(const V& value, T* to, int64_t bytes = sizeof(V)) {
+    bytes == sizeof value ? std::memcpy(to, &value, sizeof value) : std::memcpy(to, &value, bytes);
 }
 
-inline Floats load(const float* from, int64_t count) { return read<Floats>(from, count); }
-
-inline Floats load(const bfloat16* from, int64_t count) {
-    return (Floats)(__builtin_convertvector(read<Halves>(from, count), Bits) << 16);
+// In two steps, since compilers make one of four times the width number by number.
+template <class Key>
+inline Vector<Key> widened(Bytes<Key> bytes) {
+    return __builtin_convertvector(__builtin_convertvector(bytes, Shorts<Key>),
+                                   Vector<Key>);
 }
 
-inline void store(Floats value, float* to, int64_t count) { write(value, to, count); }
+template <class Key>
+inline Bytes<Key> narrowed(Vector<Key> places) {
+    return __builtin_convertvector(__builtin_convertvector(places, Shorts<Key>),
+                                   Bytes<Key>);
+}
 
-inline void store(Floats value, bfloat16* to, int64_t count) {  // to the nearest, ties to even; not-a-number stays one
-    const Bits bits = (Bits)value, rounded = (bits + 0x7FFF + ((bits >> 16) & 1)) >> 16;
-    const Bits chosen = value == value ? rounded : Bits{} + 0x7FC0;
-    write(__builtin_convertvector(chosen, Halves), to, count);
+// f(start, count) for every block of `block` of `length` numbers; the last one overlaps the one before it.
+template <class F>
+inline void blocks(int64_t length, int64_t block, const F& f) {
+    if (length < block) return f(0, length);
+    for (int64_t start = 0; start < length; start += block) f(std::min(start, length - block), block);
 }
 
 struct Shape {
@@ -51,7 +80,7 @@ struct Shape {
     int64_t rectified;  // the maximum is over the window and 0: a ReLU before or behind the pool
 };
 
-constexpr int32_t NOWHERE = 255;  // the place of a maximum that is the 0 of `rectified`
+constexpr int NOWHERE = 255;  // the place of a maximum that is the 0 of `rectified`
 
 // Where a window's rows (or columns) inside the map begin and end.
 struct Span {
@@ -60,72 +89,113 @@ struct Span {
         : first(std::max<int64_t>(0, -start)), last(std::min(kernel, length - start)) {}
 };
 
-// The first maximum of a window wins, and not-a-number wins over all, as in torch.
-template <class T>
-inline void largest(const T* x, T* y, uint8_t* where, const Shape& s, Span rows, Span columns, int64_t count) {
-    Floats best = Floats{} - (s.rectified ? 0.0f : std::numeric_limits<float>::infinity());
-    Numbers place = Numbers{} + (s.rectified ? NOWHERE : 0);
-    for (int64_t i = rows.first; i < rows.last; i++)
-        for (int64_t j = columns.first; j < columns.last; j++) {
-            const Floats value = load(x + (i * s.width + j) * s.channels, count);
-            const Numbers wins = (value > best) | (value != value);
-            best = wins ? value : best;
-            place = wins ? Numbers{} + int32_t(i * s.kernel + j) : place;
-        }
-    store(best, y, count);
-    write(__builtin_convertvector(place, Bytes), where, count);
+// Floating point numbers, given as their bits, and integers in the same order: -0 is 0, not-a-number above all others.
+template <class Key>
+constexpr Key LARGEST = std::numeric_limits<Key>::max();
+
+template <class Key>
+constexpr Key INFINITE = sizeof(Key) == 2 ? 0x7F80 : 0x7F800000;
+
+template <class V, class Key>
+inline V to_keys(V bits, Key) {
+    const V negative = bits >> (8 * sizeof(Key) - 1), size = bits & LARGEST<Key>;
+    return size > INFINITE<Key> ? V{} + LARGEST<Key> : (size ^ negative) - negative;
 }
 
-template <class T>
-void forward(const T* x, T* y, uint8_t* where, Shape s, int threads) {
-#pragma omp parallel for num_threads(threads)
-    for (int64_t row = 0; row < s.images * s.out_height; row++) {
-        const int64_t image = row / s.out_height, top = row % s.out_height * s.stride - s.padding;
-        for (int64_t column = 0; column < s.out_width; column++) {
-            const int64_t left = column * s.stride - s.padding, out = (row * s.out_width + column) * s.channels;
-            const T* from = x + ((image * s.height + top) * s.width + left) * s.channels;
-            const Span rows(top, s.kernel, s.height), columns(left, s.kernel, s.width);
-            int64_t c = 0;
-            for (; c + WIDTH <= s.channels; c += WIDTH)
-                largest(from + c, y + out + c, where + out + c, s, rows, columns, WIDTH);
-            if (c < s.channels) largest(from + c, y + out + c, where + out + c, s, rows, columns, s.channels - c);
-        }
+template <class V, class Key>
+inline V from_keys(V keys, Key) {
+    const V negative = keys >> (8 * sizeof(Key) - 1);
+    return ((keys ^ negative) - negative) | (negative & std::numeric_limits<Key>::min());
+}
+
+// The largest so far and its place; the first of equals stays.
+template <class V>
+inline void take(V value, V where, V& best, V& place) {
+    const V wins = value > best;
+    best = wins ? value : best;
+    place = wins ? where : place;
+}
+
+// The maxima of one row: over the kernel's columns, for each output column.
+template <class Key>
+void row_maxima(const Key* row, Key* keys, Key* best_out, Key* place_out, const Shape& s) {
+    typedef Vector<Key> V;
+    blocks(s.width * s.channels, LANES<Key>, [&](int64_t at, int64_t count) {
+        store(to_keys(load<V>(row + at, count * sizeof(Key)), Key()), keys + at, count * sizeof(Key));
+    });
+    for (int64_t column = 0; column < s.out_width; column++) {
+        const int64_t left = column * s.stride - s.padding, out = column * s.channels;
+        const Span span(left, s.kernel, s.width);
+        blocks(s.channels, LANES<Key>, [&](int64_t at, int64_t count) {
+            const Key* from = keys + left * s.channels + at;
+            V best = load<V>(from + span.first * s.channels, count * sizeof(Key)), place = V{} + Key(span.first);
+            for (int64_t j = span.first + 1; j < span.last; j++)
+                take(load<V>(from + j * s.channels, count * sizeof(Key)), V{} + Key(j), best, place);
+            store(best, best_out + out + at, count * sizeof(Key));
+            store(place, place_out + out + at, count * sizeof(Key));
+        });
     }
 }
 
-constexpr int64_t WIDE = 64;  // channels that the loops below, which the compiler makes into vector code, take at once
+constexpr int64_t ROWS = 16;  // of the output, that one thread makes at a time
 
-inline float widen(float value) { return value; }
-
-inline float widen(bfloat16 value) {
-    const uint32_t bits = uint32_t(value.bits) << 16;
-    float result;
-    std::memcpy(&result, &bits, sizeof result);
-    return result;
-}
-
-inline void narrow(float value, float& result) { result = value; }
-
-inline void narrow(float value, bfloat16& result) {
-    uint32_t bits;
-    std::memcpy(&bits, &value, sizeof bits);
-    result.bits = value == value ? (bits + 0x7FFF + ((bits >> 16) & 1)) >> 16 : 0x7FC0;
-}
-
-// The sum of the gradients of those windows whose maximum lay here.
-template <int64_t known, class T>
-inline void gathered(const T* __restrict g, const uint8_t* __restrict where, T* __restrict result, const Shape& s,
-                     int64_t y, int64_t x, Span rows, Span columns, int64_t count) {
-    float sum[WIDE] = {0};
-    const int64_t used = known ? known : count;
-    for (int64_t i = rows.first; i < rows.last; i++)
-        for (int64_t j = columns.first; j < columns.last; j++) {
-            const int64_t out = (i * s.out_width + j) * s.channels;
-            const uint8_t here = uint8_t((y - i * s.stride) * s.kernel + x - j * s.stride);
-            for (int64_t c = 0; c < used; c++) sum[c] += where[out + c] == here ? widen(g[out + c]) : 0.0f;
+// One piece of an image's output rows. Key is the integer as wide as the map's numbers.
+template <class Key>
+void forward(const Key* x, Key* y, uint8_t* where, const Shape& s, int64_t first, int64_t last) {
+    typedef Vector<Key> V;
+    const int64_t in_row = s.width * s.channels, out_row = s.out_width * s.channels;
+    std::vector<Key> keys(in_row), best_rows(s.kernel * out_row), place_rows(s.kernel * out_row);  // by row % kernel
+    const Key lowest = s.rectified ? 0 : std::numeric_limits<Key>::min();
+    int64_t next = std::max<int64_t>(0, first * s.stride - s.padding);  // row that was not looked at
+    for (int64_t row = first; row < last; row++) {
+        const int64_t top = row * s.stride - s.padding;
+        const Span span(top, s.kernel, s.height);
+        for (next = std::max(next, top + span.first); next < top + span.last; next++) {
+            const int64_t kept = next % s.kernel * out_row;
+            row_maxima(x + next * in_row, keys.data(), &best_rows[kept], &place_rows[kept], s);
         }
-    for (int64_t c = 0; c < used; c++) narrow(sum[c], result[c]);
+        blocks(out_row, LANES<Key>, [&](int64_t at, int64_t count) {
+            V best = V{} + lowest, place = V{} + Key(NOWHERE);
+            for (int64_t i = span.first; i < span.last; i++) {
+                const int64_t kept = (top + i) % s.kernel * out_row + at;
+                const V column = load<V>(&place_rows[kept], count * sizeof(Key));
+                take(load<V>(&best_rows[kept], count * sizeof(Key)), column + Key(i * s.kernel), best, place);
+            }
+            store(from_keys(best, Key()), y + row * out_row + at, count * sizeof(Key));
+            store(narrowed<Key>(place), where + row * out_row + at, count);
+        });
+    }
 }
+
+// Sums of the gradients in one vector of them, in float32: of float32 one, of bfloat16 those at even and odd places.
+template <class Key>
+struct Sum;
+
+template <>
+struct Sum<int32_t> {
+    Floats sum = {};
+    void add(Vector<int32_t> bits) { sum += (Floats)bits; }
+    Vector<int32_t> bits() const { return (Vector<int32_t>)sum; }
+};
+
+template <>
+struct Sum<int16_t> {
+    Floats even = {}, odd = {};
+
+    void add(Vector<int16_t> pairs) {
+        even += (Floats)((Bits)pairs << 16);
+        odd += (Floats)((Bits)pairs & 0xFFFF0000);
+    }
+
+    static Bits rounded(Floats value) {  // to the nearest, ties to even; not-a-number stays one
+        const Bits bits = (Bits)value;
+        return value == value ? bits + 0x7FFF + ((bits >> 16) & 1) : Bits{} + 0x7FC00000;
+    }
+
+    Vector<int16_t> bits() const {
+        return (Vector<int16_t>)((rounded(even) >> 16) | (rounded(odd) & 0xFFFF0000));
+    }
+};
 
 // The windows that hold a place (counted with the padding), as a span of outputs.
 inline Span holding(int64_t place, const Shape& s, int64_t outputs) {
@@ -135,21 +205,44 @@ inline Span holding(int64_t place, const Shape& s, int64_t outputs) {
     return span;
 }
 
-template <class T>
-void backward(const T* g, T* result, const uint8_t* where, Shape s, int threads) {
-#pragma omp parallel for num_threads(threads)
-    for (int64_t row = 0; row < s.images * s.height; row++) {
-        const int64_t image = row / s.height * s.out_height * s.out_width * s.channels, y = row % s.height + s.padding;
-        const Span rows = holding(y, s, s.out_height);
-        for (int64_t column = 0; column < s.width; column++) {
-            const int64_t x = column + s.padding, to = (row * s.width + column) * s.channels;
-            const Span columns = holding(x, s, s.out_width);
-            int64_t c = 0;
-            for (; c + WIDE <= s.channels; c += WIDE)
-                gathered<WIDE>(g + image + c, where + image + c, result + to + c, s, y, x, rows, columns, WIDE);
-            if (c < s.channels)
-                gathered<0>(g + image + c, where + image + c, result + to + c, s, y, x, rows, columns, s.channels - c);
-        }
+// One row of a gradient: for each pixel the sum of the gradients of those windows whose maximum lay there.
+template <class Key>
+void backward(const Key* g, Key* result, const uint8_t* where, const Shape& s, int64_t row) {
+    typedef Vector<Key> V;
+    const int64_t y = row + s.padding;
+    const Span rows = holding(y, s, s.out_height);
+    for (int64_t column = 0; column < s.width; column++) {
+        const int64_t x = column + s.padding, to = (row * s.width + column) * s.channels;
+        const Span columns = holding(x, s, s.out_width);
+        blocks(s.channels, LANES<Key>, [&](int64_t at, int64_t count) {
+            Sum<Key> sum;
+            for (int64_t i = rows.first; i < rows.last; i++)
+                for (int64_t j = columns.first; j < columns.last; j++) {
+                    const int64_t out = (i * s.out_width + j) * s.channels + at;
+                    const V place = widened<Key>(load<Bytes<Key>>(where + out, count));
+                    const V here = place == Key((y - i * s.stride) * s.kernel + x - j * s.stride);
+                    sum.add(load<V>(g + out, count * sizeof(Key)) & here);
+                }
+            store(sum.bits(), result + to + at, count * sizeof(Key));
+        });
+    }
+}
+
+template <class Key>
+void pool(const void* from, void* to, uint8_t* where, const Shape& s, bool gradient, int threads) {
+    const int64_t in = s.height * s.width * s.channels, out = s.out_height * s.out_width * s.channels;
+    if (gradient)
+        parallel(s.images * s.height, threads, [&](int64_t row) {
+            const int64_t image = row / s.height;
+            backward((const Key*)from + image * out, (Key*)to + image * in, where + image * out, s, row % s.height);
+        });
+    else {
+        const int64_t pieces = (s.out_height + ROWS - 1) / ROWS;
+        parallel(s.images * pieces, threads, [&](int64_t piece) {
+            const int64_t image = piece / pieces, first = piece % pieces * ROWS;
+            forward((const Key*)from + image * in, (Key*)to + image * out, where + image * out, s, first,
+                    std::min(first + ROWS, s.out_height));
+        });
     }
 }
 
@@ -160,10 +253,5 @@ extern "C" void max_pool(const void* from, void* to, uint8_t* where, const int64
                          int threads) {
     Shape s;
     std::memcpy(&s, shape, sizeof s);
-    if (is_short)
-        gradient ? backward((const bfloat16*)from, (bfloat16*)to, where, s, threads)
-                 : forward((const bfloat16*)from, (bfloat16*)to, where, s, threads);
-    else
-        gradient ? backward((const float*)from, (float*)to, where, s, threads)
-                 : forward((const float*)from, (float*)to, where, s, threads);
+    (is_short ? pool<int16_t> : pool<int32_t>)(from, to, where, s, gradient, threads);
 }
