@@ -37,21 +37,22 @@ class SGD:
         self.parameters = dict(parameters)
         self.velocity = {name: torch.zeros_like(value) for name, value in self.parameters.items()}
         self._momentum, self._nesterov = momentum, nesterov
-        self._groups: dict[tuple[float, float], _Group] = {}
+        self._groups: dict[tuple[float, float, str], _Group] = {}
         decayed = set(decayed)
         for name, parameter in self.parameters.items():
-            key = ((factors or {}).get(name, 1.0), weight_decay if name in decayed else 0.0)
+            alone = name if parameter.device.type == "cpu" else ""  # stays in its cache from one operation to the next
+            key = ((factors or {}).get(name, 1.0), weight_decay if name in decayed else 0.0, alone)
             group = self._groups.setdefault(key, _Group())
             group.parameters.append(parameter)
             group.velocity.append(self.velocity[name])
 
     @torch.no_grad()
     def step(self, rate: float) -> None:
-        """Move every parameter by its gradient (which all must have) at the learning rate `rate`."""
-        for (factor, decay), group in self._groups.items():
+        """Move every parameter by its gradient (which all must have, and which is used up) at the rate `rate`."""
+        for (factor, decay, _), group in self._groups.items():
             gradients: list[Tensor] = [parameter.grad for parameter in group.parameters]  # type: ignore[misc]
             if decay:
-                gradients = list(torch._foreach_add(gradients, group.parameters, alpha=decay))
+                torch._foreach_add_(gradients, group.parameters, alpha=decay)
             torch._foreach_mul_(group.velocity, self._momentum)
             torch._foreach_add_(group.velocity, gradients, alpha=rate * factor)
             if self._nesterov:
@@ -86,7 +87,7 @@ def clip(parameters: Iterable[nn.Parameter], longest: float) -> Tensor:
 
 @dataclass
 class _Group:
-    """Parameters that share factor and decay, so that one call moves them all."""
+    """Parameters that share factor and decay, moved by one call."""
 
     parameters: list[Tensor] = field(default_factory=list)
     velocity: list[Tensor] = field(default_factory=list)
