@@ -17,7 +17,6 @@ RECIPE = googlenet.Recipe(
     rate=0.02,
     schedule="one-cycle",
     clip=5.0,
-    averaging="exponential",
     sampling="none",
     mirror=False,
     distortion="none",

@@ -51,7 +51,7 @@ def test_each_has_one_line_of_help_which_states_what_the_presets_say(name: str):
 
 def test_what_the_presets_fill_in_is_what_has_no_value():
     without = {field.name for field in fields(Recipe) if field.default is None}
-    may_stay = {"preset", "network", "width", "budget", "workers"}
+    may_stay = {"preset", "network", "width", "budget", "workers", "averaging"}  # the schedule says which averaging
     for values in PRESETS.values():
         assert set(values) == without - may_stay
 
@@ -61,6 +61,7 @@ def test_presets_fill_in_and_never_overrule():
     assert (paper.preset, paper.epochs, paper.schedule, paper.rate) == ("paper", 3, "paper", 0.01)
     tuned = complete(Recipe(rate=0.5), fresh_classifiers=True)
     assert (tuned.preset, tuned.rate, tuned.schedule) == ("fine-tune", 0.5, "cosine")
+    assert (paper.averaging, tuned.averaging) == ("polyak", "exponential")
     assert complete(Recipe(preset="paper"), fresh_classifiers=True).schedule == "paper"
     assert complete(paper, fresh_classifiers=True) == paper
 

@@ -19,12 +19,10 @@ from googlenet.training.recipe import Recipe
 RECIPE = Recipe(
     network="googlenet-tiny",
     epochs=12,
-    batch_size=16,
-    rate=0.003,
-    schedule="cosine",
-    warm_up=0.5,
-    burn_in=0.75,
-    sampling="shift",
+    rate=0.02,
+    schedule="one-cycle",
+    clip=5.0,
+    sampling="none",
     mirror=False,  # a mirrored 5 is no 5
     distortion="none",
 )

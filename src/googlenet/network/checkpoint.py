@@ -115,7 +115,7 @@ def build(
     network = Network(specification, auxiliary=auxiliary)
     if fresh:
         initialise(network, initialization, seed)
-        log.warning("%d classes: %s start fresh, all else is loaded", len(classes or ()), ", ".join(fresh))
+        log.warning("%d classes: fresh %s, all else is loaded", len(classes or ()), ", ".join(fresh))
     network.load_state_dict({**network.state_dict(), **_only(weights, network)})
     return network
 

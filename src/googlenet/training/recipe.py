@@ -65,7 +65,7 @@ class Recipe:
     freeze: tuple[str, ...] = ()
     """Rows that stay as they are, by the paper's names, such as conv1 conv2 inception_3a."""
     averaging: Averaging | None = None
-    """Mean of the weights over the steps: all count the same, or not (paper: polyak, fine-tune: exponential)."""
+    """Mean of the weights; polyak: all steps count the same (cosine, one-cycle: exponential; other schedules: polyak)."""
     burn_in: float = 0.5
     """Share of the run before Polyak's mean begins."""
     average_decay: float = 0.9999
@@ -108,7 +108,6 @@ PRESETS: dict[Preset, dict[str, Any]] = {
         "schedule": "paper",
         "warm_up": 0.0,
         "classifier_rate": 1.0,
-        "averaging": "polyak",
         "sampling": "paper",
         "distortion": "howard",
     },
@@ -118,24 +117,33 @@ PRESETS: dict[Preset, dict[str, Any]] = {
         "schedule": "cosine",
         "warm_up": 0.5,
         "classifier_rate": 10.0,
-        "averaging": "exponential",
         "sampling": "larger",
         "distortion": "none",
     },
 }
+
+_AVERAGINGS: dict[Schedule, Averaging] = {
+    "paper": "polyak",
+    "bvlc": "polyak",
+    "cosine": "exponential",
+    "one-cycle": "exponential",
+}
+"""Where the rate falls to nothing the last weights lie in a good place, out of which a long mean drags them."""
 
 MAY_CHANGE = frozenset({"workers", "save_minutes", "tensorboard"})
 """Fields that do not touch the result: a run may be continued with others."""
 
 
 def complete(recipe: Recipe, *, fresh_classifiers: bool) -> Recipe:
-    """Return the recipe with every field filled in that its preset knows.
+    """Return the recipe with every field filled in that its preset, or its schedule, knows.
 
     `fresh_classifiers` says that pretrained weights get other classes, for which `fine-tune` is the default.
     """
     preset = recipe.preset or ("fine-tune" if fresh_classifiers else "paper")
     missing = {name: value for name, value in PRESETS[preset].items() if getattr(recipe, name) is None}
-    return replace(recipe, preset=preset, **missing)
+    filled = replace(recipe, preset=preset, **missing)
+    assert filled.schedule is not None
+    return replace(filled, averaging=filled.averaging or _AVERAGINGS[filled.schedule])
 
 
 def differences(old: Recipe, new: Recipe) -> list[str]:
