@@ -65,7 +65,7 @@ class Recipe:
     freeze: tuple[str, ...] = ()
     """Rows that stay as they are, by the paper's names, such as conv1 conv2 inception_3a."""
     averaging: Averaging | None = None
-    """Mean of the weights; polyak: all steps count the same (cosine, one-cycle: exponential; other schedules: polyak)."""
+    """Mean of the weights; polyak: all steps count the same (cosine, one-cycle: exponential; else polyak)."""
     burn_in: float = 0.5
     """Share of the run before Polyak's mean begins."""
     average_decay: float = 0.9999
