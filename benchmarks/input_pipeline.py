@@ -28,7 +28,7 @@ import cv2
 import numpy as np
 import torch
 from PIL import Image
-from rounds import Result, measure
+from rounds import Result, measure, write
 
 from googlenet import machine
 from googlenet.data.samples import TrainingSamples
@@ -64,7 +64,7 @@ def main() -> None:
     measure(forms(files), options.rounds, result)
     show(result, len(files))
     if options.json:
-        result.write(options.json)
+        write(options.json, [result])
 
 
 def on_one_core() -> None:

@@ -55,6 +55,8 @@ class TrainingSamples:
     def draw(self, width: int, height: int, epoch: int, draw: int) -> Augmented:
         """Say what is done to an image of `width` x `height` pixels, without its pixels."""
         crop = sample(width, height, self.sampling, generator(self.seed, "crop", epoch, draw))
+        if self.distortion == "none":
+            return Augmented(crop, Distortion("none", ()))
         return Augmented(crop, photometric.sample(self.distortion, generator(self.seed, "distortion", epoch, draw)))
 
     def make(self, data: bytes, name: str, epoch: int, draw: int) -> NDArray[np.uint8]:

@@ -8,8 +8,8 @@ photographs is prepared; the edges of the patch move by less than half a pixel o
 
 The decoder is libjpeg-turbo in the form of the package `simplejpeg`. It gives the same pixels, bit for bit, as Pillow's
 decoder does, which `decoding` uses: both are builds of libjpeg-turbo with the accurate transform and the smooth
-upsampling of colour. Every other kind of file is decoded
-whole by `decoding`, and so is any in which something is odd, so that errors are worded in one place.
+upsampling of colour. Every other kind of file is decoded whole by `decoding`, and so is any in which something is odd,
+so that errors are worded in one place.
 """
 
 import re
@@ -74,10 +74,12 @@ class _OneScanJpeg:
     height: int
     height_at: int
     """Where in `data` the height is declared, two bytes."""
+    margin: int
+    """Rows below a patch that its pixels need: the smooth upsampling of colour looks at one row of colour further."""
 
     def patch(self, crop: Crop, size: tuple[int, int]) -> NDArray[np.uint8]:
         scale = next(s for s in (8, 4, 2, 1) if s == 1 or (crop.width >= s * size[1] and crop.height >= s * size[0]))
-        pixels = self._rows(min(crop.y0 + crop.height + _MARGIN, self.height), scale)
+        pixels = self._rows(min(crop.y0 + crop.height + self.margin * scale, self.height), scale)
         if pixels is None:
             return apply(decode(self.data, self.name), crop, size)
         return apply(pixels, _scaled(crop, scale, pixels.shape) if scale > 1 else crop, size)
@@ -91,9 +93,6 @@ class _OneScanJpeg:
             return simplejpeg.decode_jpeg(data, "RGB", strict=False, **(smallest if scale > 1 else {}))
         except ValueError:
             return None
-
-
-_MARGIN = 16  # rows below a patch: the smooth upsampling of colour looks a row of colour further, two of the picture
 
 
 def _scaled(crop: Crop, scale: int, shape: tuple[int, ...]) -> Crop:
@@ -137,12 +136,17 @@ def _is_passed_over(marker: int) -> bool:
 
 def _described(data: bytes, name: str, frame: int, scan: int) -> _OneScanJpeg | None:
     """Check what a frame declares: 8 bits, one or three components, all of them in the scan, and a bounded size."""
-    if len(data) < scan + 1 or data[frame] != 8 or data[frame + 5] not in (1, 3) or data[scan] != data[frame + 5]:
+    if len(data) < max(scan, frame + 14) + 1 or data[frame] != 8:
+        return None
+    if data[frame + 5] not in (1, 3) or data[scan] != data[frame + 5]:
         return None
     height, width = (int.from_bytes(data[at : at + 2], "big") for at in (frame + 1, frame + 3))
     if not 0 < width * height <= MAXIMUM_PIXELS:
         return None
-    return _OneScanJpeg(data, name, width, height, height_at=frame + 1)
+    rows = [
+        data[at] & 15 for at in range(frame + 7, frame + 7 + 3 * data[frame + 5], 3)
+    ]  # of each component in a block
+    return _OneScanJpeg(data, name, width, height, frame + 1, margin=max(rows) if len(set(rows)) > 1 else 0)
 
 
 def _perhaps_turned(segment: bytes) -> bool:
