@@ -74,7 +74,7 @@ def linear_classifier(data: Path, weights: Path) -> tuple[int, int]:
         names = [images.name(index) for index in range(len(images))]
         parts.append((model.features(names, at="pool5").reshape(len(names), -1), np.asarray(images.labels)))
     (x, labels), (unseen, truth) = parts
-    strengths = LogisticRegressionCV(Cs=np.logspace(-5, 1, 13), cv=5, max_iter=5000, random_state=0)
+    strengths = LogisticRegressionCV(Cs=np.logspace(-5, 1, 13), cv=5, max_iter=5000, random_state=0, scoring="accuracy")
     classifier = make_pipeline(StandardScaler(), strengths).fit(x, labels)
     return int((classifier.predict(unseen) == truth).sum()), len(truth)
 
