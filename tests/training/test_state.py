@@ -78,7 +78,7 @@ def test_two_torn_checkpoints_are_said_and_left_alone(tmp_path: Path):
         save(tmp_path, made(step))
     for name in (CURRENT, PREVIOUS):
         (tmp_path / name).write_bytes(b"torn")
-    with pytest.raises(InputError, match=r"state\.safetensors: not a whole.*state\.previous"):
+    with pytest.raises(InputError, match=r"state\.safetensors: not a safetensors file.*state\.previous"):
         load(tmp_path)
     assert (tmp_path / CURRENT).exists()
 

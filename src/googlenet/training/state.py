@@ -15,12 +15,12 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError, safe_open
 from safetensors.torch import save as to_bytes
 from torch import Tensor
 
 from googlenet.errors import InputError
 from googlenet.files import atomic_write
+from googlenet.network.tensor_file import open_tensors
 
 __all__ = ["CURRENT", "PREVIOUS", "State", "load", "remove_leftovers", "save"]
 
@@ -114,12 +114,9 @@ def _keep_previous(folder: Path) -> None:
 
 
 def _read(path: Path) -> State:
-    try:
-        with safe_open(str(path), framework="pt") as file:
-            metadata = file.metadata() or {}
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-    except (SafetensorError, OSError) as error:
-        raise InputError(f"{path}: not a whole safetensors file ({error})") from None
+    with open_tensors(path) as file:
+        metadata = file.metadata() or {}
+        tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
     if metadata.get("format") != FORMAT:
         raise InputError(f"{path}: not the state of a training run of this release")
     if metadata.get("sha256") != _digest(tensors):
