@@ -18,7 +18,7 @@ needs_compiler = pytest.mark.skipif(not can_pool(), reason="there is no C++ comp
 @needs_compiler
 @settings(max_examples=60, deadline=None)
 @given(
-    shape=st.tuples(st.integers(1, 3), st.integers(1, 70), st.integers(3, 12), st.integers(3, 12)),
+    shape=st.tuples(st.integers(1, 3), st.integers(1, 70), st.integers(3, 40), st.integers(3, 12)),
     kernel=st.integers(1, 3),
     stride=st.integers(1, 3),
     padded=st.booleans(),
@@ -72,10 +72,26 @@ def test_bfloat16_is_rounded_once():
 @needs_compiler
 def test_what_is_not_a_number_is_not_hidden():
     x = torch.zeros(1, 20, 4, 4)
-    x[0, 3, 1, 1] = float("nan")
-    for rectified in (False, True):
-        y = max_pool(x, MaxPool("pool", 2, 2), rectified=rectified)
-        assert y.isnan().nonzero().tolist() == [[0, 3, 0, 0]]
+    for sign in (1.0, -1.0):
+        x[0, 3, 1, 1] = torch.copysign(torch.tensor(float("nan")), torch.tensor(sign))
+        for kind in (torch.float32, torch.bfloat16):
+            for rectified in (False, True):
+                y = max_pool(x.to(kind), MaxPool("pool", 2, 2), rectified=rectified)
+                assert y.isnan().nonzero().tolist() == [[0, 3, 0, 0]]
+
+
+@needs_compiler
+@pytest.mark.parametrize("kind", [torch.float32, torch.bfloat16])
+def test_zeros_of_both_signs_are_equal_and_infinities_ordered(kind: torch.dtype):
+    infinite = float("inf")
+    x = torch.tensor([[-0.0, 0.0, -infinite, -3e38, infinite, 3e38, -1e-38, -2e-38]], dtype=kind).reshape(1, 1, 1, 8)
+    pool = MaxPool("pool", 2, 2, rounding="floor")
+    ours, theirs = (x.expand(1, 1, 2, 8).clone().requires_grad_() for _ in range(2))
+    y, expected = max_pool(ours, pool), functional.max_pool2d(theirs, 2, 2)
+    assert torch.equal(y, expected)
+    for one in (y, expected):
+        one.backward(torch.ones_like(one))
+    assert torch.equal(ours.grad, theirs.grad)
 
 
 @pytest.mark.parametrize("name", sorted(NETWORKS))
