@@ -1,6 +1,7 @@
 """ZIP archives from strangers (`.npz`, `.pth`): what they declare is checked against the file before it is believed."""
 
 import struct
+import weakref
 import zipfile
 import zlib
 from collections.abc import Iterator
@@ -41,13 +42,15 @@ class Archive:
         with _damage_named(source.path):
             opened = zipfile.ZipFile(source.path)
         members: dict[str, zipfile.ZipInfo] = {}
+        archive = cls(source.path, members, opened)
+        weakref.finalize(archive, opened.close)  # left to the collector, the file may go first, with a warning
         for info in opened.infolist():
             if info.filename in members:
                 raise InputError(f"{source.path}: {shown(info.filename)} is there twice in the archive")
             members[info.filename] = info
         if sum(info.compress_size for info in members.values()) > len(source.data):
             raise InputError(f"{source.path}: damaged: the archive declares more bytes than the file has")
-        return cls(source.path, members, opened)
+        return archive
 
     def size(self, name: str) -> int:
         """Return the declared size of a member, unpacked; a compressed one may declare anything."""
