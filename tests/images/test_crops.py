@@ -122,28 +122,6 @@ def test_a_function_of_the_generator_alone():
     assert replace(Sampling(), mirror=False).mirror is False
 
 
-def box_filter(patch: np.ndarray, height: int, width: int) -> np.ndarray:
-    """The mean over each output pixel's footprint, by integrating the staircase exactly."""
-
-    def weights(old: int, new: int) -> np.ndarray:
-        edges = np.arange(new + 1) * old / new
-        left, right = np.maximum(edges[:-1, None], np.arange(old)), np.minimum(edges[1:, None], np.arange(1, old + 1))
-        return np.clip(right - left, 0, None) * new / old
-
-    columns = np.tensordot(weights(patch.shape[0], height), patch.astype(float), 1)  # [height, w, 3]
-    return np.matmul(weights(patch.shape[1], width), columns)
-
-
-@settings(max_examples=100, deadline=None)
-@given(
-    old=st.tuples(st.integers(1, 300), st.integers(1, 300)), size=st.tuples(st.integers(1, 250), st.integers(1, 250))
-)
-def test_area_is_a_true_box_filter(old, size):
-    patch = generator(0, "test").integers(0, 256, (*old, 3), np.uint8)
-    assert resize(patch, size, "area").shape == (*size, 3)
-    assert np.abs(resize(patch, size, "area") - box_filter(patch, *size)).max() < 1.5  # two roundings
-
-
 def test_the_others_against_another_engine():
     patch = generator(0, "test").integers(0, 256, (60, 80, 3), np.uint8)
     image = Image.fromarray(patch)

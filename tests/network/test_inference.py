@@ -9,8 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
+from googlenet import native
 from googlenet.errors import InputError
-from googlenet.network import inference, native
+from googlenet.network import inference
 from googlenet.network.graph import expand
 from googlenet.network.inference import Evaluator, optimise
 from googlenet.network.initialization import initialise

@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 from torch import Tensor
 from torch.nn import functional
 
+from googlenet import native
 from googlenet.errors import InputError
 from googlenet.network import local_response_norm as module
-from googlenet.network import native
 from googlenet.network.local_response_norm import LocalResponseNorm, local_response_norm, prepare, use
 
 

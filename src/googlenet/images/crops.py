@@ -15,6 +15,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from googlenet.images.area import resize_by_area
+
 __all__ = ["INTERPOLATIONS", "SCHEMES", "Crop", "Sampling", "apply", "resize", "sample"]
 
 Box = tuple[int, int, int, int]  # x0, y0, width, height
@@ -103,24 +105,11 @@ def resize(patch: NDArray[np.uint8], size: tuple[int, int], interpolation: str) 
     """
     height, width = size
     if interpolation == "area":
-        return _box(patch, height, width)
+        return resize_by_area(patch, height, width)
     return cv2.resize(patch, (width, height), interpolation=_CV2[interpolation])
 
 
 _CV2 = {"bilinear": cv2.INTER_LINEAR, "nearest": cv2.INTER_NEAREST_EXACT, "cubic": cv2.INTER_CUBIC}
-
-
-def _box(patch: NDArray[np.uint8], height: int, width: int) -> NDArray[np.uint8]:
-    """A true box filter: what shrinks first, then what grows, for OpenCV's is one only if the axes are not mixed."""
-    shrunk = (min(width, patch.shape[1]), min(height, patch.shape[0]))
-    if shrunk != patch.shape[1::-1]:
-        patch = cv2.resize(patch, shrunk, interpolation=cv2.INTER_AREA)
-    if shrunk == (width, height):
-        return patch
-    # A hair under the true factor: where an output pixel begins on the border of two input pixels, rounding can make
-    # OpenCV take the wrong one. The size is still rounded to the right one.
-    across, down = width / shrunk[0] * (1 - 1e-9), height / shrunk[1] * (1 - 1e-9)
-    return cv2.resize(patch, None, fx=across, fy=down, interpolation=cv2.INTER_AREA)
 
 
 def _even(width: int, height: int, sampling: Sampling, random: np.random.Generator) -> Box:

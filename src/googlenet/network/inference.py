@@ -1,6 +1,6 @@
 """Networks prepared for evaluation alone: the same answers from the same weights, in the fastest form the machine has.
 
-`eager` is the plain module with channels-last weights. `native` runs every row in C++ (`data/inference.cpp`): the 1x1
+`eager` is the plain module with channels-last weights. `native` runs every row in C++ (`native/inference.cpp`): the 1x1
 convolutions of an Inception module that read the same input are one product, a module's pool is taken while its
 projection reads it, 3x3 and 5x5 convolutions use Winograd's minimal filtering, bias and ReLU are part of the
 convolution, batch normalisation is folded into it, branches write side by side into one map, and a few pictures at a
@@ -15,9 +15,8 @@ from threading import Lock
 import torch
 from torch import Tensor, nn
 
-from googlenet import machine
+from googlenet import machine, native
 from googlenet.errors import InputError
-from googlenet.network import native
 from googlenet.network.graph import Convolve, expand
 from googlenet.network.module import Network
 from googlenet.network.native_plan import Packed, Plan

@@ -19,9 +19,8 @@ import torch
 from torch import Tensor, nn
 from torch.autograd.function import FunctionCtx
 
-from googlenet import machine
+from googlenet import machine, native
 from googlenet.errors import InputError
-from googlenet.network import native
 
 __all__ = ["Form", "LocalResponseNorm", "local_response_norm", "prepare", "use"]
 
@@ -144,7 +143,7 @@ def _inverse_power(d: Tensor, beta: float) -> Tensor:
 
 
 def _fused(x: Tensor, gradient: Tensor | None, size: int, scale: float, beta: float, k: float) -> Tensor:
-    """One pass over memory; see `data/local_response_norm.cpp`."""
+    """One pass over memory; see `native/local_response_norm.cpp`."""
     library = native.library("local_response_norm")
     assert library is not None
     result = torch.empty_like(x)

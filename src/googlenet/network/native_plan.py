@@ -1,4 +1,4 @@
-"""A network as a list of steps for `data/inference.cpp`, on maps that are laid out once for a shape of input.
+"""A network as a list of steps for `native/inference.cpp`, on maps that are laid out once for a shape of input.
 
 A map is [images, height, width, channels]. The inputs of a concatenation are parts of its map from the beginning.
 """
@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from googlenet.network import native
+from googlenet import native
 from googlenet.network.folding import fold
 from googlenet.network.graph import Concatenate, Convolve, Linear, Node, Softmax, expand, pool_padding
 from googlenet.network.module import ConvolutionUnit, FullyConnected, Network
@@ -210,7 +210,7 @@ class _Maps:
 
 
 _KINDS = ("CONVOLVE", "POOLED_CONVOLVE", "WINOGRAD", "MAX_POOL", "AVERAGE_POOL", "NORMALISE")
-"""As `data/inference.cpp` counts them."""
+"""As `native/inference.cpp` counts them."""
 
 
 class _Source(ctypes.Structure):
@@ -304,7 +304,7 @@ def _pixel_order(weight: Tensor) -> Tensor:
 
 
 _POINTS = (0.0, 0.625, -0.625, 1.5, -1.5)
-"""Those of `data/inference.cpp`, infinity left out."""
+"""Those of `native/inference.cpp`, infinity left out."""
 
 
 def _winograd_points(weight: Tensor) -> Tensor:

@@ -16,7 +16,7 @@ from torch import Tensor
 from torch.autograd.function import FunctionCtx
 from torch.nn import functional
 
-from googlenet.network import native
+from googlenet import native
 from googlenet.network.graph import pool_size
 from googlenet.network.module import Block, ConvolutionUnit, Network, Pooling
 from googlenet.network.specification import MaxPool

@@ -14,6 +14,7 @@ from googlenet.data.dataset import Dataset
 from googlenet.data.loader import Batch, Loader, default_workers
 from googlenet.data.sampler import Sampler
 from googlenet.data.samples import Samples, TrainingSamples
+from googlenet.images import area
 from googlenet.images.crops import SCHEMES
 from googlenet.network import checkpoint as checkpoints
 from googlenet.network import local_response_norm
@@ -173,6 +174,8 @@ class Session:
 
     def _training_samples(self) -> TrainingSamples:
         sampling = SCHEMES[self.recipe.sampling or "paper"]
+        if "area" in sampling.interpolations:
+            area.prepare()  # once, before several workers do it at the same time
         return TrainingSamples(
             self.network.specification.input[1:],
             self.recipe.seed,

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from googlenet.network import native
+from googlenet import native
 
 
 @pytest.fixture(autouse=True)

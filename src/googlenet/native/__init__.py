@@ -1,4 +1,4 @@
-"""The C++ files in `data/`, compiled by the machine's own compiler, once, into the user's cache folder.
+"""The C++ files beside this one, compiled by the machine's own compiler, once, into the user's cache folder.
 
 It takes a second or two and needs nothing of torch. Where there is no compiler, the answer is None and the caller has
 another form.
@@ -15,8 +15,6 @@ from functools import cache
 from importlib import resources
 from pathlib import Path
 
-import torch  # noqa: F401  its OpenMP serves what is compiled for it, so it must be loaded first
-
 from googlenet import machine
 from googlenet.errors import InputError
 from googlenet.files import atomic_write
@@ -27,13 +25,17 @@ log = logging.getLogger("googlenet")
 
 _FLAGS = ("-std=c++17", "-O3", "-march=native", "-fno-math-errno", "-fno-trapping-math", "-fPIC", "-pthread")
 
-_BESIDE_TORCH = ("local_response_norm", "max_pool")
-"""What is called between torch's operators, and so uses the same threads."""
+_MORE_FLAGS = {
+    "area_interpolation": ("-ffp-contract=off",),
+    "local_response_norm": ("-fopenmp",),
+    "max_pool": ("-fopenmp",),
+}
+"""What is called between torch's operators uses the same threads: their OpenMP, of torch, is loaded by then."""
 
 
 @cache
 def library(name: str) -> ctypes.CDLL | None:
-    """Return the compiled `data/NAME.cpp`, or None where it cannot be compiled or loaded here.
+    """Return the compiled `NAME.cpp`, or None where it cannot be compiled or loaded here.
 
     The compiler is $CXX, or else c++, g++ or clang++, the first that can.
     """
@@ -51,9 +53,9 @@ def library(name: str) -> ctypes.CDLL | None:
 
 def _compiled(compiler: str, name: str) -> Path:
     """Return the library's file, made now if it is not in the cache."""
-    flags = [*_FLAGS, *(["-fopenmp"] if name in _BESIDE_TORCH else [])]
-    sources = {item.name: item.read_bytes() for item in resources.files(__package__).joinpath("data").iterdir()}
-    sources = {file: content for file, content in sources.items() if file.endswith(("cpp", "hpp"))}
+    flags = [*_FLAGS, *_MORE_FLAGS.get(name, ())]
+    files = [item for item in resources.files(__package__).iterdir() if item.name.endswith((".cpp", ".hpp"))]
+    sources = {file.name: file.read_bytes() for file in files}
     recipe = repr((sorted(sources.items()), compiler, flags, machine.processor().fingerprint)).encode()
     file = machine.cache_folder() / "native" / f"{name}-{hashlib.sha256(recipe).hexdigest()[:16]}.so"
     if not file.is_file():
