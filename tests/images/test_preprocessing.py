@@ -181,7 +181,7 @@ def test_caffes_input_worked_by_hand() -> None:
     crops = np.array([[[[123, 117, 104], [255, 0, 10]]]], np.uint8)
     tensor = normalise(crops, Pixels(order="BGR", mean=(104, 117, 123)))
     assert tensor.dtype == torch.float32
-    assert tensor.is_contiguous()
+    assert tensor.is_contiguous(memory_format=torch.channels_last)
     assert tensor.tolist() == [[[[0, 10 - 104]], [[0, 0 - 117]], [[0, 255 - 123]]]]
 
 

@@ -62,17 +62,22 @@ def resize(image: np.ndarray, size: tuple[int, int], how: Resize) -> np.ndarray:
 def normalise(crops: "np.ndarray | torch.Tensor", pixels: Pixels) -> "torch.Tensor":
     """Return float32 [N, 3, h, w], (pixel * white / 255 - mean) / scale with channels in `pixels.order`.
 
-    `crops` is uint8 [N, h, w, 3], RGB, an array or a tensor; a tensor's device is kept.
+    `crops` is uint8 [N, h, w, 3], RGB, an array or a tensor; a tensor's device is kept. The channels stay the last axis
+    in memory.
     """
     import torch
 
-    values = torch.tensor(crops) if isinstance(crops, np.ndarray) else crops
-    values = values.permute(0, 3, 1, 2).to(torch.float32, memory_format=torch.contiguous_format)
+    given = torch.tensor(crops) if isinstance(crops, np.ndarray) else crops
     if pixels.order == "BGR":
-        values = values.flip(1)
-    mean = values.new_tensor(pixels.mean).reshape(3, 1, 1)
-    scale = values.new_tensor(pixels.scale).reshape(3, 1, 1)
-    return (values * (pixels.white / 255) - mean) / scale
+        given = given.flip(3)
+    images, height, width, channels = given.shape
+    values = given.to(torch.float32, memory_format=torch.contiguous_format, copy=True)
+    rows = values.view(images * height, width * channels)
+    if pixels.white != 255:
+        rows *= pixels.white / 255
+    rows -= rows.new_tensor(pixels.mean).repeat(width)  # a row at once is several times faster than channel by channel
+    rows /= rows.new_tensor(pixels.scale).repeat(width)
+    return values.permute(0, 3, 1, 2)
 
 
 _ANTIALIASED = {

@@ -68,13 +68,12 @@ class Form:
         """Bring a network to the device and into the layout."""
         local_response_norm.use(self.normalisation)
         faster.install(network, joined=self.joined, pools=self.own_pools)
-        layout = torch.channels_last if self.channels_last else torch.contiguous_format
-        return network.to(device=self.device, memory_format=layout)  # type: ignore[call-overload]
+        return network.to(device=self.device, memory_format=self._layout)  # type: ignore[call-overload]
 
     def prepare(self, network: Network, images: Tensor) -> Tensor:
         """Return the network's input for uint8 [N, height, width, 3]: normalised once a batch, on the device."""
         values = normalise(images.to(self.device, non_blocking=True), network.specification.pixels)
-        return values.contiguous(memory_format=torch.channels_last) if self.channels_last else values
+        return values.contiguous(memory_format=self._layout)
 
     def train(self, network: Network, images: Tensor) -> Mapping[str, Tensor]:
         """Return the logits by head; `network` is in training."""
@@ -84,6 +83,10 @@ class Form:
     def evaluate(self, network: Network, images: Tensor) -> Tensor:
         """Return the logits [N, classes] in float32; `network` is in evaluation."""
         return network(self.prepare(network, images))
+
+    @property
+    def _layout(self) -> torch.memory_format:
+        return torch.channels_last if self.channels_last else torch.contiguous_format
 
     def _precision(self) -> AbstractContextManager[object]:
         if self.precision == "float32":
