@@ -100,6 +100,41 @@ def test_gradient_by_finite_differences(size: int, beta: float, divided: bool, c
     assert torch.autograd.gradcheck(lambda x: local_response_norm(x, size, 0.3, beta, 1.5, divided), (x,))
 
 
+@pytest.mark.parametrize("channels_last", [False, True])
+@pytest.mark.parametrize(("size", "beta"), [(5, 0.75), (4, 0.5)])
+def test_rectified_is_a_relu_before(size: int, beta: float, channels_last: bool) -> None:
+    ours = _images((3, 21, 5, 7), channels_last)
+    ours[0, :3] = 0.0
+    ours.requires_grad_()
+    theirs = ours.detach().clone().requires_grad_()
+    y = local_response_norm(ours, size, 1e-2, beta, 1.0, rectified=True)
+    expected = functional.local_response_norm(functional.relu(theirs), size, 1e-2, beta, 1.0)
+    torch.testing.assert_close(y, expected, rtol=1e-6, atol=0)
+    arriving = torch.randn(y.shape, generator=torch.Generator().manual_seed(2))
+    y.backward(arriving)
+    expected.backward(arriving)
+    torch.testing.assert_close(ours.grad, theirs.grad, rtol=1e-5, atol=1e-6)
+    assert torch.equal(ours.grad == 0, theirs.grad == 0)
+
+
+@pytest.mark.parametrize("rectified", [False, True])
+def test_what_is_not_a_number_is_neither_hidden_nor_spread_to_other_pixels(rectified: bool) -> None:
+    x = _images((1, 9, 2, 3), True).abs()
+    x[0, 8, 0, 1] = torch.nan
+    x.requires_grad_()
+    y = local_response_norm(x, 5, 1e-2, 0.75, 1.0, rectified=rectified)
+    assert y.isnan().nonzero().tolist() == [[0, channel, 0, 1] for channel in (6, 7, 8)]
+    y.sum().backward()
+    assert x.grad.isnan().nonzero()[:, 2:].unique(dim=0).tolist() == [[0, 1]]
+
+
+def test_what_is_infinite_or_huge_is_divided_by_something_large() -> None:
+    x = torch.tensor([1e30, 1e15, 1.0]).view(1, 3, 1, 1)
+    y = local_response_norm(x, 1, 1.0, 0.75, 1.0).ravel()
+    assert y[1] == pytest.approx(1e15**-0.5, rel=1e-5)
+    assert y.isfinite().all()
+
+
 @pytest.mark.parametrize(("dtype", "step"), [(torch.bfloat16, 2.0**-8), (torch.half, 2.0**-11)])
 def test_short_types_are_summed_in_float32(dtype: torch.dtype, step: float) -> None:
     x = _images((2, 64, 7, 7), True, dtype, scale=50).requires_grad_()

@@ -444,7 +444,8 @@ void average_pool(const Step& step, int threads) {
 void normalise(const Step& step, int threads) {
     const Source& x = step.x;
     const int64_t shape[] = {x.images * x.height * x.width, x.channels, 1};
-    local_response_norm(x.data, nullptr, step.targets->data, shape, step.size, step.scale, step.beta, step.k, 0, threads);
+    local_response_norm(x.data, nullptr, step.targets->data, shape, step.size, step.scale, step.beta, step.k, 0, 0,
+                        threads);
 }
 
 }  // namespace

@@ -1,6 +1,6 @@
-// Local response normalisation and its gradient, each in one pass over memory. A map [channels, inner] (channels-last:
-// inner 1) is worked on in tiles that stay in the first cache; in a tile, the sum over neighbouring channels is the sum
-// of a buffer and itself moved by multiples of the tile's width, with zeros beyond both ends.
+// Local response normalisation and its gradient, each in one pass over memory. Maps [channels, inner] are worked on in
+// tiles that stay in the first cache: a piece of one map, or, with channels last (inner 1), some maps behind each other.
+// Between maps lie zeros, so that the sum over neighbouring channels is the sum of a buffer and itself, moved.
 #include <algorithm>
 #include <cmath>
 #include <cstdint>
@@ -45,11 +45,33 @@ inline float window(const float* first, int64_t step, int64_t size) {
     return total;
 }
 
+// d^-1/4 by Newton's method, for floats within a unit or two in the last place: the processor's square roots and
+// divisions are what takes longest otherwise. An infinite d counts as a large one.
+inline float inverse_fourth_root(float d) {
+    d = std::min(d, 1e30f);  // not-a-number stays
+    uint32_t bits;
+    std::memcpy(&bits, &d, sizeof bits);
+    bits = 0x4F58CAE5 - (bits >> 2);  // a quarter of the exponent: right to 4 %
+    float root;
+    std::memcpy(&root, &bits, sizeof root);
+    for (int step = 0; step < 3; step++) {
+        const float square = root * root;
+        root *= 1.25f - 0.25f * d * (square * square);
+    }
+    return root;
+}
+
+struct Powers {
+    float power, inverse;  // d^-beta, d^-1
+};
+
 template <int quarters>
-inline float inverse_power(float d, float beta) {
-    const float root = std::sqrt(d);
-    if (quarters == 3) return 1.0f / (root * std::sqrt(root));
-    return quarters == 2 ? 1.0f / root : std::pow(d, -beta);
+inline Powers powers(float d, float beta) {
+    if (quarters == 3) {
+        const float root = inverse_fourth_root(d), square = root * root;
+        return {square * root, square * square};
+    }
+    return {quarters == 2 ? 1.0f / std::sqrt(d) : std::pow(d, -beta), 1.0f / d};
 }
 
 // The loops over a tile's elements.
@@ -59,7 +81,7 @@ struct Loops {
                         int64_t length, int64_t step, Constants given) {
         for (int64_t i = 0; i < length; i++) {
             const float d = given.k + given.scale * window<known_size>(squares + i, step, given.size);
-            result[i] = x[i] * inverse_power<quarters>(d, given.beta);
+            result[i] = x[i] * powers<quarters>(d, given.beta).power;
         }
     }
 
@@ -69,8 +91,9 @@ struct Loops {
                          Constants given) {
         for (int64_t i = 0; i < length; i++) {
             const float d = given.k + given.scale * window<known_size>(squares + i, step, given.size);
-            direct[i] = g[i] * inverse_power<quarters>(d, given.beta);
-            summands[i] = direct[i] * x[i] / d;
+            const Powers of_d = powers<quarters>(d, given.beta);
+            direct[i] = g[i] * of_d.power;
+            summands[i] = direct[i] * x[i] * of_d.inverse;
         }
     }
 
@@ -82,86 +105,112 @@ struct Loops {
     }
 };
 
-// The buffers of one thread; `width` positions of the inner axis lie side by side.
+// What is computed; `rectified`: of the ReLU of x.
+struct Task {
+    const void *x, *g;  // g null: the forward pass
+    void* result;
+    int64_t outer, channels, inner;
+    bool rectified;
+};
+
+// The buffers of one thread: `count` maps, of which `width` positions of the inner axis lie side by side.
 template <class T, class Loops>
 class Tile {
+    const Task task;
     const Constants given;
-    const int64_t channels, width, length, before, after;
+    const int64_t count, width, own, before, after, pitch, length;
     std::vector<float> x, g, direct, result, squares, summands;
 
   public:
-    Tile(int64_t channels, int64_t width, Constants given)
-        : given(given), channels(channels), width(width), length(channels * width), before(given.size / 2 * width),
-          after((given.size - 1) / 2 * width), x(length), g(length), direct(length), result(length),
+    Tile(const Task& task, int64_t count, int64_t width, Constants given)
+        : task(task), given(given), count(count), width(width), own(task.channels * width),
+          before(given.size / 2 * width), after((given.size - 1) / 2 * width), pitch(own + before + after),
+          length(count * pitch), x(length), g(length), direct(length), result(length),
           squares(length + before + after), summands(length + before + after) {}
 
-    void run(const T* values, const T* gradient, T* target, int64_t inner, int64_t used) {
-        gather(values, inner, used, x.data());
-        square(x.data(), squares.data() + before);
-        if (gradient) {
-            gather(gradient, inner, used, g.data());
-            Loops::summands(x.data(), g.data(), squares.data(), direct.data(), summands.data() + after, length, width,
-                            given);  // `after` comes first: the window is mirrored
+    // `start` is where the tile begins in memory; of its maps `maps` are there, and of its width `used`.
+    void run(int64_t start, int64_t maps, int64_t used) {
+        gather((const T*)task.x + start, maps, used, x.data());
+        if (task.rectified)
+            for (float& value : x) value = value < 0.0f ? 0.0f : value;  // not-a-number stays
+        for (int64_t i = 0; i < length; i++) squares[before + i] = x[i] * x[i];
+        if (task.g) {
+            gather((const T*)task.g + start, maps, used, g.data());
+            float* summand = summands.data() + after;  // `after` comes first: the window is mirrored
+            Loops::summands(x.data(), g.data(), squares.data(), direct.data(), summand, length, width, given);
+            for (int64_t map = 1; map <= count; map++)  // 0 * not-a-number is no zero
+                std::fill(summand + map * pitch - before - after, summand + map * pitch, 0.0f);
             Loops::backward(x.data(), direct.data(), summands.data(), result.data(), length, width, given);
+            if (task.rectified)
+                for (int64_t i = 0; i < length; i++) result[i] = x[i] <= 0.0f ? 0.0f : result[i];
         } else {
             Loops::forward(x.data(), squares.data(), result.data(), length, width, given);
         }
-        scatter(result.data(), inner, used, target);
+        scatter(result.data(), maps, used, (T*)task.result + start);
     }
 
   private:
-    void gather(const T* __restrict from, int64_t inner, int64_t used, float* __restrict to) const {
-        if (inner == used)
-            for (int64_t i = 0; i < length; i++) to[i] = widen(from[i]);
-        else
-            for (int64_t c = 0; c < channels; c++)
-                for (int64_t i = 0; i < used; i++) to[c * width + i] = widen(from[c * inner + i]);
+    void gather(const T* from, int64_t maps, int64_t used, float* to) const {
+        each_row(maps, used, [&](int64_t at, int64_t in_tile, int64_t length) {
+            const T* __restrict source = from + at;
+            float* __restrict target = to + in_tile;
+            for (int64_t i = 0; i < length; i++) target[i] = widen(source[i]);
+        });
     }
 
-    void scatter(const float* __restrict from, int64_t inner, int64_t used, T* __restrict to) const {
-        if (inner == used)
-            for (int64_t i = 0; i < length; i++) narrow(from[i], to[i]);
-        else
-            for (int64_t c = 0; c < channels; c++)
-                for (int64_t i = 0; i < used; i++) narrow(from[c * width + i], to[c * inner + i]);
+    void scatter(const float* from, int64_t maps, int64_t used, T* to) const {
+        each_row(maps, used, [&](int64_t at, int64_t in_tile, int64_t length) {
+            const float* __restrict source = from + in_tile;
+            T* __restrict target = to + at;
+            for (int64_t i = 0; i < length; i++) narrow(source[i], target[i]);
+        });
     }
 
-    void square(const float* __restrict x, float* __restrict result) const {
-        for (int64_t i = 0; i < length; i++) result[i] = x[i] * x[i];
+    // What is contiguous both in memory and in the tile.
+    template <class F>
+    void each_row(int64_t maps, int64_t used, const F& f) const {
+        const bool whole = task.inner == used;
+        for (int64_t map = 0; map < maps; map++)
+            for (int64_t row = 0; row < (whole ? 1 : task.channels); row++)
+                f((map * task.channels + row) * task.inner, map * pitch + row * width, whole ? own : used);
     }
 };
 
+constexpr int64_t AT_ONCE = 400;  // numbers of some maps in a tile: more wait for each other in the cache, fewer begin too often
+
 template <class T, class Loops>
-void run(const void* x, const void* g, void* result, const int64_t* shape, Constants given, int threads) {
-    const int64_t outer = shape[0], channels = shape[1], inner = shape[2];
-    if (outer * channels * inner == 0) return;
-    const int64_t width = std::min<int64_t>(inner, 64), tiles = (inner + width - 1) / width, total = outer * tiles;
-    const int64_t block = std::max<int64_t>(1, (1 << 16) / (channels * width));  // a quarter of a megabyte
+void run(const Task& task, Constants given, int threads) {
+    if (task.outer * task.channels * task.inner == 0) return;
+    const int64_t width = std::min<int64_t>(task.inner, 64), across = (task.inner + width - 1) / width;
+    const int64_t count = task.inner > 1 ? 1 : std::max<int64_t>(1, AT_ONCE / (task.channels + given.size - 1));
+    const int64_t total = (task.outer + count - 1) / count * across;
+    const int64_t block = std::max<int64_t>(1, (1 << 16) / (task.channels * width * count));  // a quarter of a megabyte
     parallel((total + block - 1) / block, threads, [&](int64_t number) {
-        Tile<T, Loops> tile(channels, width, given);
+        Tile<T, Loops> tile(task, count, width, given);
         for (int64_t i = number * block; i < std::min((number + 1) * block, total); i++) {
-            const int64_t column = i % tiles * width, start = i / tiles * channels * inner + column;
-            tile.run((const T*)x + start, g ? (const T*)g + start : nullptr, (T*)result + start, inner,
-                     std::min(width, inner - column));
+            const int64_t column = i % across * width, map = i / across * count;
+            tile.run(map * task.channels * task.inner + column, std::min(count, task.outer - map),
+                     std::min(width, task.inner - column));
         }
     });
 }
 
 template <class T>
-void choose(const void* x, const void* g, void* result, const int64_t* shape, Constants given, int threads) {
+void choose(const Task& task, Constants given, int threads) {
     if (given.size == 5 && given.beta == 0.75f)
-        run<T, Loops<5, 3>>(x, g, result, shape, given, threads);
+        run<T, Loops<5, 3>>(task, given, threads);
     else if (given.beta == 0.5f)
-        run<T, Loops<0, 2>>(x, g, result, shape, given, threads);
+        run<T, Loops<0, 2>>(task, given, threads);
     else
-        run<T, Loops<0, 0>>(x, g, result, shape, given, threads);
+        run<T, Loops<0, 0>>(task, given, threads);
 }
 
 }  // namespace local_response
 
 // x, g (null: the forward pass) and result are [outer, channels, inner] in float or, with `is_short`, bfloat16.
 extern "C" void local_response_norm(const void* x, const void* g, void* result, const int64_t* shape, int64_t size,
-                                    float scale, float beta, float k, int is_short, int threads) {
+                                    float scale, float beta, float k, int rectified, int is_short, int threads) {
     using namespace local_response;
-    (is_short ? choose<bfloat16> : choose<float>)(x, g, result, shape, Constants{size, scale, beta, k}, threads);
+    const Task task{x, g, result, shape[0], shape[1], shape[2], rectified != 0};
+    (is_short ? choose<bfloat16> : choose<float>)(task, Constants{size, scale, beta, k}, threads);
 }

@@ -13,11 +13,10 @@ used, but the definition, which the compiler joins with its neighbours.
 """
 
 import ctypes
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
-from torch.autograd.function import FunctionCtx
 
 from googlenet import machine, native
 from googlenet.errors import InputError
@@ -27,17 +26,19 @@ __all__ = ["Form", "LocalResponseNorm", "local_response_norm", "prepare", "use"]
 Form = Literal["blocks", "fused"]
 
 
-def local_response_norm(x: Tensor, size: int, alpha: float, beta: float, k: float, divided: bool = True) -> Tensor:
+def local_response_norm(
+    x: Tensor, size: int, alpha: float, beta: float, k: float, divided: bool = True, *, rectified: bool = False
+) -> Tensor:
     """Return x / (k + a * sum of x^2 over `size` channels)^beta, in the shape, dtype and memory format of `x`.
 
     `x` is [N, C, ...] in float64, float32, bfloat16 or half; sums of the two short types are float32. The window of
-    channel c is c - size // 2 ... c + (size - 1) // 2. With `divided`, a is alpha / size, else alpha. It can be
-    differentiated once.
+    channel c is c - size // 2 ... c + (size - 1) // 2. With `divided`, a is alpha / size, else alpha. With
+    `rectified` it is that of the ReLU of x. It can be differentiated once.
     """
     scale = alpha / size if divided else alpha
     if torch.compiler.is_compiling():
-        return _expression(x, size, scale, beta, k)
-    return _Function.apply(x, size, scale, beta, k)
+        return _expression(x.relu() if rectified else x, size, scale, beta, k)
+    return _Function.apply(x, size, scale, beta, k, rectified)
 
 
 class LocalResponseNorm(nn.Module):
@@ -46,9 +47,12 @@ class LocalResponseNorm(nn.Module):
     def __init__(self, size: int, alpha: float, beta: float, k: float, divided: bool = True) -> None:
         super().__init__()
         self.size, self.alpha, self.beta, self.k, self.divided = size, alpha, beta, k, divided
+        self.rectified = False
+        """Whether the ReLU of the layer before is done here."""
 
     def forward(self, x: Tensor) -> Tensor:
-        return local_response_norm(x, self.size, self.alpha, self.beta, self.k, self.divided)
+        constants = (self.size, self.alpha, self.beta, self.k, self.divided)
+        return local_response_norm(x, *constants, rectified=self.rectified)
 
     def extra_repr(self) -> str:
         return f"size={self.size}, alpha={self.alpha}, beta={self.beta}, k={self.k}, divided={self.divided}"
@@ -95,12 +99,16 @@ class _Computation:
 
     form: str = "blocks"
 
-    def __call__(self, x: Tensor, gradient: Tensor | None, constants: tuple[int, float, float, float]) -> Tensor:
+    def __call__(
+        self, x: Tensor, gradient: Tensor | None, constants: tuple[int, float, float, float], rectified: bool
+    ) -> Tensor:
         if self.form == "fused" and x.device.type == "cpu" and x.dtype in (torch.float32, torch.bfloat16):
-            return _fused(x, gradient, *constants)
+            return _fused(x, gradient, *constants, rectified)
+        positive = x.relu() if rectified else x
         if gradient is None:
-            return _forward_in_blocks(x, *constants)
-        return _backward_in_blocks(x, gradient, *constants)
+            return _forward_in_blocks(positive, *constants)
+        result = _backward_in_blocks(positive, gradient, *constants)
+        return result.masked_fill_(x <= 0, 0) if rectified else result
 
 
 _computation = _Computation()
@@ -108,19 +116,19 @@ _computation = _Computation()
 
 class _Function(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: FunctionCtx, x: Tensor, size: int, scale: float, beta: float, k: float) -> Tensor:
+    def forward(ctx: Any, x: Tensor, size: int, scale: float, beta: float, k: float, rectified: bool) -> Tensor:
         x = _dense(x)
         ctx.save_for_backward(x)
-        ctx.constants = (size, scale, beta, k)  # type: ignore[attr-defined]
-        return _computation(x, None, (size, scale, beta, k))
+        ctx.constants, ctx.rectified = (size, scale, beta, k), rectified
+        return _computation(x, None, ctx.constants, rectified)
 
     @staticmethod
     @torch.autograd.function.once_differentiable
-    def backward(ctx: FunctionCtx, gradient: Tensor) -> tuple[Tensor | None, ...]:
-        (x,) = ctx.saved_tensors  # type: ignore[attr-defined]
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
+        (x,) = ctx.saved_tensors
         if gradient.stride() != x.stride():
             gradient = torch.empty_like(x).copy_(gradient)
-        return _computation(x, gradient, ctx.constants), None, None, None, None  # type: ignore[attr-defined]
+        return _computation(x, gradient, ctx.constants, ctx.rectified), None, None, None, None, None
 
 
 def _expression(x: Tensor, size: int, scale: float, beta: float, k: float) -> Tensor:
@@ -142,7 +150,9 @@ def _inverse_power(d: Tensor, beta: float) -> Tensor:
     return d.rsqrt() if beta == 0.5 else d.pow(-beta)
 
 
-def _fused(x: Tensor, gradient: Tensor | None, size: int, scale: float, beta: float, k: float) -> Tensor:
+def _fused(
+    x: Tensor, gradient: Tensor | None, size: int, scale: float, beta: float, k: float, rectified: bool
+) -> Tensor:
     """One pass over memory; see `native/local_response_norm.cpp`."""
     library = native.library("local_response_norm")
     assert library is not None
@@ -151,7 +161,7 @@ def _fused(x: Tensor, gradient: Tensor | None, size: int, scale: float, beta: fl
     library.local_response_norm(
         *(ctypes.c_void_p(0 if tensor is None else tensor.data_ptr()) for tensor in (x, gradient, result)),
         *(shape, ctypes.c_int64(size), ctypes.c_float(scale), ctypes.c_float(beta), ctypes.c_float(k)),
-        *(ctypes.c_int(x.dtype == torch.bfloat16), ctypes.c_int(torch.get_num_threads())),
+        *(ctypes.c_int(number) for number in (rectified, x.dtype == torch.bfloat16, torch.get_num_threads())),
     )
     return result
 

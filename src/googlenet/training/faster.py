@@ -3,11 +3,12 @@
 Beside the convolutions themselves, three things cost a training step most. The 1x1 convolutions of a module read the
 same input: here they are one, which reads it once, fills the processor better, and has one gradient to that input
 instead of three to add. torch's max pooling remembers each maximum in 8 bytes and scatters its gradient: here it is
-1 byte, and each pixel gathers. And the ReLU between the first convolution and its pool, over the largest map of the
-network, is the same behind the pool, where it is part of the maximum.
+1 byte, and each pixel gathers. And the ReLU of the stem's convolutions, over the largest maps of the network, is part
+of what follows: of the maximum in the pool behind it, or of the normalisation.
 """
 
 import ctypes
+from collections.abc import Iterator
 from itertools import pairwise
 from typing import Any
 
@@ -18,6 +19,7 @@ from torch.nn import functional
 
 from googlenet import native
 from googlenet.network.graph import pool_size
+from googlenet.network.local_response_norm import LocalResponseNorm
 from googlenet.network.module import Block, ConvolutionUnit, Network, Pooling
 from googlenet.network.specification import MaxPool
 
@@ -25,23 +27,22 @@ __all__ = ["can_pool", "install", "max_pool"]
 
 
 def install(network: Network, *, joined: bool, pools: bool) -> None:
-    """Let `network` compute with `joined` convolutions and with `pools` of its own, or as it is written.
+    """Let `network` compute with `joined` convolutions, with `pools` of its own and fewer ReLUs, or as it is written.
 
     Only how it computes changes: parameters, their names and the results stay.
     """
+    followed = list(_followed_convolutions(network))
+    for unit, after in followed:
+        if getattr(after, "rectified", False):
+            unit.relu, after.rectified = True, False  # type: ignore[assignment]
     for module in network.modules():
         if isinstance(module, Block) and len(_joinable(module)) > 1:
             module.__class__ = _JoinedBlock if joined else Block
         if isinstance(module, Pooling) and _is_ours(module):
             module.__class__ = _OwnPooling if pools else Pooling
-    for before, row in pairwise(network.row_names):
-        unit, pool = _last_unit(network.get_submodule(before)), network.get_submodule(row)
-        if unit is None or not isinstance(pool, Pooling) or before in network.head_rows.values():
-            continue
-        if isinstance(pool, _OwnPooling) and unit.relu:
-            unit.relu, pool.rectified = False, True
-        elif not pools and getattr(pool, "rectified", False):
-            unit.relu, pool.rectified = True, False  # type: ignore[assignment]
+    for unit, after in followed:
+        if pools and unit.relu and isinstance(after, _OwnPooling | LocalResponseNorm):
+            unit.relu, after.rectified = False, True
 
 
 def can_pool() -> bool:
@@ -89,6 +90,14 @@ class _OwnPooling(Pooling):
 def _is_ours(module: Pooling) -> bool:
     pool = module.pool
     return isinstance(pool, MaxPool) and pool.rounding != "same" and pool.stride <= pool.kernel < 16
+
+
+def _followed_convolutions(network: Network) -> Iterator[tuple[ConvolutionUnit, torch.nn.Module]]:
+    """The convolutions whose output is a row's, where the next row alone reads it, and that row."""
+    for before, row in pairwise(network.row_names):
+        unit = _last_unit(network.get_submodule(before))
+        if unit is not None and before not in network.head_rows.values():
+            yield unit, network.get_submodule(row)
 
 
 def _last_unit(row: torch.nn.Module) -> ConvolutionUnit | None:
