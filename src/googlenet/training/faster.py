@@ -2,28 +2,23 @@
 
 Beside the convolutions themselves, three things cost a training step most. The 1x1 convolutions of a module read the
 same input: here they are one, which reads it once, fills the processor better, and has one gradient to that input
-instead of three to add. torch's max pooling remembers each maximum in 8 bytes and scatters its gradient: here it is
-1 byte, and each pixel gathers. And the ReLU of the stem's convolutions, over the largest maps of the network, is part
-of what follows: of the maximum in the pool behind it, or of the normalisation.
+instead of three to add. Pools have faster gradients (`pooling`). And the ReLU of the stem's convolutions, over the
+largest maps of the network, is part of what follows: of the maximum in the pool behind it, or of the normalisation.
 """
 
-import ctypes
 from collections.abc import Iterator
 from itertools import pairwise
-from typing import Any
 
 import torch
 from torch import Tensor
-from torch.autograd.function import FunctionCtx
 from torch.nn import functional
 
-from googlenet import native
-from googlenet.network.graph import pool_size
 from googlenet.network.local_response_norm import LocalResponseNorm
 from googlenet.network.module import Block, ConvolutionUnit, Network, Pooling
-from googlenet.network.specification import MaxPool
+from googlenet.network.specification import AveragePool, MaxPool
+from googlenet.training.pooling import average_pool, max_pool
 
-__all__ = ["can_pool", "install", "max_pool"]
+__all__ = ["install"]
 
 
 def install(network: Network, *, joined: bool, pools: bool) -> None:
@@ -38,21 +33,11 @@ def install(network: Network, *, joined: bool, pools: bool) -> None:
     for module in network.modules():
         if isinstance(module, Block) and len(_joinable(module)) > 1:
             module.__class__ = _JoinedBlock if joined else Block
-        if isinstance(module, Pooling) and _is_ours(module):
-            module.__class__ = _OwnPooling if pools else Pooling
+        if isinstance(module, Pooling):
+            module.__class__ = _own_pooling(module) if pools else Pooling
     for unit, after in followed:
-        if pools and unit.relu and isinstance(after, _OwnPooling | LocalResponseNorm):
+        if pools and unit.relu and isinstance(after, _OwnMaxPooling | LocalResponseNorm):
             unit.relu, after.rectified = False, True
-
-
-def can_pool() -> bool:
-    """Whether this machine compiles the pools."""
-    return native.library("max_pool") is not None
-
-
-def max_pool(x: Tensor, pool: MaxPool, *, rectified: bool = False) -> Tensor:
-    """Return the maxima of `x`, [N, C, H, W] in float32 or bfloat16 on the CPU; `rectified` takes 0 for lower ones."""
-    return _Function.apply(x, pool, rectified)
 
 
 class _JoinedBlock(Block):
@@ -75,7 +60,7 @@ class _JoinedBlock(Block):
         return torch.cat(ends, dim=1)
 
 
-class _OwnPooling(Pooling):
+class _OwnMaxPooling(Pooling):
     """A max pool, with the ReLU of the row before it where that row left it out."""
 
     rectified = False
@@ -87,9 +72,23 @@ class _OwnPooling(Pooling):
         return functional.relu(pooled, inplace=True) if self.rectified else pooled
 
 
-def _is_ours(module: Pooling) -> bool:
+class _OwnAveragePooling(Pooling):
+    """An average pool of a head."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        is_small = x.shape[2] * x.shape[3] <= LARGEST_AVERAGED
+        return average_pool(x, self.pool) if is_small else super().forward(x)  # type: ignore[arg-type]
+
+
+LARGEST_AVERAGED = 32 * 32
+"""Pixels of a map whose averages' gradient is a matrix product."""
+
+
+def _own_pooling(module: Pooling) -> type[Pooling]:
     pool = module.pool
-    return isinstance(pool, MaxPool) and pool.rounding != "same" and pool.stride <= pool.kernel < 16
+    if isinstance(pool, MaxPool) and pool.rounding != "same" and pool.stride <= pool.kernel < 16:
+        return _OwnMaxPooling
+    return _OwnAveragePooling if isinstance(pool, AveragePool) and pool.rounding != "same" else Pooling
 
 
 def _followed_convolutions(network: Network) -> Iterator[tuple[ConvolutionUnit, torch.nn.Module]]:
@@ -118,37 +117,3 @@ def _joinable(block: Block) -> dict[str, ConvolutionUnit]:
         and unit.bias is not None
         and unit.batch_norm is None
     }
-
-
-class _Function(torch.autograd.Function):
-    @staticmethod
-    def forward(ctx: Any, x: Tensor, pool: MaxPool, rectified: bool) -> Tensor:
-        x = x.contiguous(memory_format=torch.channels_last)
-        images, channels, height, width = x.shape
-        size = (images, channels, pool_size(height, pool), pool_size(width, pool))
-        result = torch.empty(size, dtype=x.dtype, memory_format=torch.channels_last)
-        places = torch.empty(size, dtype=torch.uint8, memory_format=torch.channels_last)
-        ctx.shape = (*x.shape, *size[2:], pool.kernel, pool.stride, pool.padding, int(rectified))
-        _compute(x, result, places, ctx.shape, gradient=False)
-        ctx.save_for_backward(places)
-        return result
-
-    @staticmethod
-    @torch.autograd.function.once_differentiable
-    def backward(ctx: FunctionCtx, gradient: Tensor) -> tuple[Tensor | None, ...]:
-        (places,) = ctx.saved_tensors  # type: ignore[attr-defined]
-        shape = ctx.shape  # type: ignore[attr-defined]
-        gradient = gradient.contiguous(memory_format=torch.channels_last)
-        result = torch.empty(shape[:4], dtype=gradient.dtype, memory_format=torch.channels_last)
-        _compute(gradient, result, places, shape, gradient=True)
-        return result, None, None
-
-
-def _compute(source: Tensor, target: Tensor, places: Tensor, shape: tuple[int, ...], *, gradient: bool) -> None:
-    library = native.library("max_pool")
-    assert library is not None
-    library.max_pool(
-        *(ctypes.c_void_p(tensor.data_ptr()) for tensor in (source, target, places)),
-        (ctypes.c_int64 * len(shape))(*shape),
-        *(ctypes.c_int(flag) for flag in (gradient, source.dtype == torch.bfloat16, torch.get_num_threads())),
-    )

@@ -20,7 +20,7 @@ from googlenet.network.cost import multiply_adds
 from googlenet.network.initialization import initialise
 from googlenet.network.module import Network
 from googlenet.network.specification import Specification
-from googlenet.training import faster
+from googlenet.training import faster, pooling
 
 __all__ = ["Form", "find_device", "find_form"]
 
@@ -128,7 +128,7 @@ def find_form(network: Network, *, device: str, precision: str, batch_size: int,
 
 def _forms(base: Form, precisions: list[Precision]) -> dict[str, Form]:
     """The forms that are worth comparing, by name."""
-    own_pools = base.device == "cpu" and faster.can_pool()
+    own_pools = base.device == "cpu" and pooling.can_pool()
     forms = {}
     for precision in precisions:
         plain = replace(base, precision=precision)

@@ -48,14 +48,16 @@ class SGD:
 
     @torch.no_grad()
     def step(self, rate: float) -> None:
-        """Move every parameter by its gradient (which all must have, and which is used up) at the rate `rate`."""
+        """Move every parameter by its gradient, which all must have, at the rate `rate`."""
         for (factor, decay, _), group in self._groups.items():
             gradients: list[Tensor] = [parameter.grad for parameter in group.parameters]  # type: ignore[misc]
-            if decay:
-                torch._foreach_add_(gradients, group.parameters, alpha=decay)
             torch._foreach_mul_(group.velocity, self._momentum)
+            if decay:
+                torch._foreach_add_(group.velocity, group.parameters, alpha=rate * factor * decay)
             torch._foreach_add_(group.velocity, gradients, alpha=rate * factor)
             if self._nesterov:
+                if decay:
+                    torch._foreach_mul_(group.parameters, 1 - rate * factor * decay)
                 torch._foreach_add_(group.parameters, group.velocity, alpha=-self._momentum)
                 torch._foreach_add_(group.parameters, gradients, alpha=-rate * factor)
             else:
