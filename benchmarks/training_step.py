@@ -13,6 +13,7 @@
 Two processes, one for each setting of the allocator, take turns; in each round every form takes two steps in a row, of
 which the second counts, since the first finds caches and memory as another form left them. The limit is the rate at
 which every multiply-add would run in a product of two 2048 x 2048 matrices in the same precision, in the same rounds.
+bfloat16 is left out on processors without units for it.
 torchvision is taken where it can be imported; `torchvision_without_operators` is imported before it where it is on the
 path, for wheels that belong to another build of torch.
 """
@@ -47,7 +48,7 @@ from googlenet.network.module import Network
 from googlenet.network.zoo import specification
 from googlenet.reporting.console import table
 from googlenet.training.averaging import Average
-from googlenet.training.form import find_form
+from googlenet.training.form import find_form, has_bfloat16
 from googlenet.training.loop import steps
 from googlenet.training.optimizer import SGD, rate_factors
 from googlenet.training.recipe import Recipe, complete
@@ -67,11 +68,12 @@ def main() -> None:
     parser.add_argument("--compiled", action="store_true", help="torchvision's network compiled too (minutes)")
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()
-    rival = torchvision_forms(options.compiled)
+    kinds = ("float32", "bfloat16") if has_bfloat16(options.device) else ("float32",)
+    rival = torchvision_forms(kinds, options.compiled)
     settings: dict[str, Any] = {"batch_size": options.batch_size, "threads": options.threads, "device": options.device}
     kept = Side(options, ["ours", *rival], keep_memory=True)
     settings["ours"] = kept.ready()  # before the other process starts, since ours measures its form
-    default = Side(options, ["plain", *rival, "product float32", "product bfloat16"])
+    default = Side(options, ["plain", *rival, *(f"product {kind}" for kind in kinds)])
     default.ready()
     sides = (default, kept)
     result = Result(shlex.join(sys.argv), settings)
@@ -196,7 +198,7 @@ def _torchs_own(constants: tuple[int, float, float, float], x: Tensor) -> Tensor
     return functional.local_response_norm(x, *constants)
 
 
-def torchvision_forms(compiled: bool) -> list[str]:
+def torchvision_forms(kinds: tuple[str, ...], compiled: bool) -> list[str]:
     """Names of its forms, where it can be imported."""
     if importlib.util.find_spec("torchvision_without_operators"):
         importlib.import_module("torchvision_without_operators")
@@ -206,11 +208,11 @@ def torchvision_forms(compiled: bool) -> list[str]:
         print(f"torchvision cannot be imported ({error}): its network is left out")
         return []
     ways = ("", " compiled") if compiled else ("",)
-    return [f"torchvision {kind}{way}" for kind in ("float32", "bfloat16") for way in ways]
+    return [f"torchvision {kind}{way}" for kind in kinds for way in ways]
 
 
 def torchvision(form: str, images: Tensor, labels: Tensor, device: str) -> Work:
-    torchvision_forms(compiled=False)  # makes it importable
+    torchvision_forms((), compiled=False)  # makes it importable
     models: Any = importlib.import_module("torchvision.models")
     network = models.googlenet(weights=None, init_weights=False, aux_logits=True, num_classes=CLASSES)
     network = network.to(device, memory_format=torch.channels_last).train()
@@ -254,13 +256,14 @@ def show(result: Result) -> None:
     print(f"{machine.processor()}, {settings['threads']} threads, torch {torch.__version__}")
     print(f"{described.name}, batch {settings['batch_size']}, {len(result.seconds['plain'])} rounds;", end=" ")
     print(f"ours is {settings['ours']}")
-    limits = {kind: 2 * 2048**3 / result.best(f"product {kind}") / work for kind in ("float32", "bfloat16")}
+    products = [name for name in result.seconds if name.startswith("product")]
+    limits = {name.split()[1]: 2 * 2048**3 / result.best(name) / work for name in products}
     print(
         "limits:", ", ".join(f"{settings['batch_size'] * limit:.1f} images/s {kind}" for kind, limit in limits.items())
     )
     rows = []
     for name, seconds in result.seconds.items():
-        if name.startswith("product"):
+        if name in products:
             continue
         short = "bfloat16" in (settings["ours"] if name == "ours" else name)
         limit = limits["bfloat16" if short else "float32"]

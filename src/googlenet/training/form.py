@@ -22,7 +22,7 @@ from googlenet.network.module import Network
 from googlenet.network.specification import Specification
 from googlenet.training import faster, pooling
 
-__all__ = ["Form", "find_device", "find_form"]
+__all__ = ["Form", "find_device", "find_form", "has_bfloat16"]
 
 Precision = Literal["float32", "bfloat16"]
 
@@ -117,7 +117,7 @@ def find_form(network: Network, *, device: str, precision: str, batch_size: int,
     if 6.0 * multiply_adds(specification) * images < WORTH_MEASURING:
         return Form(device, wanted[0], threads=threads), ""
     base = Form(device, normalisation=_normalisation(network, device), threads=threads)
-    forms = _forms(base, [kind for kind in wanted if kind == "float32" or _has_bfloat16(device)])
+    forms = _forms(base, [kind for kind in wanted if kind == "float32" or has_bfloat16(device)])
     if not forms:  # told to use bfloat16 on a processor without units for it
         return replace(base, precision="bfloat16"), "as told"
     key = f"{specification.name} {specification.input}, {device}, torch {torch.__version__}, {torch.get_num_threads()}"
@@ -157,7 +157,7 @@ def _normalisation(network: Network, device: str) -> local_response_norm.Form:
     return local_response_norm.prepare().form  # type: ignore[return-value]
 
 
-def _has_bfloat16(device: str) -> bool:
+def has_bfloat16(device: str) -> bool:
     """Whether there are units for it: without, it is several times slower than float32."""
     if device == "cpu":
         return torch.backends.mkldnn.is_available() and torch.ops.mkldnn._is_mkldnn_bf16_supported()
