@@ -176,7 +176,8 @@ class Tile {
     }
 };
 
-constexpr int64_t AT_ONCE = 400;  // numbers of some maps in a tile: more wait for each other in the cache, fewer begin too often
+// Numbers of the maps in a tile: with more the buffers crowd the first cache, with fewer the loops begin too often.
+constexpr int64_t AT_ONCE = 400;
 
 template <class T, class Loops>
 void run(const Task& task, Constants given, int threads) {
