@@ -25,7 +25,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-sys.path.insert(0, str(Path(__file__).parents[1] / "tests/network/importers"))
+sys.path.insert(0, str(Path(__file__).parents[1] / "tests/weights/importers"))
 
 from attacks import HARMLESS, attacks
 from mutations import mutated, narrow_zoo, samples

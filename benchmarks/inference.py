@@ -25,13 +25,13 @@ from rounds import Result, measure, product_rate, write
 from torch import Tensor, nn
 
 from googlenet import machine
+from googlenet.inference.evaluator import optimise
 from googlenet.network import local_response_norm
-from googlenet.network.checkpoint import build, read
 from googlenet.network.cost import multiply_adds
-from googlenet.network.inference import optimise
 from googlenet.network.initialization import initialise
 from googlenet.network.module import Network
 from googlenet.network.zoo import specification
+from googlenet.weights.checkpoint import build, read
 
 LIMIT = "product of matrices"
 OURS = "googlenet"

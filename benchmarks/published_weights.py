@@ -23,10 +23,10 @@ import torch
 import googlenet
 from googlenet.images.decoding import decode
 from googlenet.images.preprocessing import prepare
-from googlenet.network.classes import ilsvrc
 from googlenet.network.specification import Resize
 from googlenet.prediction.model import Model
 from googlenet.reporting.console import table
+from googlenet.weights.classes import ilsvrc
 
 CAFFE_NAMES = {"conv1/7x7_s2": "conv1", "pool1/norm1": "norm1", "conv2/norm2": "norm2", "pool2/3x3_s2": "pool2"}
 CAFFE_NAMES |= {"pool5/7x7_s1": "pool5", "loss3/classifier": "classifier"}

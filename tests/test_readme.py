@@ -12,8 +12,8 @@ from PIL import Image
 
 import googlenet
 from googlenet.__main__ import main
-from googlenet.network.checkpoint import Checkpoint, save
-from googlenet.network.classes import numbered_classes
+from googlenet.weights.checkpoint import Checkpoint, save
+from googlenet.weights.classes import numbered_classes
 
 README = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
 

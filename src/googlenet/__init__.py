@@ -10,8 +10,8 @@ __version__ = "0.1.0"
 
 _HOMES = {
     "Answer": "googlenet.prediction.results",
-    "Checkpoint": "googlenet.network.checkpoint",
-    "Class": "googlenet.network.classes",
+    "Checkpoint": "googlenet.weights.checkpoint",
+    "Class": "googlenet.weights.classes",
     "InputError": "googlenet.errors",
     "Model": "googlenet.prediction.model",
     "Network": "googlenet.network.module",
@@ -19,8 +19,8 @@ _HOMES = {
     "Recipe": "googlenet.training.recipe",
     "Specification": "googlenet.network.specification",
     "cost": "googlenet.network.cost",
-    "create": "googlenet.network.creation",
-    "import_weights": "googlenet.network.importers:read",
+    "create": "googlenet.weights.creation",
+    "import_weights": "googlenet.weights.importers:read",
     "load": "googlenet.prediction.model",
     "specification": "googlenet.network.zoo",
     "train": "googlenet.training.run",
@@ -30,11 +30,7 @@ __all__ = ["__version__", *_HOMES]
 
 if TYPE_CHECKING:
     from googlenet.errors import InputError as InputError
-    from googlenet.network.checkpoint import Checkpoint as Checkpoint
-    from googlenet.network.classes import Class as Class
     from googlenet.network.cost import cost as cost
-    from googlenet.network.creation import create as create
-    from googlenet.network.importers import read as import_weights  # noqa: F401  it has another name there
     from googlenet.network.module import Network as Network
     from googlenet.network.specification import Specification as Specification
     from googlenet.network.zoo import specification as specification
@@ -42,6 +38,10 @@ if TYPE_CHECKING:
     from googlenet.prediction.model import load as load
     from googlenet.prediction.results import Answer as Answer
     from googlenet.prediction.results import Prediction as Prediction
+    from googlenet.weights.checkpoint import Checkpoint as Checkpoint
+    from googlenet.weights.classes import Class as Class
+    from googlenet.weights.creation import create as create
+    from googlenet.weights.importers import read as import_weights  # noqa: F401  it has another name there
 
 
 def __getattr__(name: str) -> Any:

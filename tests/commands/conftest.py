@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from googlenet.network.checkpoint import Checkpoint, save
-from googlenet.network.classes import Class
 from googlenet.network.initialization import initialise
 from googlenet.network.module import Network
 from googlenet.network.zoo import specification
+from googlenet.weights.checkpoint import Checkpoint, save
+from googlenet.weights.classes import Class
 
 
 @pytest.fixture(scope="session")

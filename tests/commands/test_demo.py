@@ -6,7 +6,7 @@ import sys
 
 from PIL import Image
 
-from googlenet.network.checkpoint import read
+from googlenet.weights.checkpoint import read
 
 
 def test_the_whole_path_on_embedded_images(tmp_path):

@@ -12,7 +12,7 @@ from googlenet.data import folder as folder_module
 from googlenet.data.folder import Folder
 from googlenet.data.index import Index, Names, index_file
 from googlenet.errors import InputError
-from googlenet.network.classes import Class
+from googlenet.weights.classes import Class
 
 
 def content(folder: Folder) -> list[tuple[str, str]]:

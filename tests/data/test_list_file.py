@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from googlenet.data.list_file import ListFile
 from googlenet.errors import InputError
-from googlenet.network.classes import Class, ilsvrc
+from googlenet.weights.classes import Class, ilsvrc
 
 CLASSES = (Class("n1", "cat"), Class("n2", "crane"), Class("n3", "crane"), Class("n4", "dog"))
 

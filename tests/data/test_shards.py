@@ -13,7 +13,7 @@ from googlenet.data.remote import expand
 from googlenet.data.shards import Shards
 from googlenet.errors import InputError
 from googlenet.images.decoding import decode
-from googlenet.network.classes import Class
+from googlenet.weights.classes import Class
 
 
 def picture(number: int) -> bytes:

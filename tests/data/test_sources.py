@@ -10,7 +10,7 @@ from googlenet.data.list_file import ListFile
 from googlenet.data.shards import Shards
 from googlenet.data.sources import open_dataset
 from googlenet.errors import InputError
-from googlenet.network.classes import Class
+from googlenet.weights.classes import Class
 
 
 def test_each_kind_is_recognised(class_folders, write_shard, tmp_path, monkeypatch):

@@ -95,5 +95,5 @@ def test_row_order_is_the_order_of_computation():
 
 
 def test_describing_networks_needs_no_torch():
-    program = "import sys; import googlenet.network.zoo, googlenet.network.classes; sys.exit('torch' in sys.modules)"
+    program = "import sys; import googlenet.network.zoo, googlenet.weights.classes; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0

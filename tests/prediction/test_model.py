@@ -12,12 +12,12 @@ from PIL import Image
 
 import googlenet
 from googlenet.errors import InputError
-from googlenet.network.checkpoint import Checkpoint, save
-from googlenet.network.classes import Class, numbered_classes
 from googlenet.network.initialization import initialise
 from googlenet.network.module import Network
 from googlenet.network.zoo import specification
 from googlenet.prediction.results import Answer, Prediction, rank
+from googlenet.weights.checkpoint import Checkpoint, save
+from googlenet.weights.classes import Class, numbered_classes
 
 
 @pytest.fixture(scope="module")

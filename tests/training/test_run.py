@@ -13,9 +13,6 @@ from safetensors import safe_open
 from small_runs import CLASSES, recipe, write_images
 
 from googlenet.errors import InputError
-from googlenet.network import checkpoint as checkpoints
-from googlenet.network.checkpoint import Checkpoint, expected_tensors
-from googlenet.network.classes import Class, numbered_classes
 from googlenet.network.initialization import initialise
 from googlenet.network.module import Network
 from googlenet.network.zoo import specification
@@ -25,6 +22,9 @@ from googlenet.training.loop import Alone, Diverged
 from googlenet.training.recipe import Recipe
 from googlenet.training.run import train
 from googlenet.training.state import load
+from googlenet.weights import checkpoint as checkpoints
+from googlenet.weights.checkpoint import Checkpoint, expected_tensors
+from googlenet.weights.classes import Class, numbered_classes
 
 
 @pytest.fixture(scope="module")

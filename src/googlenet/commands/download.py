@@ -22,7 +22,7 @@ class Options:
 
 def run(options: Options) -> int:
     """Download, import, and say what came."""
-    from googlenet.network.download import PUBLISHED, download
+    from googlenet.weights.download import PUBLISHED, download
 
     if options.name in PUBLISHED:
         say(f"{PUBLISHED[options.name].address}")

@@ -19,8 +19,8 @@ class Options:
 
 def run(options: Options) -> int:
     """Write the folder."""
-    from googlenet.export.hub import write_hub_folder
-    from googlenet.network.checkpoint import read
+    from googlenet.weights.checkpoint import read
+    from googlenet.weights.model_folder import write_hub_folder
 
     write_hub_folder(options.hub_folder, read(options.weights))
     print(f"{options.hub_folder}: model.safetensors, config.json, README.md; googlenet.load reads the folder")

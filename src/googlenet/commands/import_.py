@@ -7,8 +7,8 @@ from typing import Annotated
 
 from tyro.conf import Positional, arg
 
-from googlenet.network.classes import read_classes
 from googlenet.reporting.console import say, warn
+from googlenet.weights.classes import read_classes
 
 
 @dataclass(frozen=True)
@@ -27,8 +27,8 @@ class Options:
 
 def run(options: Options) -> int:
     """Import, save, and say what was found."""
-    from googlenet.network import importers
-    from googlenet.network.checkpoint import save
+    from googlenet.weights import importers
+    from googlenet.weights.checkpoint import save
 
     classes = None if options.classes is None else read_classes(options.classes)
     checkpoint, report = importers.read(options.file, classes)

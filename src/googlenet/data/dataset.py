@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from googlenet.errors import InputError
 from googlenet.images.decoding import MAXIMUM_BYTES
 from googlenet.images.finding import display_name
-from googlenet.network.classes import Class
+from googlenet.weights.classes import Class
 
 __all__ = ["Dataset", "Subset", "match", "read_file", "refuse_empty_classes"]
 

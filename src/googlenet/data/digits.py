@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from googlenet.network.classes import Class
 from googlenet.randomness import generator
+from googlenet.weights.classes import Class
 
 __all__ = ["Digits"]
 

@@ -18,7 +18,7 @@ from googlenet.data.dataset import match, read_file
 from googlenet.data.index import Index, Names, index_file
 from googlenet.errors import InputError
 from googlenet.images.finding import ENDINGS, display_name
-from googlenet.network.classes import Class
+from googlenet.weights.classes import Class
 
 __all__ = ["Folder"]
 

@@ -19,7 +19,7 @@ from googlenet.data.dataset import read_file
 from googlenet.data.index import Names
 from googlenet.errors import InputError
 from googlenet.images.finding import display_name
-from googlenet.network.classes import Class
+from googlenet.weights.classes import Class
 
 __all__ = ["ListFile", "labels_of"]
 

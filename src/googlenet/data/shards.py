@@ -20,7 +20,7 @@ from googlenet.data.tar import Member, members
 from googlenet.errors import InputError
 from googlenet.images.decoding import MAXIMUM_BYTES
 from googlenet.images.finding import ENDINGS, display_name
-from googlenet.network.classes import Class, read_classes
+from googlenet.weights.classes import Class, read_classes
 
 __all__ = ["Shards"]
 

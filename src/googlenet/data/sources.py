@@ -13,7 +13,7 @@ from googlenet.data.remote import is_url
 from googlenet.data.shards import Shards
 from googlenet.errors import InputError
 from googlenet.images.finding import ENDINGS, display_name
-from googlenet.network.classes import Class
+from googlenet.weights.classes import Class
 
 __all__ = ["open_dataset"]
 

@@ -8,7 +8,7 @@ import onnx
 from onnx import TensorProto, helper, numpy_helper
 
 from googlenet.errors import InputError
-from googlenet.network.folding import fold
+from googlenet.inference.folding import fold
 from googlenet.network.graph import Concatenate, Convolve, Linear, Node, Softmax, expand, pool_padding
 from googlenet.network.module import ConvolutionUnit, FullyConnected, Network
 from googlenet.network.specification import AdaptiveAveragePool, AveragePool, Dropout, LocalResponseNorm, MaxPool

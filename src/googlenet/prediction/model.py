@@ -13,13 +13,13 @@ from googlenet.errors import InputError
 from googlenet.images.finding import display_name
 from googlenet.images.preprocessing import normalise, prepare
 from googlenet.images.reading import read_crops
-from googlenet.network.checkpoint import Checkpoint, build, read
-from googlenet.network.classes import Class
+from googlenet.inference.evaluator import Evaluator, optimise
 from googlenet.network.cost import multiply_adds
-from googlenet.network.inference import Evaluator, optimise
 from googlenet.network.module import Network
 from googlenet.network.specification import Specification
 from googlenet.prediction.results import Answer, rank
+from googlenet.weights.checkpoint import Checkpoint, build, read
+from googlenet.weights.classes import Class
 
 __all__ = ["Image", "Model", "load"]
 
@@ -30,7 +30,7 @@ BATCH = 32
 
 WORTH_PREPARING = 4e11
 """Multiply-adds, some 250 pictures of the paper's network or 20 seconds of two cores: from so much work on, the time
-pays that it takes to find and prepare the fastest form of the network (`googlenet.network.inference`)."""
+pays that it takes to find and prepare the fastest form of the network (`googlenet.inference.evaluator`)."""
 
 
 class Model:

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from googlenet.errors import InputError
-from googlenet.network.classes import Class
+from googlenet.weights.classes import Class
 
 __all__ = ["Answer", "Prediction", "rank"]
 

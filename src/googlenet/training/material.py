@@ -13,15 +13,15 @@ from googlenet.data.dataset import Dataset, refuse_empty_classes
 from googlenet.data.sources import open_dataset
 from googlenet.errors import InputError
 from googlenet.files import sha256
-from googlenet.network import checkpoint as checkpoints
 from googlenet.network import zoo
-from googlenet.network.checkpoint import Checkpoint
-from googlenet.network.classes import Class
 from googlenet.network.graph import Linear, expand
 from googlenet.network.initialization import initialise
 from googlenet.network.module import Network
 from googlenet.network.specification import Specification
 from googlenet.training.recipe import Recipe, complete
+from googlenet.weights import checkpoint as checkpoints
+from googlenet.weights.checkpoint import Checkpoint
+from googlenet.weights.classes import Class
 
 __all__ = ["Material", "gather"]
 

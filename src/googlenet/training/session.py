@@ -16,9 +16,7 @@ from googlenet.data.sampler import Sampler
 from googlenet.data.samples import Samples, TrainingSamples
 from googlenet.images import area
 from googlenet.images.crops import SCHEMES
-from googlenet.network import checkpoint as checkpoints
 from googlenet.network import local_response_norm
-from googlenet.network.checkpoint import Checkpoint
 from googlenet.reporting.console import percent, say
 from googlenet.reporting.progress import Progress
 from googlenet.training.averaging import Average
@@ -35,6 +33,8 @@ from googlenet.training.report import write_report
 from googlenet.training.state import State, load, save
 from googlenet.training.validation import Outcome
 from googlenet.training.watching import Alarm, Pace, Smoothed
+from googlenet.weights import checkpoint as checkpoints
+from googlenet.weights.checkpoint import Checkpoint
 
 __all__ = ["Session"]
 

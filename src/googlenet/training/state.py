@@ -20,7 +20,7 @@ from torch import Tensor
 
 from googlenet.errors import InputError
 from googlenet.files import atomic_write
-from googlenet.network.tensor_file import open_tensors
+from googlenet.weights.tensor_file import open_tensors
 
 __all__ = ["CURRENT", "PREVIOUS", "State", "load", "remove_leftovers", "save"]
 

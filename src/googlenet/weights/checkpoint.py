@@ -1,0 +1,201 @@
+"""One file for a network that can be used: weights, specification, classes, and where they came from.
+
+A safetensors file, so reading it runs no code. Its metadata holds the rest as JSON texts.
+"""
+
+import json
+import logging
+import os
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import save as to_bytes
+from torch import Tensor
+
+from googlenet.errors import InputError, shown
+from googlenet.files import atomic_write
+from googlenet.network.graph import Convolve, Linear, expand
+from googlenet.network.initialization import Initialization, initialise
+from googlenet.network.module import Network
+from googlenet.network.specification import Specification
+from googlenet.weights.classes import Class
+from googlenet.weights.tensor_file import open_tensors
+
+__all__ = ["WEIGHTS_NAME", "Checkpoint", "build", "expected_tensors", "read", "save", "today"]
+
+FORMAT = "googlenet-checkpoint-1"
+
+WEIGHTS_NAME = "model.safetensors"
+"""What a checkpoint is called where a folder stands for a model (`googlenet.weights.model_folder`)."""
+
+log = logging.getLogger("googlenet")
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A network's specification (which holds its pixels), classes in the order of its outputs, and weights.
+
+    `weights` are the entries of `Network.state_dict()`. `provenance` is a JSON object: `source`, `sha256`, `date`,
+    `recipe`, `metrics`, whatever is known.
+    """
+
+    specification: Specification
+    classes: tuple[Class, ...]
+    weights: Mapping[str, Tensor]
+    provenance: Mapping[str, Any] = field(default_factory=dict)
+
+
+def save(path: str | os.PathLike[str], checkpoint: Checkpoint) -> None:
+    """Write `checkpoint` to one file, atomically. Raises `InputError` where it cannot be written."""
+    check(checkpoint, str(path))
+    metadata = {
+        "format": FORMAT,
+        "specification": checkpoint.specification.to_json(),
+        "classes": json.dumps([[item.id, item.name] for item in checkpoint.classes], ensure_ascii=False),
+        "provenance": json.dumps(dict(checkpoint.provenance), ensure_ascii=False),
+    }
+    tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in checkpoint.weights.items()}
+    with atomic_write(path) as file:
+        file.write(to_bytes(tensors, metadata))
+
+
+def read(path: str | os.PathLike[str]) -> Checkpoint:
+    """Read a checkpoint, or the one in a model's folder.
+
+    Raises `InputError` that names the file and what differs from its own specification.
+    """
+    path = Path(path)
+    if (path / WEIGHTS_NAME).is_file():
+        path = path / WEIGHTS_NAME
+    where = str(path)
+    with open_tensors(path) as file:
+        metadata = file.metadata() or {}
+        if metadata.get("format") != FORMAT:
+            raise InputError(
+                f"{where}: not a checkpoint of this package; `googlenet import` makes one of other weights"
+            )
+        specification = Specification.from_json(metadata.get("specification", ""), f"{where}: specification")
+        _check_names(set(file.keys()), specification, where)
+        weights = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    classes = _read_classes(metadata.get("classes", ""), where)
+    provenance = _read_object(metadata.get("provenance", "{}"), where)
+    checkpoint = Checkpoint(specification, classes, weights, provenance)
+    check(checkpoint, where)
+    _warn_of_broken_weights(weights, where)
+    return checkpoint
+
+
+def build(
+    checkpoint: Checkpoint,
+    *,
+    classes: tuple[Class, ...] | None = None,
+    auxiliary: bool = True,
+    initialization: Initialization = "xavier",
+    seed: int = 0,
+) -> Network:
+    """Return the network with the checkpoint's weights, ready for other `classes` if they are given.
+
+    The same classes (by id, in the same order) keep every classifier. Others get fresh classifiers, the rest is
+    loaded, and a warning names what must be trained.
+    """
+    specification, weights = checkpoint.specification, dict(checkpoint.weights)
+    fresh: list[str] = []
+    if classes is not None and [item.id for item in classes] != [item.id for item in checkpoint.classes]:
+        classifier = replace(specification.classifier, classes=len(classes))
+        specification = replace(specification, classifier=classifier)
+        fresh = [
+            node.key for node in expand(specification, auxiliary=auxiliary) if node.operation == Linear(relu=False)
+        ]
+        weights = {name: tensor for name, tensor in weights.items() if name.rpartition(".")[0] not in fresh}
+    network = Network(specification, auxiliary=auxiliary)
+    if fresh:
+        initialise(network, initialization, seed)
+        log.warning("%d classes: fresh %s, all else is loaded", len(classes or ()), ", ".join(fresh))
+    network.load_state_dict({**network.state_dict(), **_only(weights, network)})
+    return network
+
+
+def expected_tensors(specification: Specification) -> dict[str, tuple[int, ...]]:
+    """Return the name and shape of every tensor of a network with its heads."""
+    expected: dict[str, tuple[int, ...]] = {}
+    for node in expand(specification):
+        if node.weight is None:
+            continue
+        expected[f"{node.key}.weight"] = node.weight
+        if node.bias:
+            expected[f"{node.key}.bias"] = node.weight[:1]
+        if isinstance(node.operation, Convolve) and node.operation.batch_norm:
+            for name in ("weight", "bias", "running_mean", "running_var"):
+                expected[f"{node.key}.batch_norm.{name}"] = node.weight[:1]
+            expected[f"{node.key}.batch_norm.num_batches_tracked"] = ()
+    return expected
+
+
+def check(checkpoint: Checkpoint, where: str) -> None:
+    """Raise `InputError` unless weights, classes and specification agree."""
+    expected = expected_tensors(checkpoint.specification)
+    _check_names(set(checkpoint.weights), checkpoint.specification, where)
+    for name, tensor in checkpoint.weights.items():
+        if tuple(tensor.shape) != expected[name]:
+            found, right = list(tensor.shape), list(expected[name])
+            raise InputError(f"{where}: {name} has shape {found}, the specification says {right}")
+    outputs = checkpoint.specification.classifier.classes
+    if len(checkpoint.classes) != outputs:
+        raise InputError(f"{where}: {len(checkpoint.classes)} classes are named for {outputs} outputs")
+    ids = [item.id for item in checkpoint.classes]
+    if len(set(ids)) != len(ids):
+        twice, _ = Counter(ids).most_common(1)[0]
+        raise InputError(f"{where}: class id '{shown(twice)}' is there twice")
+
+
+def today() -> str:
+    """Return the date and time for a provenance, in UTC."""
+    return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+def _warn_of_broken_weights(weights: Mapping[str, Tensor], where: str) -> None:
+    broken = [name for name, tensor in weights.items() if not bool(torch.isfinite(tensor).all())]
+    if broken:
+        more = f" (and {len(broken) - 1} more tensors)" if len(broken) > 1 else ""
+        log.warning("%s: %s%s holds values that are not finite: its answers will be wrong", where, broken[0], more)
+
+
+def _check_names(found: set[str], specification: Specification, where: str) -> None:
+    expected = expected_tensors(specification).keys()
+    missing, surplus = sorted(expected - found), sorted(found - expected)
+    if missing:
+        more = f" and {len(missing) - 1} more" if len(missing) > 1 else ""
+        raise InputError(f"{where}: {missing[0]}{more} missing for {specification.name}")
+    if surplus:
+        more = f" and {len(surplus) - 1} more" if len(surplus) > 1 else ""
+        raise InputError(f"{where}: {shown(surplus[0])}{more} not part of {specification.name}")
+
+
+def _read_classes(text: str, where: str) -> tuple[Class, ...]:
+    try:
+        pairs = json.loads(text)
+        if not all(isinstance(part, str) for pair in pairs for part in pair):
+            raise TypeError
+        return tuple(Class(identity, name) for identity, name in pairs)
+    except (ValueError, TypeError, RecursionError):
+        raise InputError(f"{where}: the classes cannot be read") from None
+
+
+def _read_object(text: str, where: str) -> dict[str, Any]:
+    try:
+        value = json.loads(text)
+    except (ValueError, RecursionError):
+        value = None
+    if not isinstance(value, dict):
+        raise InputError(f"{where}: the provenance cannot be read")
+    return value
+
+
+def _only(weights: Mapping[str, Tensor], network: Network) -> dict[str, Tensor]:
+    """The part of `weights` that `network` has: all but the heads, where it was built without them."""
+    return {name: weights[name] for name in network.state_dict() if name in weights}

@@ -1,0 +1,109 @@
+"""What a network's outputs stand for: each class is an id and a name, in the order of the outputs.
+
+ImageNet's id is the WordNet id, since two of its classes are both called "crane"; classes are matched by id, never by
+position. ILSVRC's 1000 classes (section 7 of the paper) come in two public orders: Caffe's and torchvision's, which
+sorts the ids, and the development kit's ILSVRC2012_ID, which Google's published network uses.
+"""
+
+import os
+import re
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+from pathlib import Path
+from typing import Literal
+
+from googlenet.errors import InputError
+
+__all__ = ["Class", "google", "ilsvrc", "numbered_classes", "read_classes"]
+
+LONGEST_LINE = 1000
+"""Characters; the longest line of ILSVRC's own list has 131."""
+
+LARGEST_FILE = 16 * 2**20
+"""Bytes of a class file; ImageNet's complete list of 21,841 synsets takes less than 1 MB."""
+
+
+@dataclass(frozen=True)
+class Class:
+    """One output of a classifier: `id` is unique among its classes, `name` is for people and need not be."""
+
+    id: str
+    name: str
+
+
+def numbered_classes(count: int) -> tuple[Class, ...]:
+    """Return classes for outputs of which nothing is known: `0`, `1` ..."""
+    return tuple(Class(str(index), str(index)) for index in range(count))
+
+
+@cache
+def ilsvrc(order: Literal["caffe", "devkit"] = "caffe") -> tuple[Class, ...]:
+    """Return ILSVRC's 1000 classes in Caffe's order (ids ascending) or the development kit's (ILSVRC2012_ID)."""
+    rows = _ilsvrc_rows()
+    if order == "devkit":
+        rows = sorted(rows, key=lambda row: int(row[1]))
+    elif order != "caffe":
+        raise InputError(f"the orders of ILSVRC's classes are caffe and devkit, not {order}")
+    return tuple(Class(identifier, name) for identifier, _, name in rows)
+
+
+@cache
+def google() -> tuple[Class, ...]:
+    """Return the 1008 outputs of Google's published network: the devkit's classes at 1 to 1000, dummies elsewhere."""
+    return (_dummy(0), *ilsvrc("devkit"), *(_dummy(index) for index in range(1001, 1008)))
+
+
+def read_classes(path: str | os.PathLike[str]) -> tuple[Class, ...]:
+    """Read classes from a UTF-8 file with one class a line, in the order of the network's outputs.
+
+    A line is either a WordNet id, a space and names ("n02119789 kit fox, Vulpes macrotis"), or a name that is its own
+    id. Raises `InputError` with the line's number for an empty, overlong, repeated or unprintable one.
+    """
+    path = Path(path)
+    classes: dict[str, int] = {}
+    result = []
+    for number, line in enumerate(_lines(path), start=1):
+        found = _class_of(line.strip(), f"{path}, line {number}")
+        if found.id in classes:
+            raise InputError(f"{path}, line {number}: class {found.id} stands in line {classes[found.id]} already")
+        classes[found.id] = number
+        result.append(found)
+    return tuple(result)
+
+
+def _ilsvrc_rows() -> list[list[str]]:
+    """Rows of the table that the package ships: WordNet id, ILSVRC2012_ID, names."""
+    text = files("googlenet.weights").joinpath("data/ilsvrc.txt").read_text(encoding="utf-8")
+    return [line.split(" ", 2) for line in text.splitlines() if not line.startswith("#")]
+
+
+def _dummy(index: int) -> Class:
+    return Class(f"dummy-{index}", f"dummy output {index}")
+
+
+def _lines(path: Path) -> list[str]:
+    """Lines of a class file, without the empty ones at its end."""
+    try:
+        if path.stat().st_size > LARGEST_FILE:
+            raise InputError(f"{path}: over {LARGEST_FILE} bytes, which is no list of classes; give one class a line")
+        text = path.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = error.object.count(b"\n", 0, error.start) + 1
+        raise InputError(f"{path}, line {line}: not UTF-8; save the list of classes as UTF-8 text") from error
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror})") from error
+    if not text.strip():
+        raise InputError(f"{path}: empty; give one class a line")
+    return text.rstrip().split("\n")
+
+
+def _class_of(line: str, place: str) -> Class:
+    if not line:
+        raise InputError(f"{place}: empty; give one class a line")
+    if len(line) > LONGEST_LINE:
+        raise InputError(f"{place}: over {LONGEST_LINE} characters, which is no class; give one class a line")
+    if not line.replace("\t", " ").isprintable():
+        raise InputError(f"{place}: holds characters that cannot be printed; save the list of classes as plain text")
+    synset = re.fullmatch(r"(n\d{8})\s+(.+)", line)
+    return Class(*synset.groups()) if synset else Class(line, line)

@@ -1,0 +1,119 @@
+"""A Hugging Face model folder: weights, configuration and a model card made from the provenance. Offline."""
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+from googlenet.errors import InputError
+from googlenet.files import atomic_write
+from googlenet.network.cost import cost
+from googlenet.weights.checkpoint import WEIGHTS_NAME, Checkpoint, save
+
+__all__ = ["write_hub_folder"]
+
+
+def write_hub_folder(folder: str | os.PathLike[str], checkpoint: Checkpoint) -> None:
+    """Write `model.safetensors`, `config.json` and `README.md`; `googlenet.load(folder)` reads them back.
+
+    Raises `InputError` where the folder holds another model's files or cannot be written.
+    """
+    folder = Path(folder)
+    if folder.exists() and not folder.is_dir():
+        raise InputError(f"{folder}: not a folder; name another")
+    foreign = sorted(path.name for path in folder.glob("*")) if folder.is_dir() else []
+    if foreign and WEIGHTS_NAME not in foreign:
+        raise InputError(f"{folder}: holds {foreign[0]} and no model of this package; name an empty or a new folder")
+    save(folder / WEIGHTS_NAME, checkpoint)
+    _write(folder / "config.json", json.dumps(_configuration(checkpoint), indent=2, ensure_ascii=False) + "\n")
+    _write(folder / "README.md", model_card(checkpoint))
+
+
+def model_card(checkpoint: Checkpoint) -> str:
+    """Return the card: front matter for the hub, what the model is, how to use it, where it comes from."""
+    specification = checkpoint.specification
+    found = cost(specification)
+    pixels, resize = specification.pixels, specification.pixels.resize
+    antialias = "antialiased" if resize.antialias else "not antialiased"
+    lines = [
+        "---",
+        "library_name: googlenet",
+        "pipeline_tag: image-classification",
+        "tags:",
+        *(f"- {tag}" for tag in ("image-classification", "googlenet", "inception", specification.name)),
+        "---",
+        "",
+        f"# {specification.name}",
+        "",
+        'A network of "Going deeper with convolutions" (Szegedy et al., 2014), '
+        f"{len(checkpoint.classes)} classes, for the package `googlenet`.",
+        "",
+        "```python",
+        "import googlenet",
+        "",
+        'model = googlenet.load("path/to/this/folder")',
+        'for answer in model.predict(["photo.jpg"]):',
+        "    print(answer.best.name, answer.best.probability)",
+        "```",
+        "",
+        "| | |",
+        "|---|---|",
+        f"| parameters | {found.parameters:,} |",
+        f"| multiply-adds an image | {found.multiply_adds:,} |",
+        f"| input | {' x '.join(map(str, specification.input))}, {pixels.order}, white {pixels.white:g}, "
+        f"mean {_numbers(pixels.mean)}, divided by {_numbers(pixels.scale)} |",
+        f"| resize | {resize.geometry} to {resize.size}, {resize.filter}, {antialias}, then the centre |",
+        "",
+        "## Provenance",
+        "",
+        *(_provenance(checkpoint.provenance) or ["Nothing is known."]),
+        "",
+        "## Classes",
+        "",
+        ", ".join(f"{_inline(item.name)} ({_inline(item.id)})" for item in checkpoint.classes[:20])
+        + (f", and {len(checkpoint.classes) - 20} more in `config.json`" if len(checkpoint.classes) > 20 else ""),
+        "",
+    ]
+    return "\n".join(lines)
+
+
+def _configuration(checkpoint: Checkpoint) -> dict[str, Any]:
+    return {
+        "library_name": "googlenet",
+        "model_type": "googlenet",
+        "specification": json.loads(checkpoint.specification.to_json()),
+        "id2label": {str(index): item.name for index, item in enumerate(checkpoint.classes)},
+        "class_ids": [item.id for item in checkpoint.classes],
+        "provenance": dict(checkpoint.provenance),
+    }
+
+
+def _provenance(value: Any, depth: int = 0) -> list[str]:
+    """Write nested JSON as a nested list."""
+    if not isinstance(value, dict):
+        return []
+    lines = []
+    for key, content in value.items():
+        indent = "  " * depth
+        if isinstance(content, dict):
+            lines += [f"{indent}- {_inline(key)}:", *_provenance(content, depth + 1)]
+        else:
+            lines.append(
+                f"{indent}- {_inline(key)}: {_inline(content if isinstance(content, str) else json.dumps(content))}"
+            )
+    return lines
+
+
+def _inline(text: str) -> str:
+    """Keep what comes from elsewhere from being markup: one line, its special characters escaped."""
+    line = "".join(character if character.isprintable() else " " for character in text)
+    return "".join(f"\\{character}" if character in "\\`*_{}[]<>#|!" else character for character in line)
+
+
+def _numbers(values: tuple[float, ...]) -> str:
+    return ", ".join(f"{value:g}" for value in values)
+
+
+def _write(path: Path, text: str) -> None:
+    with atomic_write(path) as file:
+        file.write(text.encode())
