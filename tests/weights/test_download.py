@@ -14,7 +14,8 @@ import pytest
 
 from googlenet.errors import InputError
 from googlenet.machine import cache_folder
-from googlenet.weights import checkpoint, download, zoo
+from googlenet.network import zoo
+from googlenet.weights import checkpoint, download
 from googlenet.weights.download import PUBLISHED, Publication, fetch
 
 CONTENT = np.random.Generator(np.random.Philox(0)).bytes(300_000)

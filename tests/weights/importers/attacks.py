@@ -31,8 +31,9 @@ from writers import (
     varint,
 )
 
+from googlenet.network import zoo
 from googlenet.network.specification import AveragePool, Classifier, Convolution, Specification
-from googlenet.weights import checkpoint, zoo
+from googlenet.weights import checkpoint
 from googlenet.weights.checkpoint import Checkpoint, expected_tensors
 from googlenet.weights.classes import ilsvrc
 

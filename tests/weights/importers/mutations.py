@@ -16,8 +16,9 @@ import torch
 from safetensors.torch import save as safetensors_bytes
 from writers import caffe_arrays, caffemodel, google_arrays, graph, torchvision_arrays
 
+from googlenet.network import zoo
 from googlenet.network.specification import Specification
-from googlenet.weights import checkpoint, importers, zoo
+from googlenet.weights import checkpoint, importers
 from googlenet.weights.checkpoint import Checkpoint, expected_tensors
 from googlenet.weights.classes import numbered_classes
 

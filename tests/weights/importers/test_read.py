@@ -10,8 +10,9 @@ import torch
 from writers import caffe_arrays, caffemodel, field, google_arrays, graph, torchvision_arrays
 
 from googlenet.errors import InputError
+from googlenet.network import zoo
 from googlenet.network.specification import Specification
-from googlenet.weights import importers, zoo
+from googlenet.weights import importers
 from googlenet.weights.classes import google, ilsvrc
 
 

@@ -17,9 +17,10 @@ from safetensors.torch import save
 from writers import torchvision_array, torchvision_arrays, torchvision_image
 
 from googlenet.errors import InputError
+from googlenet.network import zoo
 from googlenet.network.module import Network
 from googlenet.network.specification import Pixels, Resize, Specification
-from googlenet.weights import checkpoint, zoo
+from googlenet.weights import checkpoint
 from googlenet.weights.checkpoint import Checkpoint
 from googlenet.weights.classes import Class, ilsvrc
 from googlenet.weights.importers.assembly import Report
