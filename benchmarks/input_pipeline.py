@@ -81,7 +81,7 @@ def forms(files: list[bytes]) -> dict[str, Callable[[], Any]]:
     def ours(samples: TrainingSamples) -> np.ndarray:
         epoch, batch = next(epochs), np.empty((len(files), *SIZE, 3), np.uint8)
         for index, data in enumerate(files):
-            batch[index] = samples.make(data, "photograph", epoch, index)
+            batch[index] = samples.image(data, "photograph", epoch, index)
         return batch
 
     def decoded_by_opencv() -> None:

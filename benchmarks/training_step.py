@@ -39,7 +39,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from googlenet import machine
-from googlenet.data.loader import Batch
+from googlenet.data.batch import Batch
 from googlenet.network.cost import node_multiply_adds
 from googlenet.network.graph import expand
 from googlenet.network.initialization import initialise
@@ -168,7 +168,7 @@ def ours(images: Tensor, labels: Tensor, device: str) -> tuple[Work, str]:
         factors=rate_factors(parameters),
         decayed=[name for name in parameters if name.endswith(".weight")],
     )
-    batch = Batch(0, 0, images, labels, torch.arange(len(labels)), (), 0.0)
+    batch = Batch(0, 0, {"images": images, "labels": labels}, torch.arange(len(labels)))
     taken = steps(
         network,
         lambda given: form.train(network, given),

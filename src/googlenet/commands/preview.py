@@ -61,7 +61,7 @@ def run(options: Options) -> int:
             done = samples.draw(width, height, options.epoch, draw)
             changes = [change.describe() for change in done.distortion.changes]
             caption = (done.crop.describe(width, height), *changes)
-            tiles.append(Tile(samples.make(data, name, options.epoch, draw), caption))
+            tiles.append(Tile(samples.image(data, name, options.epoch, draw), caption))
     draw_sheet(options.output, tiles, columns=1 + VARIANTS)
     print(f"{options.output}: {len(chosen)} images, {VARIANTS} samples of each")
     return 0

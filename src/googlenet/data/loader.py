@@ -1,6 +1,6 @@
 """Batches in their planned order, made by this process or by worker processes, as tensors: the end of the pipeline.
 
-Workers send uint8; normalisation happens once a batch on the network's device (`images.preprocessing.normalise`). The
+Images stay uint8; normalisation happens once a batch on the network's device (`images.preprocessing.normalise`). The
 batches are the same bytes with any number of workers, from whatever place they are begun.
 """
 
@@ -13,41 +13,19 @@ import time
 import weakref
 from collections import deque
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, NoReturn, Protocol, Self
+from dataclasses import replace
+from typing import Any, NoReturn, Protocol, Self
 
-import numpy as np
-
+from googlenet.data.batch import Batch, MadeBatch
 from googlenet.data.dataset import Dataset
 from googlenet.data.sampler import Planned
-from googlenet.data.samples import MadeBatch, Samples, make_batch
+from googlenet.data.samples import Samples, make_batch
 from googlenet.data.worker import receive, send
 from googlenet.errors import InputError
 
-if TYPE_CHECKING:
-    import torch
-
-__all__ = ["Batch", "Loader", "default_workers"]
+__all__ = ["Loader", "default_workers"]
 
 AHEAD = 2  # batches that each worker may be ahead; memory for so many is held
-
-
-@dataclass(frozen=True)
-class Batch:
-    """One step's images. A bad image that was skipped is missing, so that N may be smaller than planned, even 0."""
-
-    epoch: int
-    step: int
-    images: "torch.Tensor"
-    """uint8 [N, height, width, 3], RGB"""
-    labels: "torch.Tensor"
-    """int64 [N]"""
-    indices: "torch.Tensor"
-    """int64 [N], the images' numbers in the data set: `dataset.name(index)` names one"""
-    bad: tuple[tuple[str, str], ...]
-    """(name, reason) of each image that was skipped"""
-    waited: float
-    """Seconds that whoever asked for this batch had to wait for it"""
 
 
 class Plan(Protocol):
@@ -114,8 +92,8 @@ def default_workers() -> int:
 def _tensors(batch: MadeBatch, waited: float) -> Batch:
     import torch  # here, so that worker processes, which import this package, do without
 
-    images, labels, indices = (torch.from_numpy(a) for a in (batch.images, batch.labels, batch.indices))
-    return Batch(batch.epoch, batch.step, images, labels, indices, batch.bad, waited)
+    arrays = {name: torch.from_numpy(array) for name, array in batch.arrays.items()}
+    return Batch(batch.epoch, batch.step, arrays, torch.from_numpy(batch.indices), batch.bad, waited)
 
 
 class _Pool:
@@ -151,8 +129,7 @@ class _Worker:
         self._results: queue.SimpleQueue[Any] = queue.SimpleQueue()
         self._unclaimed = 0
         self.close = weakref.finalize(self, _end, self._process)
-        _, samples, _ = setup
-        threading.Thread(target=_fetch, args=(self._process, samples.size, self._results), daemon=True).start()
+        threading.Thread(target=_fetch, args=(self._process, self._results), daemon=True).start()
         self._send(setup)
 
     def give(self, planned: Planned) -> None:
@@ -229,27 +206,13 @@ def _end(process: "subprocess.Popen[bytes]") -> None:
             pass
 
 
-def _fetch(process: "subprocess.Popen[bytes]", size: tuple[int, int], results: "queue.SimpleQueue[Any]") -> None:
+def _fetch(process: "subprocess.Popen[bytes]", results: "queue.SimpleQueue[Any]") -> None:
     """Bring finished batches into this process's memory while it is busy with others."""
     stream = process.stdout
     assert stream is not None
     try:
         while True:
-            kind, content = receive(stream)
-            if kind == "batch":
-                images = np.empty((len(content.labels), *size, 3), np.uint8)
-                _read_into(stream, images)
-                content = replace(content, images=images)
-            results.put((kind, content))
+            (kind, content), arrays = receive(stream)
+            results.put((kind, replace(content, arrays=arrays) if kind == "batch" else content))
     except (EOFError, OSError, ValueError):
         results.put(("ended", None))
-
-
-def _read_into(stream: Any, array: np.ndarray) -> None:
-    view = array.reshape(-1).data
-    done = 0
-    while done < len(view):
-        count = stream.readinto(view[done:])
-        if not count:
-            raise EOFError
-        done += count

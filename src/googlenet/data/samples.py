@@ -3,12 +3,14 @@
 What a training sample looks like depends on (seed, epoch, draw) alone: not on the batch, the worker or the machine.
 """
 
-from dataclasses import dataclass, field
-from typing import Protocol
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from googlenet.data.batch import Field, Gathering, MadeBatch
 from googlenet.data.dataset import Dataset
 from googlenet.data.sampler import Planned
 from googlenet.errors import InputError
@@ -21,17 +23,20 @@ from googlenet.images.regions import open_image
 from googlenet.network.specification import Pixels
 from googlenet.randomness import generator
 
-__all__ = ["Augmented", "EvaluationSamples", "MadeBatch", "Samples", "TrainingSamples", "make_batch"]
+__all__ = ["Augmented", "EvaluationSamples", "Samples", "TrainingSamples", "make_batch"]
 
 
 class Samples(Protocol):
-    """How an image becomes a sample: uint8 RGB [height, width, 3] of `size` = (height, width)."""
+    """How an image becomes what a batch holds of it, under the names that `fields` declares."""
 
     @property
-    def size(self) -> tuple[int, int]: ...
+    def fields(self) -> Mapping[str, Field]: ...
 
-    def make(self, data: bytes, name: str, epoch: int, draw: int) -> NDArray[np.uint8]:
-        """Decode and change one image; `InputError` with `name` where it cannot be read."""
+    def make(self, dataset: Any, index: int, epoch: int, draw: int) -> Mapping[str, NDArray[Any]]:
+        """Make one image's arrays; `InputError` with its name where it cannot be read.
+
+        Samples for boxes ask more of `dataset` than a `Dataset` has.
+        """
         ...
 
 
@@ -59,7 +64,16 @@ class TrainingSamples:
             return Augmented(crop, Distortion("none", ()))
         return Augmented(crop, photometric.sample(self.distortion, generator(self.seed, "distortion", epoch, draw)))
 
-    def make(self, data: bytes, name: str, epoch: int, draw: int) -> NDArray[np.uint8]:
+    @property
+    def fields(self) -> Mapping[str, Field]:
+        return _labelled_images(self.size)
+
+    def make(self, dataset: Dataset, index: int, epoch: int, draw: int) -> Mapping[str, NDArray[Any]]:
+        image = self.image(dataset.read(index), dataset.name(index), epoch, draw)
+        return {"images": image, "labels": _label(dataset, index)}
+
+    def image(self, data: bytes, name: str, epoch: int, draw: int) -> NDArray[np.uint8]:
+        """Return the sample of one image's file: uint8 [height, width, 3], RGB."""
         image = open_image(data, name)
         augmented = self.draw(image.width, image.height, epoch, draw)
         return photometric.apply(image.patch(augmented.crop, self.size), augmented.distortion)
@@ -72,38 +86,34 @@ class EvaluationSamples:
     size: tuple[int, int]
     pixels: Pixels
 
-    def make(self, data: bytes, name: str, epoch: int, draw: int) -> NDArray[np.uint8]:
-        return prepare(decode(data, name), self.pixels, self.size)
+    @property
+    def fields(self) -> Mapping[str, Field]:
+        return _labelled_images(self.size)
 
-
-@dataclass(frozen=True)
-class MadeBatch:
-    """A batch as arrays. Images that could not be read are missing from it and stand in `bad` as (name, reason)."""
-
-    epoch: int
-    step: int
-    images: NDArray[np.uint8]
-    """[N, height, width, 3], RGB"""
-    labels: NDArray[np.int64]
-    indices: NDArray[np.int64]
-    """The images' numbers in the data set."""
-    bad: tuple[tuple[str, str], ...] = field(default=())
+    def make(self, dataset: Dataset, index: int, epoch: int, draw: int) -> Mapping[str, NDArray[Any]]:
+        image = prepare(decode(dataset.read(index), dataset.name(index)), self.pixels, self.size)
+        return {"images": image, "labels": _label(dataset, index)}
 
 
 def make_batch(dataset: Dataset, samples: Samples, planned: Planned, skip_bad_images: bool) -> MadeBatch:
     """Make the samples of a planned batch, in its order; without `skip_bad_images` a bad one raises `InputError`."""
-    images = np.empty((len(planned.draws), *samples.size, 3), np.uint8)
-    indices = planned.draws % len(dataset)
+    gathering = Gathering(samples.fields, len(planned.draws))
     kept: list[int] = []
     bad: list[tuple[str, str]] = []
-    for draw, index in zip(planned.draws.tolist(), indices.tolist(), strict=True):
+    for draw, index in zip(planned.draws.tolist(), (planned.draws % len(dataset)).tolist(), strict=True):
         try:
-            images[len(kept)] = samples.make(dataset.read(index), dataset.name(index), planned.epoch, draw)
+            gathering.add(samples.make(dataset, index, planned.epoch, draw))
             kept.append(index)
         except InputError as error:
             if not skip_bad_images:
                 raise
             bad.append((dataset.name(index), str(error)))
-    used = np.array(kept, np.int64)
-    labels = dataset.labels[used].astype(np.int64)
-    return MadeBatch(planned.epoch, planned.step, images[: len(kept)], labels, used, tuple(bad))
+    return MadeBatch(planned.epoch, planned.step, gathering.arrays(), np.array(kept, np.int64), tuple(bad))
+
+
+def _labelled_images(size: tuple[int, int]) -> dict[str, Field]:
+    return {"images": Field("uint8", (*size, 3)), "labels": Field("int64")}
+
+
+def _label(dataset: Dataset, index: int) -> NDArray[np.int64]:
+    return np.asarray(dataset.labels[index], np.int64)

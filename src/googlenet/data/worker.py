@@ -10,6 +10,7 @@ import queue
 import signal
 import threading
 import traceback
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import IO, Any
 
@@ -28,22 +29,46 @@ __all__ = ["main", "receive", "send"]
 _LENGTH_BYTES = 8
 
 
-def send(stream: IO[bytes], message: Any, pixels: NDArray[np.uint8] | None = None) -> None:
-    """Write a message, and after it the bytes of `pixels` as they are."""
-    content = pickle.dumps(message)
+def send(stream: IO[bytes], message: Any, arrays: Mapping[str, NDArray[Any]] | None = None) -> None:
+    """Write a message, and after it the bytes of `arrays` as they are."""
+    arrays = {name: np.ascontiguousarray(array) for name, array in (arrays or {}).items()}
+    layout = [(name, array.dtype.str, array.shape) for name, array in arrays.items()]
+    content = pickle.dumps((message, layout))
     stream.write(len(content).to_bytes(_LENGTH_BYTES, "little") + content)
-    if pixels is not None:
-        stream.write(pixels.reshape(-1).data)
+    for array in arrays.values():
+        stream.write(array.reshape(-1).view(np.uint8).data)
     stream.flush()
 
 
-def receive(stream: IO[bytes]) -> Any:
-    """Read a message that this process's own parent or child has sent; `EOFError` where the other side has ended."""
-    header = stream.read(_LENGTH_BYTES)
-    if len(header) < _LENGTH_BYTES:
+def receive(stream: IO[bytes]) -> tuple[Any, dict[str, NDArray[Any]]]:
+    """Read a message and its arrays, which this process's own parent or child has sent.
+
+    `EOFError` where the other side has ended, also in the middle of a message.
+    """
+    length = int.from_bytes(_read(stream, _LENGTH_BYTES), "little")
+    message, layout = pickle.loads(_read(stream, length))
+    arrays = {}
+    for name, dtype, shape in layout:
+        arrays[name] = np.empty(shape, dtype)
+        _read_into(stream, arrays[name])
+    return message, arrays
+
+
+def _read(stream: IO[bytes], length: int) -> bytes:
+    content = stream.read(length)
+    if len(content) < length:
         raise EOFError
-    content = stream.read(int.from_bytes(header, "little"))
-    return pickle.loads(content)
+    return content
+
+
+def _read_into(stream: Any, array: NDArray[Any]) -> None:
+    view = array.reshape(-1).view(np.uint8).data
+    done = 0
+    while done < len(view):
+        count = stream.readinto(view[done:])
+        if not count:
+            raise EOFError
+        done += count
 
 
 def main() -> None:
@@ -53,35 +78,35 @@ def main() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # an interrupt is the parent's to handle
     cv2.setNumThreads(1)
     keep_freed_memory()
-    dataset, samples, skip_bad_images = receive(tasks_stream)
+    (dataset, samples, skip_bad_images), _ = receive(tasks_stream)
     tasks: queue.SimpleQueue[Any] = queue.SimpleQueue()
     threading.Thread(target=_take_tasks, args=(tasks_stream, tasks), daemon=True).start()
     while True:
-        answer, images = _answer(dataset, samples, tasks.get(), skip_bad_images)
+        answer, arrays = _answer(dataset, samples, tasks.get(), skip_bad_images)
         try:
-            send(results, answer, images)
+            send(results, answer, arrays)
         except OSError:  # the parent is gone
             os._exit(0)
 
 
 def _answer(
     dataset: Dataset, samples: Samples, planned: Planned, skip_bad_images: bool
-) -> tuple[tuple[str, Any], NDArray[np.uint8] | None]:
-    """Make a batch: its message and its pixels, or what went wrong."""
+) -> tuple[tuple[str, Any], Mapping[str, NDArray[Any]]]:
+    """Make a batch: its message and its arrays, or what went wrong."""
     try:
         batch = make_batch(dataset, samples, planned, skip_bad_images)
     except InputError as error:
-        return ("bad input", str(error)), None
+        return ("bad input", str(error)), {}
     except Exception:
-        return ("failure", traceback.format_exc()), None
-    return ("batch", replace(batch, images=batch.images[:0])), batch.images
+        return ("failure", traceback.format_exc()), {}
+    return ("batch", replace(batch, arrays={})), batch.arrays
 
 
 def _take_tasks(stream: IO[bytes], tasks: "queue.SimpleQueue[Any]") -> None:
     """Read ahead, so that the parent never waits to hand out a task; end the process when the parent is gone."""
     try:
         while True:
-            tasks.put(receive(stream))
+            tasks.put(receive(stream)[0])
     finally:
         os._exit(0)
 

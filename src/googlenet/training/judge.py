@@ -7,8 +7,9 @@ from functools import cached_property
 import numpy as np
 import torch
 
+from googlenet.data.batch import Batch
 from googlenet.data.dataset import Dataset, Subset
-from googlenet.data.loader import Batch, Loader
+from googlenet.data.loader import Loader
 from googlenet.data.sampler import InOrder
 from googlenet.data.samples import EvaluationSamples
 from googlenet.network.module import Network
@@ -86,5 +87,5 @@ class Judge:
     def _clean_inputs(self) -> Iterator[torch.Tensor]:
         """Some training images as they are prepared for evaluation."""
         for batch in self._statistics_loader.batches():
-            if len(batch.labels):
-                yield self.form.prepare(self.network, batch.images)
+            if len(batch):
+                yield self.form.prepare(self.network, batch["images"])

@@ -13,7 +13,7 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-from googlenet.data.loader import Batch
+from googlenet.data.batch import Batch
 from googlenet.errors import InputError
 from googlenet.network.module import Network
 from googlenet.randomness import torch_seed
@@ -103,7 +103,7 @@ def steps(
         for parameter in parameters:
             parameter.grad = None
         seen: dict[str, float] = {}
-        if len(batch.labels):
+        if len(batch):
             figures = _accumulate(forward, batch, recipe)
             exchange.gather(parameters)
             figures["gradient"] = clip(parameters, recipe.clip)
@@ -117,7 +117,7 @@ def steps(
             number=done + 1,
             epoch=(done + 1) / steps_per_epoch,
             rate=rate,
-            images=len(batch.labels),
+            images=len(batch),
             loss=seen.get("loss", 0.0),
             losses=_named(seen, "loss of "),
             top1=_named(seen, "top-1 of "),
@@ -131,12 +131,11 @@ def steps(
 
 def _accumulate(forward: Callable[[Tensor], Mapping[str, Tensor]], batch: Batch, recipe: Recipe) -> dict[str, Tensor]:
     """Leave the gradient of the batch's mean loss in the parameters, part by part; return its figures by name."""
-    count = len(batch.labels)
-    parts = min(recipe.accumulate, count)
+    count = len(batch)
     figures: dict[str, Tensor] = {}
-    for images, labels in zip(batch.images.tensor_split(parts), batch.labels.tensor_split(parts), strict=True):
-        outputs = forward(images)
-        labels = labels.to(next(iter(outputs.values())).device)
+    for part in batch.split(min(recipe.accumulate, count)):
+        outputs = forward(part["images"])
+        labels = part["labels"].to(next(iter(outputs.values())).device)
         losses = cross_entropies(outputs, labels, recipe.label_smoothing)
         loss, share = total(losses, recipe.auxiliary_weight), len(labels) / count
         (loss * share).backward()

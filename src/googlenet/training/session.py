@@ -10,8 +10,9 @@ from typing import Any, Self
 
 from torch import Tensor
 
+from googlenet.data.batch import Batch
 from googlenet.data.dataset import Dataset
-from googlenet.data.loader import Batch, Loader, default_workers
+from googlenet.data.loader import Loader, default_workers
 from googlenet.data.sampler import Sampler
 from googlenet.data.samples import Samples, TrainingSamples
 from googlenet.images import area

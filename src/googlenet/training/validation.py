@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
-from googlenet.data.loader import Batch
+from googlenet.data.batch import Batch
 from googlenet.training.losses import rank_of_truth
 
 __all__ = ["Outcome", "validate"]
@@ -58,14 +58,14 @@ def validate(network: nn.Module, forward: Callable[[Tensor], Tensor], batches: I
     network.eval()
     classes, parts = 0, []
     for batch in batches:
-        if not len(batch.labels):
+        if not len(batch):
             continue
-        logits = forward(batch.images).float()
-        labels = batch.labels.to(logits.device)
+        logits = forward(batch["images"]).float()
+        labels = batch["labels"].to(logits.device)
         classes = logits.shape[1]
         probability, answers = logits.softmax(dim=1).max(dim=1)
         losses = functional.cross_entropy(logits, labels, reduction="none")
         found = (answers, probability, rank_of_truth(logits, labels), losses)
-        parts.append([batch.indices.numpy(), batch.labels.numpy(), *(value.cpu().numpy() for value in found)])
+        parts.append([batch.indices.numpy(), batch["labels"].numpy(), *(value.cpu().numpy() for value in found)])
     columns = [np.concatenate(column) for column in zip(*parts, strict=True)] if parts else [np.empty(0)] * 6
     return Outcome(classes, *columns)
