@@ -1,5 +1,7 @@
 """Opening a folder of a million images: the first time, again, and after a change, each in a fresh process.
 
+Also again as on a file system whose times of change cannot be believed, where all names are read each time.
+
     python benchmarks/folder_index.py [--files 1000000] [--folders 1000] [--rounds 5] [--at FOLDER] [--json FILE]
 
 The images are empty files, made in a temporary folder (or below --at) and removed afterwards: opening reads no image.
@@ -24,7 +26,11 @@ from googlenet.reporting.console import table
 
 OPEN = """
 import json, sys, time
+from googlenet.data import scan
 from googlenet.data.sources import open_dataset
+
+if sys.argv[2] == "unknown":
+    scan._LASTING = frozenset()
 
 def resident():
     with open("/proc/self/statm") as file:
@@ -52,6 +58,8 @@ def main() -> None:
         make(top, options.files, options.folders)
         time.sleep(3)  # a folder changed within the last two seconds would be read again
         found = {"first": [opened(top)], "again": [opened(top) for _ in range(options.rounds)]}
+        found["again, unknown file system"] = [opened(top, "unknown") for _ in range(options.rounds)]
+        opened(top)
         found["after a file was added"] = [changed(top, number) for number in range(options.rounds)]
     show(found)
     if options.json:
@@ -68,9 +76,11 @@ def make(top: Path, files: int, folders: int) -> None:
             os.close(os.open(path / f"n{folder:08}_{number}.JPEG", os.O_CREAT | os.O_WRONLY))
 
 
-def opened(top: Path) -> dict[str, float]:
+def opened(top: Path, file_system: str = "") -> dict[str, float]:
     start = time.perf_counter()
-    run = subprocess.run([sys.executable, "-c", OPEN, str(top)], capture_output=True, text=True, check=True)
+    run = subprocess.run(
+        [sys.executable, "-c", OPEN, str(top), file_system], capture_output=True, text=True, check=True
+    )
     return {"process": time.perf_counter() - start, **json.loads(run.stdout)}
 
 

@@ -1,16 +1,14 @@
-"""A folder of class folders: order, what is left out, and an index that follows every change."""
+"""A folder of class folders: order, matching, what is left out."""
 
 import os
 import pickle
-import time
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from googlenet.data import folder as folder_module
 from googlenet.data.folder import Folder
-from googlenet.data.index import Index, Names, index_file
+from googlenet.data.index import Index, Names
 from googlenet.errors import InputError
 from googlenet.weights.classes import Class
 
@@ -19,13 +17,6 @@ def content(folder: Folder) -> list[tuple[str, str]]:
     """(class id, path below the top) of each image."""
     ids = [folder.classes[label].id for label in folder.labels]
     return [(id_, os.path.relpath(folder.name(i), folder.path)) for i, id_ in enumerate(ids)]
-
-
-def settle(top: Path) -> None:
-    """Date all folders back, as if nothing had been changed for a while."""
-    past = time.time() - 100
-    for path in [top, *(p for p in top.rglob("*") if p.is_dir())]:
-        os.utime(path, (past, past))
 
 
 def test_classes_are_folders_sorted_plainly(class_folders):
@@ -84,51 +75,6 @@ def test_what_is_no_data_set_is_refused(tmp_path, make, message):
     assert "\n" not in str(failure.value)
 
 
-def test_a_second_start_reads_no_folder(class_folders, monkeypatch):
-    settle(class_folders)
-    first = content(Folder(class_folders))
-    monkeypatch.setattr(folder_module.os, "scandir", lambda path: pytest.fail(f"{path} was read again"))
-    assert content(Folder(class_folders)) == first
-
-
-@pytest.mark.parametrize("settled", [True, False])
-def test_every_change_is_seen(class_folders, settled):
-    """Also a change so soon after the scan that the folder's time might stay the same."""
-
-    def check() -> None:
-        folder = Folder(class_folders)
-        expected = sorted(str(p.relative_to(class_folders)) for p in class_folders.rglob("*.png"))
-        assert sorted(name for _, name in content(folder)) == expected
-        assert all(name.startswith(f"{id_}/") for id_, name in content(folder))
-        if settled:
-            settle(class_folders)
-            Folder(class_folders)
-
-    check()
-    (class_folders / "cat" / "new.png").write_bytes(b"")
-    check()
-    (class_folders / "Dog" / "0.png").unlink()
-    check()
-    (class_folders / "ant" / "deep").mkdir(parents=True)
-    (class_folders / "ant" / "deep" / "x.png").write_bytes(b"")
-    check()
-    (class_folders / "cat" / "new.png").rename(class_folders / "cat" / "newer.png")
-    check()
-    (class_folders / "10").rename(class_folders / "11")
-    check()
-
-
-def test_only_changed_folders_are_read_again(class_folders, monkeypatch):
-    settle(class_folders)
-    Folder(class_folders)
-    (class_folders / "cat" / "new.png").write_bytes(b"")
-    read = []
-    scandir = os.scandir
-    monkeypatch.setattr(folder_module.os, "scandir", lambda path: (read.append(Path(path).name), scandir(path))[1])
-    assert len(Folder(class_folders)) == 10
-    assert read == ["cat"]
-
-
 def test_links(class_folders, tmp_path):
     elsewhere = tmp_path / "elsewhere"
     elsewhere.mkdir()
@@ -167,16 +113,6 @@ def test_names_that_are_not_utf8(class_folders):
     assert folder.name(9).isprintable()
 
 
-def test_a_damaged_index_is_made_anew(class_folders):
-    settle(class_folders)
-    expected = content(Folder(class_folders))
-    file = index_file("folder", str(class_folders))
-    whole = file.read_bytes()
-    for damaged in (b"", whole[:-1], whole[:100], b"x" + whole[1:], whole[:30] + b"\xff" * 8 + whole[38:]):
-        file.write_bytes(damaged)
-        assert content(Folder(class_folders)) == expected
-
-
 def test_a_missing_or_odd_file_is_named_when_it_is_read(class_folders):
     folder = Folder(class_folders)
     (class_folders / "10" / "0.png").unlink()
@@ -198,3 +134,11 @@ def test_names_and_index_round_trip(tmp_path):
     assert index.path == tmp_path / "index"
     again = pickle.loads(pickle.dumps(index))
     assert {name: array.tolist() for name, array in again.arrays.items()} == {"a": [0, 1, 2, 3, 4], "b": [7], "c": []}
+
+
+def test_sizes_are_those_of_now(class_folders):
+    folder = Folder(class_folders)
+    assert folder.sizes().tolist() == [len(folder.read(index)) for index in range(len(folder))]
+    (class_folders / "cat" / "0.png").write_bytes(b"another picture")
+    (class_folders / "cat" / "2.png").unlink()
+    assert folder.sizes().tolist()[-3:] == [15, len(folder.read(7)), -1]

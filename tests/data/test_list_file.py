@@ -33,6 +33,11 @@ def test_caffes_form_with_paths_beside_the_list(class_folders):
     assert rows(pickle.loads(pickle.dumps(data))) == rows(data)
 
 
+def test_sizes_are_those_of_now(class_folders):
+    data = listed(class_folders, "cat/0.png 1\nnowhere.png 0\n")
+    assert data.sizes().tolist() == [(class_folders / "cat" / "0.png").stat().st_size, -1]
+
+
 def test_numbers_are_indices_into_the_given_classes(tmp_path):
     assert rows(listed(tmp_path, "a.jpg 3\nb.jpg 0", CLASSES)) == [("a.jpg", "n4"), ("b.jpg", "n1")]
     with pytest.raises(InputError, match=r"list.txt, line 2: label 4 is out of range: of 4 classes, labels are 0 to 3"):

@@ -1,6 +1,7 @@
 """Shards: WebDataset's layout, local and behind a URL, plain and compressed, and what is wrong with some."""
 
 import gzip
+import os
 import pickle
 from pathlib import Path
 
@@ -31,6 +32,7 @@ def samples(numbers: list[int], label=lambda number: number % 3) -> list[tuple[s
 def check(shards: Shards, numbers: list[int]) -> None:
     assert len(shards) == len(numbers)
     assert shards.labels.tolist() == [number % 3 for number in numbers]
+    assert shards.sizes().tolist() == [len(picture(number)) for number in numbers]
     for index in (len(numbers) - 1, 0, len(numbers) // 2):
         assert shards.read(index) == picture(numbers[index])
         assert f"part/{numbers[index]:06}.png" in shards.name(index)
@@ -84,6 +86,16 @@ def test_a_changed_shard_is_indexed_anew(folder, write_shard):
     check(Shards(f"{folder}/t-0000.tar"), [0, 1, 2, 3, 4])
     write_shard(folder / "t-0000.tar", samples([8, 9]))
     check(Shards(f"{folder}/t-0000.tar"), [8, 9])
+
+
+def test_a_shard_whose_time_was_restored_is_indexed_anew(folder, write_shard):
+    file = folder / "t-0000.tar"
+    before = file.stat()
+    check(Shards(str(file)), [0, 1, 2, 3, 4])
+    write_shard(file, samples([0, 1, 2, 3, 4], label=lambda number: 2 - number % 3))
+    os.utime(file, ns=(before.st_atime_ns, before.st_mtime_ns))
+    assert file.stat().st_size == before.st_size
+    assert Shards(str(file)).labels.tolist() == [2, 1, 0, 2, 1]
 
 
 def test_classes_are_matched_by_id(folder):

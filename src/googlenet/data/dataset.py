@@ -13,7 +13,7 @@ from googlenet.images.decoding import MAXIMUM_BYTES
 from googlenet.images.finding import display_name
 from googlenet.weights.classes import Class
 
-__all__ = ["Dataset", "Subset", "match", "read_file", "refuse_empty_classes"]
+__all__ = ["Dataset", "Subset", "file_size", "match", "read_file", "refuse_empty_classes"]
 
 
 class Dataset(Protocol):
@@ -79,6 +79,14 @@ def refuse_empty_classes(dataset: Dataset, source: str) -> None:
     empty = [c.id for c, count in zip(dataset.classes, counts, strict=True) if count == 0]
     if empty:
         raise InputError(f"{source}: no images of class {_some(empty)}; add some, or take the class out")
+
+
+def file_size(path: str) -> int:
+    """Return how many bytes a file has now; -1 where there is none."""
+    try:
+        return os.stat(path).st_size  # noqa: PTH116  once for each image
+    except (OSError, ValueError):
+        return -1
 
 
 def read_file(path: str) -> bytes:

@@ -1,21 +1,17 @@
 """A folder of class folders: the class of an image is the folder directly below the top in which it lies, at any depth.
 
-The scan is kept as an index and refreshed folder by folder: a folder whose time of change is the one seen before is not
-read again, so that the second start on a million files takes as long as asking a thousand folders for their times.
+What lies below is found by `scan`, which keeps it as an index.
 """
 
-import hashlib
 import os
-import time
-from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from googlenet.data.dataset import match, read_file
-from googlenet.data.index import Index, Names, index_file
+from googlenet.data.dataset import file_size, match, read_file
+from googlenet.data.index import Names
+from googlenet.data.scan import scan
 from googlenet.errors import InputError
 from googlenet.images.finding import ENDINGS, display_name
 from googlenet.weights.classes import Class
@@ -34,7 +30,7 @@ class Folder:
 
     def __init__(self, path: str | os.PathLike[str], classes: tuple[Class, ...] | None = None) -> None:
         self.path = os.path.abspath(path)  # noqa: PTH100  a link stays the name that the user gave
-        self._index = _scan(self.path)
+        self._index = scan(self.path)
         found, stray = self._class_folders()
         shown = display_name(path)
         if not found:
@@ -77,129 +73,22 @@ class Folder:
     def name(self, index: int) -> str:
         return display_name(self._file(index))
 
+    def sizes(self) -> NDArray[np.int64]:
+        """Return how many bytes each image's file has now, -1 where it is gone: [N]. Asks the disk for each of them."""
+        sizes = np.empty(len(self), np.int64)
+        for number, folder in enumerate(self._folders):
+            path = os.path.join(self.path, os.fsdecode(folder))  # noqa: PTH118
+            start, stop = self._starts[number : number + 2].tolist()
+            for index, name in enumerate(self._files[start:stop], start=start):
+                sizes[index] = file_size(os.path.join(path, os.fsdecode(name)))  # noqa: PTH118
+        return sizes
+
     def _file(self, index: int) -> str:
         folder = int(np.searchsorted(self._starts, index, "right")) - 1
         return os.path.join(self.path, os.fsdecode(self._folders[folder]), os.fsdecode(self._files[index]))  # noqa: PTH118
 
     def __getstate__(self) -> dict[str, Any]:
         return {"path": self.path, "classes": self.classes, "labels": self.labels, "_index": self._index}
-
-
-@dataclass(frozen=True)
-class _Listing:
-    """One folder as it was read: when it was last changed, the names of its images (sorted) and of its folders."""
-
-    changed: int
-    files: Names
-    folders: list[bytes]
-
-
-_SETTLED = 2 * 10**9
-"""Nanoseconds after a change, within which another one might leave the time of change as it is."""
-
-
-def _scan(top: str) -> Index:
-    """Return the index of a folder, brought up to date."""
-    file = index_file("folder", top)
-    index = Index.load(file)
-    known = _listings(index) if index else {}
-    if index and all(_changed(top, name) == listing.changed for name, listing in known.items()):
-        return index
-    return _index_of(dict(_walk(top, known))).save(file)
-
-
-def _walk(top: str, known: dict[bytes, _Listing]) -> Iterator[tuple[bytes, _Listing]]:
-    """Yield the path below `top` and the listing of each folder, parents first, reading only what changed."""
-    waiting, seen = [b""], set()
-    while waiting:
-        name = waiting.pop()
-        path = _join(top, name)
-        identity, changed = _identity(path)
-        if identity in seen:  # a link that leads back
-            continue
-        seen.add(identity)
-        before = known.get(name)
-        listing = before if before and before.changed == changed else _read_folder(path, changed)
-        yield name, listing
-        waiting += [name + b"/" + folder if name else folder for folder in reversed(listing.folders)]
-
-
-def _read_folder(path: str, changed: int) -> _Listing:
-    now = time.time_ns()
-    files, folders = [], []
-    try:
-        with os.scandir(path) as entries:
-            for entry in entries:
-                if entry.name.startswith("."):
-                    continue
-                if entry.is_dir():
-                    folders.append(os.fsencode(entry.name))
-                elif os.path.splitext(entry.name)[1].lower() in ENDINGS:  # noqa: PTH122  a million times
-                    files.append(os.fsencode(entry.name))
-    except OSError as error:
-        raise _unreadable(path, error) from error
-    return _Listing(changed if changed < now - _SETTLED else -1, Names.of(sorted(files)), sorted(folders))
-
-
-def _index_of(listings: dict[bytes, _Listing]) -> Index:
-    folders = Names.of(listings)
-    files = Names.joined([listing.files for listing in listings.values()])
-    starts = np.zeros(len(listings) + 1, np.int64)
-    np.cumsum([len(listing.files) for listing in listings.values()], out=starts[1:])
-    digest = hashlib.sha256()
-    for array in (folders.blob, folders.offsets, files.blob, files.offsets, starts):
-        digest.update(array.data)
-    arrays: dict[str, NDArray[Any]] = {
-        "changed": np.array([listing.changed for listing in listings.values()], np.int64),
-        "starts": starts,
-        "folders": folders.blob,
-        "folder_offsets": folders.offsets,
-        "files": files.blob,
-        "file_offsets": files.offsets,
-    }
-    return Index({"identity": digest.hexdigest()}, arrays)
-
-
-def _listings(index: Index) -> dict[bytes, _Listing]:
-    """What an index knows of each folder."""
-    folders = Names(index.arrays["folders"], index.arrays["folder_offsets"])
-    files = Names(index.arrays["files"], index.arrays["file_offsets"])
-    starts, changed = index.arrays["starts"].tolist(), index.arrays["changed"].tolist()
-    names = [folders[number] for number in range(len(folders))]
-    below: dict[bytes, list[bytes]] = {name: [] for name in names}
-    for name in names[1:]:
-        parent, _, own = name.rpartition(b"/")
-        below[parent].append(own)
-    return {
-        name: _Listing(changed[number], files[starts[number] : starts[number + 1]], below[name])
-        for number, name in enumerate(names)
-    }
-
-
-def _join(top: str, name: bytes) -> str:
-    return os.path.join(top, os.fsdecode(name)) if name else top  # noqa: PTH118
-
-
-def _identity(path: str) -> tuple[tuple[int, int], int]:
-    """Which folder this is, and when its list of names was last changed."""
-    try:
-        status = os.stat(path)  # noqa: PTH116
-    except OSError as error:
-        raise _unreadable(path, error) from error
-    return (status.st_dev, status.st_ino), status.st_mtime_ns
-
-
-def _changed(top: str, name: bytes) -> int | None:
-    try:
-        return os.stat(_join(top, name)).st_mtime_ns  # noqa: PTH116
-    except OSError:
-        return None
-
-
-def _unreadable(path: str, error: OSError) -> InputError:
-    return InputError(
-        f"{display_name(path)}: cannot be read ({error.strerror or error}); check the path and its rights"
-    )
 
 
 def _top(name: bytes) -> str:

@@ -6,8 +6,9 @@ folder whose pages all processes share.
 """
 
 import hashlib
+import itertools
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, overload
@@ -21,7 +22,7 @@ from googlenet.machine import cache_folder
 
 __all__ = ["Index", "Names", "index_file"]
 
-_MAGIC = b"googlenet index 1\n"
+_MAGIC = b"googlenet index 2\n"  # counts up with every change of what an index holds or leaves out
 _ALIGNMENT = 64
 _TYPES = {"uint8": np.uint8, "int32": np.int32, "int64": np.int64}
 
@@ -47,6 +48,11 @@ class Names:
 
     def __len__(self) -> int:
         return len(self.offsets) - 1
+
+    def __iter__(self) -> Iterator[bytes]:
+        blob = self.blob.tobytes()
+        ends = self.offsets.tolist()
+        return (blob[start:stop] for start, stop in itertools.pairwise(ends))
 
     @overload
     def __getitem__(self, index: int) -> bytes: ...

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from googlenet.data.dataset import read_file
+from googlenet.data.dataset import file_size, read_file
 from googlenet.data.index import Names
 from googlenet.errors import InputError
 from googlenet.images.finding import display_name
@@ -53,6 +53,10 @@ class ListFile:
 
     def name(self, index: int) -> str:
         return display_name(self._file(index))
+
+    def sizes(self) -> NDArray[np.int64]:
+        """Return how many bytes each image's file has now, -1 where there is none: [N]. Asks the disk for each."""
+        return np.fromiter((file_size(self._file(index)) for index in range(len(self))), np.int64, len(self))
 
     def _file(self, index: int) -> str:
         return os.path.join(self.folder, os.fsdecode(self._paths[index]))  # noqa: PTH118

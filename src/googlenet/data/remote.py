@@ -61,7 +61,9 @@ def unpacked(shard: str) -> Path:
             status = path.stat()
         except OSError as error:
             raise InputError(f"{display_name(shard)}: cannot be read ({error.strerror or error})") from error
-        return _copy(str(path.absolute()), f"{status.st_size}-{status.st_mtime_ns}", status.st_size)
+        return _copy(
+            str(path.absolute()), f"{status.st_size}-{status.st_mtime_ns}-{status.st_ctime_ns}", status.st_size
+        )
     file_system, place = _remote(shard)
     with _failures_named(shard):
         facts = file_system.info(place)

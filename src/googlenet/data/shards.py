@@ -76,6 +76,10 @@ class Shards:
         member = Names(arrays["names"], arrays["name_offsets"])[number]
         return f"{self._shown[shard]}: {display_name(os.fsdecode(member))}"
 
+    def sizes(self) -> NDArray[np.int64]:
+        """Return how many bytes each image has: [N]."""
+        return np.concatenate([index.arrays["lengths"] for index in self._indexes])
+
     def _place(self, index: int) -> tuple[int, int]:
         shard = int(np.searchsorted(self._starts, index, "right")) - 1
         return shard, index - int(self._starts[shard])
@@ -90,7 +94,7 @@ def _index(path: str, shown: str) -> Index:
     """Find the samples of a local tar file: as remembered, if the file has not changed since, or from its headers."""
     try:
         status = os.stat(path)  # noqa: PTH116
-        stamp = f"{status.st_size} {status.st_mtime_ns}"
+        stamp = f"{status.st_size} {status.st_mtime_ns} {status.st_ctime_ns} {status.st_ino}"
         kept = index_file("shard", os.path.abspath(path))  # noqa: PTH100
         index = Index.load(kept)
         if index and index.identity == stamp:

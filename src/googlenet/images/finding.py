@@ -10,16 +10,27 @@ from typing import IO, Any
 
 from googlenet.errors import InputError
 
-__all__ = ["ENDINGS", "display_name", "find_images", "image_arguments", "read_list"]
+__all__ = ["ENDINGS", "display_name", "find_images", "image_arguments", "left_out", "read_list"]
 
 ENDINGS = frozenset({".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff"})
+
+
+_LEFT_OUT = frozenset(
+    {"@eadir", "#recycle", "#snapshot", "__macosx", "$recycle.bin", "system volume information", "lost+found"}
+)
+"""Folders of network disks, archives and file systems: thumbnails, forks, deleted files."""
+
+
+def left_out(name: str) -> bool:
+    """Whether a file or folder is none of the user's images: hidden, or made by the system beside them."""
+    return name.startswith(".") or name.lower() in _LEFT_OUT
 
 
 def find_images(arguments: Iterable[str | os.PathLike[str]]) -> list[Path]:
     """Return the image files that the arguments name, those of one argument sorted, the arguments in their order.
 
     A file is taken whatever its ending. Of a folder, all files below it with one of `ENDINGS` (in capitals or not) are
-    taken, without hidden files and folders; links to folders are followed once. An argument that does not exist but
+    taken, without what is `left_out`; links to folders are followed once. An argument that does not exist but
     holds `*`, `?` or `[` is a pattern (`**` for folders at any depth) for such files and folders. Raises `InputError`
     for a path that does not exist or cannot be read, and for a folder or pattern that gives no image.
     """
@@ -77,7 +88,7 @@ def _matching(pattern: str) -> Iterator[Path]:
     except ValueError as error:
         raise InputError(f"{display_name(pattern)}: not a pattern ({error}); check it") from error
     for match in matches:
-        if any(part.startswith(".") and part not in path.parts for part in match.parts):
+        if any(left_out(part) and part not in path.parts for part in match.parts):
             continue
         if match.is_dir():
             yield from _below(str(match))
@@ -99,7 +110,7 @@ def _below(top: str) -> Iterator[Path]:
         except OSError as error:
             reason = error.strerror or error
             raise InputError(f"{display_name(folder)}: cannot be read ({reason}); check its rights") from error
-        visible = sorted(entry for entry in entries if not entry[0].startswith("."))
+        visible = sorted(entry for entry in entries if not left_out(entry[0]))
         folders += [path for _, path, is_folder in visible if is_folder]
         yield from (Path(path) for name, path, is_folder in visible if _is_image(name) and not is_folder)
 
