@@ -50,7 +50,7 @@ from googlenet.reporting.console import table
 from googlenet.training.averaging import Average
 from googlenet.training.form import find_form, has_bfloat16
 from googlenet.training.loop import steps
-from googlenet.training.optimizer import SGD, rate_factors
+from googlenet.training.optimizer import SGD, parameter_groups
 from googlenet.training.recipe import Recipe, complete
 
 Work = Callable[[], Any]
@@ -161,13 +161,7 @@ def ours(images: Tensor, labels: Tensor, device: str) -> tuple[Work, str]:
     initialise(network)
     form, _ = find_form(network, device=device, precision="auto", batch_size=len(labels), images=MANY)
     form.place(network).train()
-    parameters = dict(network.named_parameters())
-    optimizer = SGD(
-        parameters,
-        weight_decay=recipe.weight_decay,
-        factors=rate_factors(parameters),
-        decayed=[name for name in parameters if name.endswith(".weight")],
-    )
+    optimizer = SGD(parameter_groups(network, weight_decay=recipe.weight_decay))
     batch = Batch(0, 0, {"images": images, "labels": labels}, torch.arange(len(labels)))
     taken = steps(
         network,

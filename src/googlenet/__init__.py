@@ -17,11 +17,13 @@ _HOMES = {
     "Network": "googlenet.network.module",
     "Prediction": "googlenet.prediction.results",
     "Recipe": "googlenet.training.recipe",
+    "SGD": "googlenet.training.optimizer",
     "Specification": "googlenet.network.specification",
     "cost": "googlenet.network.cost",
     "create": "googlenet.weights.creation",
     "import_weights": "googlenet.weights.importers:read",
     "load": "googlenet.prediction.model",
+    "parameter_groups": "googlenet.training.optimizer",
     "specification": "googlenet.network.zoo",
     "train": "googlenet.training.run",
 }
@@ -38,6 +40,10 @@ if TYPE_CHECKING:
     from googlenet.prediction.model import load as load
     from googlenet.prediction.results import Answer as Answer
     from googlenet.prediction.results import Prediction as Prediction
+    from googlenet.training.optimizer import SGD as SGD
+    from googlenet.training.optimizer import parameter_groups as parameter_groups
+    from googlenet.training.recipe import Recipe as Recipe
+    from googlenet.training.run import train as train
     from googlenet.weights.checkpoint import Checkpoint as Checkpoint
     from googlenet.weights.classes import Class as Class
     from googlenet.weights.creation import create as create

@@ -45,7 +45,9 @@ class Alone:
         pass
 
     def apply(self, optimizer: SGD, rate: float) -> None:
-        optimizer.step(rate)
+        for group in optimizer.param_groups:
+            group["lr"] = rate
+        optimizer.step()
 
 
 @dataclass(frozen=True)
@@ -95,7 +97,8 @@ def steps(
     touched, where loss or gradient is not finite; `name` tells an image's file for its message.
     """
     exchange = exchange or Alone()
-    parameters = list(optimizer.parameters.values())
+    named = {name: value for name, value in network.named_parameters() if value.requires_grad}
+    parameters = list(named.values())
     begun = time.perf_counter()
     for done, batch in enumerate(batches, start):
         rate = rate_at(recipe, done / steps_per_epoch)
@@ -108,7 +111,7 @@ def steps(
             exchange.gather(parameters)
             figures["gradient"] = clip(parameters, recipe.clip)
             seen = dict(zip(figures, torch.stack(list(figures.values())).tolist(), strict=True))  # waits for the device
-            if broken := _broken(seen, optimizer):
+            if broken := _broken(seen, named):
                 files = ", ".join(name(int(index)) for index in batch.indices)
                 raise Diverged(f"step {done + 1}: the {broken} is not finite; its images: {files}")
             exchange.apply(optimizer, rate)
@@ -155,7 +158,7 @@ def _named(figures: Mapping[str, float], beginning: str) -> dict[str, float]:
     return {what.removeprefix(beginning): value for what, value in figures.items() if what.startswith(beginning)}
 
 
-def _broken(seen: Mapping[str, float], optimizer: SGD) -> str:
+def _broken(seen: Mapping[str, float], parameters: Mapping[str, torch.nn.Parameter]) -> str:
     """Name what is not finite, a head's loss or a layer's gradient; empty where all is well."""
     broken = [what for what, value in seen.items() if not isfinite(value)]
     if not broken:
@@ -163,5 +166,5 @@ def _broken(seen: Mapping[str, float], optimizer: SGD) -> str:
     what = next((what for what in broken if what.startswith("loss of")), broken[0])
     if what != "gradient":
         return what
-    layers = [n for n, p in optimizer.parameters.items() if p.grad is not None and not p.grad.isfinite().all()]
+    layers = [n for n, p in parameters.items() if p.grad is not None and not p.grad.isfinite().all()]
     return f"gradient of {layers[-1]}" if layers else what

@@ -8,74 +8,121 @@ Caffe keeps the learning rate inside the velocity, torch applies it afterwards:
 The two are the same while the rate is; when it changes, Caffe's velocity keeps the rate that it was gathered at.
 """
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, overload
 
 import torch
 from torch import Tensor, nn
+from torch.optim import Optimizer
+from torch.optim.optimizer import ParamsT
 
-__all__ = ["SGD", "clip", "rate_factors"]
+from googlenet.errors import InputError
+
+__all__ = ["SGD", "clip", "parameter_groups"]
 
 
-class SGD:
-    """Moves parameters along their gradients; `velocity` holds the state by the parameters' names.
+class SGD(Optimizer):
+    """Momentum in Caffe's form, as a torch optimizer: schedulers, `GradScaler`, closures, `state_dict` work as usual.
 
-    `factors` multiplies the rate of single parameters, by name (default 1); `decayed` names those that weight decay
-    pulls on. With `nesterov` the step is momentum * v + rate * (g + decay * w), v being the new velocity.
+    `params` are parameters, pairs of name and parameter, or groups, as for every torch optimizer. A group may have its
+    own `lr`, `momentum`, `weight_decay`, `nesterov`, and `lr_mult` (default 1), a factor on its rate that schedulers
+    leave alone; `parameter_groups` makes the groups of Caffe's GoogLeNet. With `nesterov` the step is
+    momentum * v + rate * (g + decay * w), v being the new velocity. A parameter without a gradient stays as it is. Each
+    parameter's state is its `velocity`. Raises `InputError` for a value out of range.
+
+        optimizer = googlenet.SGD(googlenet.parameter_groups(network, weight_decay=2e-4), lr=0.01, momentum=0.9)
     """
 
     def __init__(
         self,
-        parameters: Mapping[str, nn.Parameter],
+        params: ParamsT,
+        lr: float = 0.01,
         *,
         momentum: float = 0.9,
         weight_decay: float = 0.0,
         nesterov: bool = False,
-        factors: Mapping[str, float] | None = None,
-        decayed: Iterable[str] = (),
+        lr_mult: float = 1.0,
     ) -> None:
-        self.parameters = dict(parameters)
-        self.velocity = {name: torch.zeros_like(value) for name, value in self.parameters.items()}
-        self._momentum, self._nesterov = momentum, nesterov
-        self._groups: dict[tuple[float, float, str], _Group] = {}
-        decayed = set(decayed)
-        for name, parameter in self.parameters.items():
-            alone = name if parameter.device.type == "cpu" else ""  # stays in its cache from one operation to the next
-            key = ((factors or {}).get(name, 1.0), weight_decay if name in decayed else 0.0, alone)
-            group = self._groups.setdefault(key, _Group())
-            group.parameters.append(parameter)
-            group.velocity.append(self.velocity[name])
+        defaults = {
+            "lr": lr,
+            "momentum": momentum,
+            "weight_decay": weight_decay,
+            "nesterov": nesterov,
+            "lr_mult": lr_mult,
+        }
+        super().__init__(params, defaults)
+
+    def add_param_group(self, param_group: dict[str, Any]) -> None:
+        """Take in more parameters, as `torch.optim.Optimizer.add_param_group`."""
+        given = self.defaults | param_group
+        for name in ("lr", "momentum", "weight_decay", "lr_mult"):
+            limit, words = (1.0, ", below 1") if name == "momentum" else (float("inf"), "")
+            if not 0 <= given[name] < limit:
+                raise InputError(f"{name} {given[name]}: give a number of at least 0{words}")
+        _add_param_group(self, param_group)
+
+    @overload
+    def step(self, closure: None = None) -> None: ...
+
+    @overload
+    def step(self, closure: Callable[[], float]) -> float: ...
 
     @torch.no_grad()
-    def step(self, rate: float) -> None:
-        """Move every parameter by its gradient, which all must have, at the rate `rate`."""
-        for (factor, decay, _), group in self._groups.items():
-            gradients: list[Tensor] = [parameter.grad for parameter in group.parameters]  # type: ignore[misc]
-            torch._foreach_mul_(group.velocity, self._momentum)
-            if decay:
-                torch._foreach_add_(group.velocity, group.parameters, alpha=rate * factor * decay)
-            torch._foreach_add_(group.velocity, gradients, alpha=rate * factor)
-            if self._nesterov:
-                if decay:
-                    torch._foreach_mul_(group.parameters, 1 - rate * factor * decay)
-                torch._foreach_add_(group.parameters, group.velocity, alpha=-self._momentum)
-                torch._foreach_add_(group.parameters, gradients, alpha=-rate * factor)
-            else:
-                torch._foreach_add_(group.parameters, group.velocity, alpha=-1)
+    def step(self, closure: Callable[[], float] | None = None) -> float | None:
+        """Move every parameter that has a gradient; return what `closure`, which may compute them, returns."""
+        loss = None
+        if closure is not None:
+            with torch.enable_grad():
+                loss = closure()
+        for group in self.param_groups:
+            parameters = [parameter for parameter in group["params"] if parameter.grad is not None]
+            for some in _together(parameters):
+                _move(some, [self._velocity(parameter) for parameter in some], group)
+        return loss
+
+    @property
+    def parameters(self) -> dict[str, nn.Parameter]:
+        """All parameters by name, in the order of their groups; by number where they were given without names."""
+        found = [parameter for group in self.param_groups for parameter in group["params"]]
+        names = [name for group in self.param_groups for name in group.get("param_names", ())]
+        return dict(zip(names or map(str, range(len(found))), found, strict=True))
+
+    @property
+    def velocity(self) -> dict[str, Tensor]:
+        """Each parameter's velocity by the parameter's name: zeros before its first step."""
+        return {name: self._velocity(parameter) for name, parameter in self.parameters.items()}
 
     def load_velocity(self, velocity: Mapping[str, Tensor]) -> None:
-        """Take over a saved state, in place."""
+        """Take over a saved `velocity`, in place."""
         for name, value in self.velocity.items():
             value.copy_(velocity[name])
 
+    def _velocity(self, parameter: Tensor) -> Tensor:
+        state = self.state[parameter]
+        if "velocity" not in state:
+            state["velocity"] = torch.zeros_like(parameter)
+        return state["velocity"]
 
-def rate_factors(names: Iterable[str], fresh: Iterable[str] = (), fresh_factor: float = 1.0) -> dict[str, float]:
-    """Return each parameter's factor on the rate: 2 for biases, as in Caffe's files; layers in `fresh` times theirs."""
+
+def parameter_groups(
+    network: nn.Module, *, weight_decay: float = 2e-4, fresh: Iterable[str] = (), fresh_mult: float = 1.0
+) -> list[dict[str, Any]]:
+    """Return a network's parameters in the groups of Caffe's GoogLeNet, with their names, for `SGD`.
+
+    Biases move twice as fast as weights; biases and normalisation, whatever has a single axis, are not decayed. The
+    layers named in `fresh`, such as new classifiers beside pretrained weights, move `fresh_mult` times as fast. What
+    needs no gradient is left out; raises `InputError` where nothing is left.
+    """
     layers = set(fresh)
-    return {
-        name: (2.0 if name.endswith(".bias") else 1.0) * (fresh_factor if name.rpartition(".")[0] in layers else 1.0)
-        for name in names
-    }
+    groups: dict[tuple[float, float], list[tuple[str, nn.Parameter]]] = {}
+    for name, parameter in network.named_parameters():
+        if parameter.requires_grad:
+            layer, _, kind = name.rpartition(".")
+            mult = (2.0 if kind == "bias" else 1.0) * (fresh_mult if layer in layers else 1.0)
+            groups.setdefault((mult, weight_decay if parameter.ndim > 1 else 0.0), []).append((name, parameter))
+    if not groups:
+        raise InputError("every parameter of the network is frozen: nothing is left to train; freeze fewer rows")
+    return [{"params": named, "lr_mult": mult, "weight_decay": decay} for (mult, decay), named in groups.items()]
 
 
 def clip(parameters: Iterable[nn.Parameter], longest: float) -> Tensor:
@@ -87,9 +134,30 @@ def clip(parameters: Iterable[nn.Parameter], longest: float) -> Tensor:
     return norm
 
 
-@dataclass
-class _Group:
-    """Parameters that share factor and decay, moved by one call."""
+def _together(parameters: list[Tensor]) -> list[list[Tensor]]:
+    """Cut a group into what is moved by one call: on a processor each alone, which its cache holds meanwhile."""
+    if parameters and parameters[0].device.type == "cpu":
+        return [[parameter] for parameter in parameters]
+    return [parameters] if parameters else []
 
-    parameters: list[Tensor] = field(default_factory=list)
-    velocity: list[Tensor] = field(default_factory=list)
+
+def _move(parameters: list[Tensor], velocity: list[Tensor], group: Mapping[str, Any]) -> None:
+    gradients: list[Tensor] = [parameter.grad for parameter in parameters]  # type: ignore[misc]
+    rate, momentum, decay = float(group["lr"]) * group["lr_mult"], group["momentum"], group["weight_decay"]
+    torch._foreach_mul_(velocity, momentum)
+    if decay:
+        torch._foreach_add_(velocity, parameters, alpha=rate * decay)
+    torch._foreach_add_(velocity, gradients, alpha=rate)
+    if group["nesterov"]:
+        if decay:
+            torch._foreach_mul_(parameters, 1 - rate * decay)
+        torch._foreach_add_(parameters, velocity, alpha=-momentum)
+        torch._foreach_add_(parameters, gradients, alpha=-rate)
+    else:
+        torch._foreach_add_(parameters, velocity, alpha=-1)
+
+
+_add_param_group: Callable[[Optimizer, dict[str, Any]], None] = getattr(
+    Optimizer.add_param_group, "__wrapped__", Optimizer.add_param_group
+)
+"""torch's own, without the decorator that keeps its compiler out of it by importing it, which takes seconds."""

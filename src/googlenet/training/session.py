@@ -28,7 +28,7 @@ from googlenet.training.judge import Judge
 from googlenet.training.log import RunLog
 from googlenet.training.loop import Diverged, Exchange, Step, steps
 from googlenet.training.material import Material
-from googlenet.training.optimizer import SGD, rate_factors
+from googlenet.training.optimizer import SGD, parameter_groups
 from googlenet.training.recipe import to_json
 from googlenet.training.report import write_report
 from googlenet.training.state import State, load, save
@@ -201,15 +201,13 @@ class Session:
 
     def _optimizer(self) -> SGD:
         recipe = self.recipe
-        parameters = {name: value for name, value in self.network.named_parameters() if value.requires_grad}
-        return SGD(
-            parameters,
-            momentum=recipe.momentum,
+        groups = parameter_groups(
+            self.network,
             weight_decay=recipe.weight_decay,
-            nesterov=recipe.nesterov,
-            factors=rate_factors(parameters, self.material.fresh, recipe.classifier_rate or 1.0),
-            decayed=[name for name in parameters if name.endswith(".weight") and ".batch_norm." not in name],
+            fresh=self.material.fresh,
+            fresh_mult=recipe.classifier_rate or 1.0,
         )
+        return SGD(groups, momentum=recipe.momentum, nesterov=recipe.nesterov)
 
     def _form(self, state: State | None) -> Form:
         """Compute as the run did before, or else in the form that suits this machine."""
