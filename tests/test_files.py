@@ -1,10 +1,11 @@
 import errno
+import os
 import stat
 
 import pytest
 
 from googlenet.errors import InputError
-from googlenet.files import atomic_write, sha256
+from googlenet.files import atomic_write, recorded_name, sha256
 
 
 def test_the_file_is_there_when_the_block_ends(tmp_path):
@@ -44,3 +45,32 @@ def test_a_folder_that_is_a_file_is_one_line(tmp_path):
 def test_sha256_of_a_known_text(tmp_path):
     (tmp_path / "abc").write_bytes(b"abc")  # FIPS 180-2, appendix B.1
     assert sha256(tmp_path / "abc") == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+
+
+@pytest.mark.parametrize(
+    ("source", "recorded"),
+    [
+        ("flowers/train", "flowers/train"),
+        ("data/flowers/train/", "flowers/train"),
+        ("/srv/secret-client/flowers/train", "flowers/train"),
+        ("/home/alice/train", "train"),
+        ("/home/alice", "."),
+        ("/Users/alice/photos/train.csv", "photos/train.csv"),
+        ("/me/train", "train"),
+        ("/data", "data"),
+        ("digits", "digits"),
+        ("s3://bucket/a/b/t-{0000..0009}.tar", "s3://bucket/a/b/t-{0000..0009}.tar"),
+        ("https://user:pass@host:8080/a@b.tar?X-Signature=abc&token=d#e", "https://host:8080/a@b.tar"),
+        ("simplecache::https://user@host/a.tar.gz?sv=1", "simplecache::https://host/a.tar.gz"),
+        ("memory://a.tar?\nb", "memory://a.tar"),
+        (b"/srv/data/Z\xfcrich", "data/Z\\udcfcrich"),
+    ],
+)
+def test_records_hold_neither_secrets_nor_private_paths(monkeypatch, source, recorded):
+    monkeypatch.setenv("HOME", "/me")
+    assert recorded_name(os.fsdecode(source)) == recorded
+
+
+def test_a_home_folder_that_is_unknown_is_no_error(monkeypatch):
+    monkeypatch.setenv("HOME", "")
+    assert recorded_name("/srv/data/train") == "data/train"

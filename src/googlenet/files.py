@@ -2,15 +2,16 @@
 
 import hashlib
 import os
+import re
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import IO
 
 from googlenet.errors import InputError
 
-__all__ = ["atomic_write", "sha256"]
+__all__ = ["atomic_write", "recorded_name", "sha256"]
 
 
 @contextmanager
@@ -46,6 +47,24 @@ def sha256(path: str | os.PathLike[str]) -> str:
     """Return the SHA-256 of a file's bytes in hexadecimal digits."""
     with Path(path).open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def recorded_name(source: str | os.PathLike[str]) -> str:
+    """Return what a record that may be passed on says of where something came from: a path or a URL.
+
+    Of a path its last two parts, without those that name a user's folder; of a URL all but user, password, query and
+    fragment, which may be secrets. What is not Unicode is escaped.
+    """
+    name = os.fspath(source).encode("utf-8", "backslashreplace").decode()
+    if "://" in name:
+        return re.sub(r"://[^/?#]*@", "://", re.sub(r"[?#].*", "", name, flags=re.DOTALL))
+    parts = PurePath(name).parts
+    home = PurePath(os.path.expanduser("~")).parts  # noqa: PTH111  it never fails
+    if len(home) > 1 and parts[: len(home)] == home:
+        parts = parts[len(home) :]
+    elif len(parts) > 2 and PurePath(name).anchor and parts[1].lower() in ("home", "users"):
+        parts = parts[3:]
+    return "/".join([part for part in parts if part != PurePath(name).anchor][-2:]) or "."
 
 
 def _umask() -> int:

@@ -12,7 +12,7 @@ import numpy as np
 from googlenet.data.dataset import Dataset, refuse_empty_classes
 from googlenet.data.sources import open_dataset
 from googlenet.errors import InputError
-from googlenet.files import sha256
+from googlenet.files import recorded_name, sha256
 from googlenet.network import zoo
 from googlenet.network.graph import Linear, expand
 from googlenet.network.initialization import initialise
@@ -154,10 +154,10 @@ def _fingerprint(source: Any, dataset: Dataset) -> dict[str, Any]:
     """Say which images these are, shortly enough for a million of them."""
     ids = "\n".join(item.id for item in dataset.classes)
     labels = hashlib.sha256(ids.encode() + np.ascontiguousarray(dataset.labels, np.int32).tobytes()).hexdigest()
-    return {"source": _named(source), "images": len(dataset), "labels": labels}
+    return {"source": recorded_name(_named(source)), "images": len(dataset), "labels": labels}
 
 
 def _origin(pretrained: Any, start: Checkpoint) -> dict[str, Any]:
     if isinstance(pretrained, Checkpoint):
         return {"source": str(start.provenance.get("source", "a checkpoint in memory"))}
-    return {"source": str(pretrained), "sha256": sha256(Path(pretrained))}
+    return {"source": recorded_name(pretrained), "sha256": sha256(Path(pretrained))}
