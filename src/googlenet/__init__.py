@@ -12,17 +12,22 @@ _HOMES = {
     "Answer": "googlenet.prediction.results",
     "Checkpoint": "googlenet.weights.checkpoint",
     "Class": "googlenet.weights.classes",
+    "EvaluationImages": "googlenet.data.torch_dataset",
     "InputError": "googlenet.errors",
     "Model": "googlenet.prediction.model",
     "Network": "googlenet.network.module",
+    "PhotometricDistortion": "googlenet.images.transforms",
     "Prediction": "googlenet.prediction.results",
+    "RandomResizedCrop": "googlenet.images.transforms",
     "Recipe": "googlenet.training.recipe",
     "SGD": "googlenet.training.optimizer",
     "Specification": "googlenet.network.specification",
+    "TrainingImages": "googlenet.data.torch_dataset",
     "cost": "googlenet.network.cost",
     "create": "googlenet.weights.creation",
     "import_weights": "googlenet.weights.importers:read",
     "load": "googlenet.prediction.model",
+    "normalise": "googlenet.images.preprocessing",
     "parameter_groups": "googlenet.training.optimizer",
     "specification": "googlenet.network.zoo",
     "train": "googlenet.training.run",
@@ -31,7 +36,12 @@ _HOMES = {
 __all__ = ["__version__", *_HOMES]
 
 if TYPE_CHECKING:
+    from googlenet.data.torch_dataset import EvaluationImages as EvaluationImages
+    from googlenet.data.torch_dataset import TrainingImages as TrainingImages
     from googlenet.errors import InputError as InputError
+    from googlenet.images.preprocessing import normalise as normalise
+    from googlenet.images.transforms import PhotometricDistortion as PhotometricDistortion
+    from googlenet.images.transforms import RandomResizedCrop as RandomResizedCrop
     from googlenet.network.cost import cost as cost
     from googlenet.network.module import Network as Network
     from googlenet.network.specification import Specification as Specification

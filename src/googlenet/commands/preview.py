@@ -9,7 +9,7 @@ from tyro.conf import Positional, arg
 from googlenet.data.samples import TrainingSamples
 from googlenet.data.sources import open_dataset
 from googlenet.errors import InputError
-from googlenet.images.crops import SCHEMES
+from googlenet.images.crops import find_sampling
 from googlenet.images.decoding import decode
 from googlenet.images.photometric import DistortionName
 from googlenet.randomness import generator
@@ -42,12 +42,11 @@ class Options:
 
 def run(options: Options) -> int:
     """Draw and write the sheet."""
-    if options.sampling not in SCHEMES:
-        raise InputError(f"sampling '{options.sampling}' is not known; there are {', '.join(SCHEMES)}")
+    sampling = find_sampling(options.sampling)
     if not 1 <= options.images <= 16 or not 1 <= options.size <= 1024:
         raise InputError("give 1 to 16 images and a size of 1 to 1024 pixels")
     dataset = open_dataset(options.data)
-    samples = TrainingSamples((options.size, options.size), options.seed, SCHEMES[options.sampling], options.distortion)
+    samples = TrainingSamples((options.size, options.size), options.seed, sampling, options.distortion)
     chosen = generator(options.seed, "preview").permutation(len(dataset))[: options.images]
     tiles = []
     for index in chosen.tolist():

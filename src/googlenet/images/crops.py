@@ -15,9 +15,10 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from googlenet.errors import InputError
 from googlenet.images.area import resize_by_area
 
-__all__ = ["INTERPOLATIONS", "SCHEMES", "Crop", "Sampling", "apply", "resize", "sample"]
+__all__ = ["INTERPOLATIONS", "SCHEMES", "Crop", "Sampling", "apply", "find_sampling", "resize", "sample"]
 
 Box = tuple[int, int, int, int]  # x0, y0, width, height
 INTERPOLATIONS = ("bilinear", "area", "nearest", "cubic")
@@ -52,6 +53,15 @@ SCHEMES: dict[str, Sampling] = {
     "whole": Sampling(law="whole", interpolations=("bilinear",)),
     "none": Sampling(law="whole", interpolations=("bilinear",), mirror=False),
 }
+
+
+def find_sampling(sampling: str | Sampling) -> Sampling:
+    """Return a scheme by its name, or the one that is given; raises `InputError` for an unknown name."""
+    if isinstance(sampling, Sampling):
+        return sampling
+    if sampling not in SCHEMES:
+        raise InputError(f"sampling '{sampling}' is not known; there are {', '.join(SCHEMES)}")
+    return SCHEMES[sampling]
 
 
 @dataclass(frozen=True)

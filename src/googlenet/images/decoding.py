@@ -28,7 +28,7 @@ from PIL.JpegImagePlugin import JpegImageFile
 from googlenet.errors import InputError
 from googlenet.images.finding import display_name
 
-__all__ = ["GROUND", "MAXIMUM_BYTES", "MAXIMUM_PIXELS", "Picture", "decode", "open_picture"]
+__all__ = ["GROUND", "MAXIMUM_BYTES", "MAXIMUM_PIXELS", "Picture", "decode", "from_pillow", "open_picture"]
 
 MAXIMUM_BYTES = 256 * 2**20  # of a file
 MAXIMUM_PIXELS = 100_000_000  # of a picture; WebP, the most expensive, takes 16 bytes for each while it is decoded
@@ -59,8 +59,19 @@ class Picture:
     def pixels(self) -> np.ndarray:
         """Decode to uint8 [height, width, 3] RGB, turned upright; raises `InputError` where it is damaged."""
         with _failures_named(self.name, self.image.format), _quiet(self.talkative):
-            self.image.load()
-            return _turned(_rgb(self.image), _orientation(self.image.info.get("exif", b"")))
+            return _upright(self.image)
+
+
+def from_pillow(image: Image.Image, name: str | None = None) -> np.ndarray:
+    """Return the picture that Pillow holds, or would read, converted as `decode` does.
+
+    `name` is what an error calls it by, else its file. Raises `InputError` where the file behind it is damaged, or for
+    32-bit numbers.
+    """
+    name = name or display_name(getattr(image, "filename", "") or "image in memory")
+    _check_range(name, image)
+    with _failures_named(name, image.format or "image"):
+        return _upright(image)
 
 
 def open_picture(source: str | Path | bytes, name: str | None = None) -> Picture:
@@ -208,14 +219,18 @@ def _check_size(name: str, width: int, height: int) -> None:
 
 def _check_kind(name: str, image: Image.Image, data: bytes) -> None:
     """Refuse numbers without a range, and what costs far more memory or time than its pixels."""
-    if image.mode in ("I", "F"):
-        raise InputError(f"{name}: its 32-bit numbers have no fixed black and white; save it with 8 or 16 bits")
+    _check_range(name, image)
     if image.format == "TIFF":
         tags = image.tag_v2  # type: ignore[attr-defined]
         _check_size(name, tags.get(_TILE_WIDTH, 1), tags.get(_TILE_LENGTH, 1))
     most_scans = 20 * MAXIMUM_PIXELS // (image.width * image.height)
     if image.format == "JPEG" and data.count(b"\xff\xda") > most_scans and _scans(data) > most_scans:
         raise InputError(f"{name}: a JPEG of too many scans for its size; save it anew")
+
+
+def _check_range(name: str, image: Image.Image) -> None:
+    if image.mode in ("I", "F"):
+        raise InputError(f"{name}: its 32-bit numbers have no fixed black and white; save it with 8 or 16 bits")
 
 
 def _scans(data: bytes) -> int:
@@ -235,6 +250,11 @@ _BITS_PER_SAMPLE, _PHOTOMETRIC, _ORIENTATION, _TILE_WIDTH, _TILE_LENGTH = 258, 2
 
 
 # --------------------------------------------------------------------------------------------------- from the pixels
+
+
+def _upright(image: Image.Image) -> np.ndarray:
+    image.load()
+    return _turned(_rgb(image), _orientation(image.info.get("exif", b"")))
 
 
 def _rgb(image: Image.Image) -> np.ndarray:

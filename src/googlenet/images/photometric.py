@@ -17,7 +17,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["DISTORTIONS", "Change", "Distortion", "DistortionName", "apply", "sample"]
+from googlenet.errors import InputError
+
+__all__ = ["DISTORTIONS", "Change", "Distortion", "DistortionName", "apply", "find_distortion", "sample"]
 
 DistortionName = Literal["howard", "inception", "ssd", "pca", "none"]
 DISTORTIONS: tuple[DistortionName, ...] = get_args(DistortionName)
@@ -48,6 +50,13 @@ class Distortion:
     def describe(self) -> str:
         """Say in words what was done, e.g. "contrast x1.31, brightness x0.84"."""
         return ", ".join(change.describe() for change in self.changes) or "unchanged"
+
+
+def find_distortion(name: str) -> DistortionName:
+    """Return the name of a distortion; raises `InputError` where it is none."""
+    if name not in DISTORTIONS:
+        raise InputError(f"distortion '{name}' is not known; there are {', '.join(DISTORTIONS)}")
+    return name
 
 
 def sample(name: DistortionName, random: np.random.Generator) -> Distortion:
