@@ -1,6 +1,7 @@
 import csv
 import io
 import json
+import os
 import subprocess
 import sys
 
@@ -59,6 +60,62 @@ def test_patterns_and_a_list_on_standard_input(weights, pictures):
     assert done.returncode == 0
     files = [json.loads(line)["file"] for line in done.stdout.splitlines()]
     assert files == [str(pictures / name) for name in ("a.png", "b c.jpg", "below/d.WEBP")]
+
+
+NAMES = [
+    "Screenshot 2024 at 9.41.00\u202fAM",
+    "写真\u3000一",
+    "a\nb",
+    "family👨\u200d👩",
+    "soft\u00adhyphen",
+    "\x9b[31m\x7f",
+    "\udce9t\udce9",
+]
+
+
+@pytest.mark.skipif(sys.platform in ("win32", "darwin"), reason="this file system holds names in Unicode only")
+@pytest.mark.parametrize("encoding", ["utf-8", "ascii"])
+def test_names_in_data_are_the_real_ones_and_on_the_terminal_printable(
+    weights, pictures, tmp_path, encoding, monkeypatch
+):
+    folder = tmp_path / "odd"
+    folder.mkdir()
+    for name in NAMES:
+        (folder / f"{name}.png").write_bytes((pictures / "a.png").read_bytes())
+    expected = sorted(str(folder / f"{name}.png") for name in NAMES)
+
+    def run(*arguments):
+        stdout = io.BytesIO()
+        monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(stdout, encoding=encoding))
+        assert main([str(argument) for argument in arguments]) == 0
+        sys.stdout.flush()
+        return stdout.getvalue()
+
+    lines = run("predict", weights, folder, "--json").decode().splitlines()
+    assert len(lines) == len(NAMES)
+    assert all(line.isprintable() for line in lines)
+    assert sorted(json.loads(line)["file"] for line in lines) == expected
+    rows = csv.reader(io.StringIO(os.fsdecode(run("predict", weights, folder, "--csv", "--top", 1)), newline=""))
+    assert sorted(file for file, *_ in list(rows)[1:]) == expected
+    run("embed", weights, folder, "-o", tmp_path / "features.npz")
+    assert sorted(np.load(tmp_path / "features.npz")["files"].tolist()) == expected
+    assert sorted(answer.file for answer in load(weights).predict(expected)) == expected
+    if encoding == "utf-8":
+        text = run("predict", weights, folder, "--top", 1).decode()
+        assert len(text.splitlines()) == 2 * len(NAMES)
+        assert text.replace("\n", "").isprintable()
+
+
+def test_paths_that_give_nothing_are_failures_among_others(weights, pictures, tmp_path, capsys, monkeypatch):
+    (tmp_path / "empty").mkdir()
+    named = [pictures / "a.png", tmp_path / "gone [1].png", tmp_path / "empty", pictures / "b c.jpg"]
+    given = b"".join(os.fsencode(path) + b"\0" for path in named)
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(given)))
+    out, err = predict(capsys, weights, "-", "-0", "--json", status=1)
+    answers = [json.loads(line) for line in out.splitlines()]
+    assert [answer["file"] for answer in answers] == [str(named[place]) for place in (2, 0, 1, 3)]
+    assert ["error" in answer for answer in answers] == [True, False, True, False]
+    assert "2 of 4 images could not be read" in err
 
 
 @pytest.mark.parametrize(

@@ -1,10 +1,10 @@
 """`googlenet predict`: the classes of images, folders, patterns, or of a list on standard input."""
 
 import csv
-import json
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Annotated
 
@@ -14,7 +14,7 @@ from googlenet.errors import InputError
 from googlenet.images.finding import find_images, image_arguments
 from googlenet.machine import keep_freed_memory
 from googlenet.prediction.results import Answer
-from googlenet.reporting.console import percent, printable, say
+from googlenet.reporting.console import data_on_stdout, json_line, percent, printable, say
 from googlenet.reporting.progress import Progress
 
 
@@ -25,7 +25,9 @@ class Options:
     weights: Annotated[Positional[Path], arg(metavar="WEIGHTS")]
     """A checkpoint (`googlenet import` makes one of public weights)."""
     images: Annotated[Positional[tuple[str, ...]], arg(metavar="IMAGE...")]
-    """Images, folders, patterns; - reads a list from standard input, one path a line."""
+    """Images, folders, patterns; - reads a list of paths from standard input, one a line."""
+    null: Annotated[bool, arg(aliases=["-0"])] = False
+    """The paths on standard input end in zero bytes, as `find -print0` writes them."""
     top: int = 5
     """How many classes to print for each image."""
     batch_size: int = 32
@@ -42,13 +44,18 @@ def run(options: Options) -> int:
 
     if options.json and options.csv:
         raise InputError("--json and --csv say two things; give one of them")
-    paths = find_images(image_arguments(options.images))
+    found = find_images(image_arguments(options.images, options.null))
     keep_freed_memory()
     model = load(options.weights)
+    if options.json or options.csv:
+        data_on_stdout()
     write = _json if options.json else _csv_writer() if options.csv else _text
-    failed = 0
-    with Progress("predicting", total=len(paths)) as progress:
-        for answer in model.predict(paths, top=options.top, batch_size=options.batch_size):
+    failed, total = 0, len(found.failures) + len(found.paths)
+    if passed_over := found.describe_passed_over():
+        say(passed_over)
+    not_found = [Answer(name, error=str(error)) for name, error in found.failures]
+    with Progress("predicting", total=total) as progress:
+        for answer in chain(not_found, model.predict(found.paths, top=options.top, batch_size=options.batch_size)):
             if answer.error is not None:
                 failed += 1
                 say(answer.error)
@@ -56,12 +63,12 @@ def run(options: Options) -> int:
                 write(answer)
             progress.update()
     if failed:
-        say(f"{failed} of {len(paths)} images could not be read")
+        say(f"{failed} of {total} images could not be read")
     return 1 if failed else 0
 
 
 def _json(answer: Answer) -> None:
-    print(json.dumps(answer.to_json(), ensure_ascii=False))
+    print(json_line(answer.to_json()))
 
 
 def _csv_writer() -> Callable[[Answer], None]:
@@ -77,7 +84,7 @@ def _csv_writer() -> Callable[[Answer], None]:
 
 def _text(answer: Answer) -> None:
     if answer.error is None:
-        print(answer.file)
+        print(printable(answer.file))
         for found in answer.predictions:
             name = found.name if found.id == found.name else f"{found.name}  ({found.id})"
             print(f"  {percent(found.probability):>8}  {printable(name)}")

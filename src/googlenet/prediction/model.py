@@ -10,7 +10,6 @@ import numpy as np
 import torch
 
 from googlenet.errors import InputError
-from googlenet.images.finding import display_name
 from googlenet.images.preprocessing import normalise, prepare
 from googlenet.images.reading import read_crops
 from googlenet.inference.evaluator import Evaluator, optimise
@@ -103,7 +102,7 @@ class Model:
                 yield f"array {index}", _prepared(image, f"array {index}", self.specification, size)
             else:
                 path, crop = next(read_paths)
-                yield display_name(path), crop
+                yield str(path), crop
 
 
 def load(path: str | os.PathLike[str]) -> Model:

@@ -26,6 +26,7 @@ class Answer:
     """The classes of one picture, the most probable first; or why there are none."""
 
     file: str
+    """The path as it is, not made printable; "array 3" for the fourth picture, given as pixels."""
     predictions: tuple[Prediction, ...] = ()
     error: str | None = None
 

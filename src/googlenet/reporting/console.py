@@ -1,5 +1,6 @@
 """Words and tables: stderr is the talk, stdout is the result."""
 
+import json
 import re
 import sys
 from collections.abc import Iterable, Sequence
@@ -11,7 +12,10 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-__all__ = ["cell_text", "duration", "is_numeric", "number", "percent", "printable", "say", "table", "warn"]
+__all__ = [
+    *["cell_text", "data_on_stdout", "duration", "is_numeric", "json_line", "number", "percent", "printable", "say"],
+    *["table", "warn"],
+]
 
 
 def say(message: str) -> None:
@@ -102,6 +106,32 @@ def printable(text: str, *, keep: str = "") -> str:
     return "".join(
         character if character.isprintable() or character in keep else _escape(character) for character in text
     )
+
+
+def data_on_stdout() -> None:
+    """Make stdout carry data: UTF-8 whatever the terminal speaks, and bytes of names that are no UTF-8 as they are."""
+    reconfigure = getattr(sys.stdout, "reconfigure", None)
+    if reconfigure is not None:  # a notebook's stdout has none
+        reconfigure(encoding="utf-8", errors="surrogateescape")
+
+
+def json_line(value: object) -> str:
+    """Return a value as one line of JSON for stdout, whose strings are the real ones, whatever characters they hold.
+
+    What cannot be printed, or what stdout's encoding lacks, is written as JSON's own escape (`\\u202f`), which a reader
+    turns back. A byte of a file name that is no UTF-8 is such an escape too, of Python's `\\udc80` to `\\udcff`.
+    """
+    encoding = getattr(sys.stdout, "encoding", None) or "utf-8"
+
+    def carried(character: str) -> str:
+        try:
+            character.encode(encoding)
+        except UnicodeEncodeError:
+            return json.dumps(character)[1:-1]
+        return character if character.isprintable() else json.dumps(character)[1:-1]
+
+    text = json.dumps(value, ensure_ascii=False)
+    return text if text.isascii() and text.isprintable() else "".join(map(carried, text))
 
 
 # A number, perhaps with a unit: glued to it (6.4K, 70%) or after a space (71.3 %, 12 ms, 97 images/s).
