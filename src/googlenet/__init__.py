@@ -25,6 +25,7 @@ _HOMES = {
     "TrainingImages": "googlenet.data.torch_dataset",
     "cost": "googlenet.network.cost",
     "create": "googlenet.weights.creation",
+    "export_onnx": "googlenet.export.onnx_file",
     "import_weights": "googlenet.weights.importers:read",
     "load": "googlenet.prediction.model",
     "normalise": "googlenet.images.preprocessing",
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
     from googlenet.data.torch_dataset import EvaluationImages as EvaluationImages
     from googlenet.data.torch_dataset import TrainingImages as TrainingImages
     from googlenet.errors import InputError as InputError
+    from googlenet.export.onnx_file import export_onnx as export_onnx
     from googlenet.images.preprocessing import normalise as normalise
     from googlenet.images.transforms import PhotometricDistortion as PhotometricDistortion
     from googlenet.images.transforms import RandomResizedCrop as RandomResizedCrop

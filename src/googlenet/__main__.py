@@ -23,7 +23,7 @@ COMMANDS = {
     "train": "the recipe of section 6, or fine-tuning; continues when given again",
     "preview": "a sheet of augmented training samples, with what was done to each",
     "data check": "what is wrong with a data set",
-    "export": "a checkpoint for other programs: a Hugging Face model folder",
+    "export": "a checkpoint for other programs: ONNX, a Hugging Face model folder",
     "demo": "the whole path on embedded real images, no download",
 }
 """Each command and what it does; its module in `googlenet.commands` has a dataclass `Options` and a function `run`."""

@@ -16,7 +16,7 @@ OPTIONS = {
     "train": ["data", "output", "validation", "pretrained", "recipe", "json"],
     "preview": ["data", "output", "images", "sampling", "distortion", "size", "seed", "epoch"],
     "data check": ["data", "validation", "json"],
-    "export": ["weights", "hub_folder"],
+    "export": ["weights", "onnx", "hub_folder", "json"],
     "demo": ["output"],
 }
 
