@@ -1,3 +1,4 @@
+from dataclasses import replace
 from math import sqrt
 
 import pytest
@@ -72,3 +73,34 @@ def test_the_seed_alone_decides():
     first, same, other = (torch.cat([p.flatten() for p in network.parameters()]) for network in networks)
     assert torch.equal(first, same)
     assert not torch.equal(first, other)
+
+
+@pytest.mark.parametrize("rule", ["xavier", "gaussian"])
+@pytest.mark.parametrize("change", ["without heads", "without modules", "other classes", "channels last"])
+def test_a_layer_does_not_depend_on_the_others(rule, change):
+    whole = specification("googlenet-tiny")
+    other = Network(whole, auxiliary=change != "without heads")
+    if change == "without modules":
+        rows = tuple(row for row in whole.rows if row.name not in ("norm1", "inception_3b"))
+        other = Network(replace(whole, rows=rows))
+    elif change == "other classes":
+        other = Network(replace(whole, classifier=replace(whole.classifier, classes=3)))
+    elif change == "channels last":
+        other = other.to(memory_format=torch.channels_last)
+    network = Network(whole)
+    initialise(network, rule, seed=5)
+    initialise(other, rule, seed=5)
+    expected, found = network.state_dict(), other.state_dict()
+    same = [
+        name for name in found if found[name].shape == expected[name].shape and torch.equal(found[name], expected[name])
+    ]
+    fresh = {name for name in found if name not in same}
+    assert len(same) > 20
+    assert all(found[name].shape != expected[name].shape for name in fresh), fresh
+
+
+def test_layers_of_one_shape_are_not_alike():
+    network = Network(specification("googlenet-tiny"))
+    initialise(network)
+    weights = [weight.flatten()[:20] for weight in network.parameters() if weight.dim() > 1]
+    assert len({tuple(weight.tolist()) for weight in weights}) == len(weights)

@@ -1,12 +1,14 @@
 """What the weights are before training: Caffe's rule, or the deviations that Google's own files carried."""
 
-from math import sqrt
+from math import prod, sqrt
 from typing import Literal
 
+import numpy as np
 import torch
 
 from googlenet.network.graph import Linear, Node, expand
 from googlenet.network.module import Network
+from googlenet.randomness import generator
 
 __all__ = ["GAUSSIAN_DEVIATIONS", "Initialization", "initialise"]
 
@@ -35,29 +37,32 @@ BIAS = 0.2
 
 
 def initialise(network: Network, rule: Initialization = "xavier", seed: int = 0) -> None:
-    """Fill `network` in place with weights that depend on `rule` and `seed` alone.
+    """Fill `network` in place with weights that depend on `rule`, `seed` and each layer's name and shape alone.
 
     `xavier` is Caffe's: uniform within sqrt(3 / fan_in), not Glorot's mean of both fans. `gaussian` uses
-    `GAUSSIAN_DEVIATIONS`. Batch normalisation starts as the identity.
+    `GAUSSIAN_DEVIATIONS`. Batch normalisation starts as the identity. A layer is filled alike with the heads and
+    without them, whatever rows lie before it, on every device and processor.
     """
-    generator = torch.Generator().manual_seed(seed)
-    nodes = {node.key: node for node in expand(network.specification) if node.weight}
     with torch.no_grad():
-        for key, node in nodes.items():
-            if node.auxiliary and node.row not in network.head_rows:
+        for node in expand(network.specification):
+            if node.weight is None or (node.auxiliary and node.row not in network.head_rows):
                 continue
-            weight = network.get_parameter(f"{key}.weight")
-            deviation = _deviation(node) if rule == "gaussian" else None
-            if deviation is None:
-                bound = sqrt(3 / weight[0].numel())
-                weight.uniform_(-bound, bound, generator=generator)
-            else:
-                weight.normal_(0, deviation, generator=generator)
+            network.get_parameter(f"{node.key}.weight").copy_(torch.from_numpy(_weight(node, rule, seed)))
             if node.bias:
-                network.get_parameter(f"{key}.bias").fill_(0.0 if _is_classifier(node) else BIAS)
+                network.get_parameter(f"{node.key}.bias").fill_(0.0 if _is_classifier(node) else BIAS)
     for module in network.modules():
         if isinstance(module, torch.nn.BatchNorm2d):
             module.reset_parameters()
+
+
+def _weight(node: Node, rule: Initialization, seed: int) -> np.ndarray[tuple[int, ...], np.dtype[np.float32]]:
+    shape = node.weight or ()
+    random = generator(seed, f"initialisation of {node.name}")
+    deviation = _deviation(node) if rule == "gaussian" else None
+    if deviation is not None:
+        return random.standard_normal(shape, np.float32) * np.float32(deviation)
+    bound = np.float32(sqrt(3 / prod(shape[1:])))
+    return (2 * random.random(shape, np.float32) - 1) * bound
 
 
 def _deviation(node: Node) -> float | None:
