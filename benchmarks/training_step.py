@@ -48,10 +48,10 @@ from googlenet.network.module import Network
 from googlenet.network.zoo import specification
 from googlenet.reporting.console import table
 from googlenet.training.averaging import Average
-from googlenet.training.form import find_form, has_bfloat16
-from googlenet.training.loop import steps
+from googlenet.training.execution import find_execution, has_bfloat16
 from googlenet.training.optimizer import SGD, parameter_groups
 from googlenet.training.recipe import Recipe, complete
+from googlenet.training.trainer import steps
 
 Work = Callable[[], Any]
 CLASSES = 1000
@@ -159,7 +159,7 @@ def ours(images: Tensor, labels: Tensor, device: str) -> tuple[Work, str]:
     recipe = complete(Recipe(burn_in=0.0), fresh_classifiers=False)
     network = Network(specification("googlenet"))
     initialise(network)
-    form, _ = find_form(network, device=device, precision="auto", batch_size=len(labels), images=MANY)
+    form, _ = find_execution(network, device=device, precision="auto", batch_size=len(labels), images=MANY)
     form.place(network).train()
     optimizer = SGD(parameter_groups(network, weight_decay=recipe.weight_decay))
     batch = Batch(0, 0, {"images": images, "labels": labels}, torch.arange(len(labels)))

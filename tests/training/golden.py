@@ -14,7 +14,7 @@ from safetensors import safe_open
 from small_runs import recipe, write_images
 
 from googlenet.machine import processor
-from googlenet.training import form, log
+from googlenet.training import execution, log
 from googlenet.training.recipe import Recipe
 from googlenet.training.run import train
 
@@ -59,7 +59,7 @@ def measure(name: str) -> dict[str, Any]:
         with (
             tempfile.TemporaryDirectory() as folder,
             patch.object(log, "_rounded", lambda value: value),
-            patch.object(form, "WORTH_MEASURING", 0.0 if told else float("inf")),
+            patch.object(execution, "WORTH_MEASURING", 0.0 if told else float("inf")),
             patch.dict(os.environ, told),
         ):
             here = Path(folder)

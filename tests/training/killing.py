@@ -74,13 +74,13 @@ def _half_written(folder: Path) -> bool:
 def _train(data: Path, validation: Path, folder: Path, recipe: Recipe, slow: bool) -> None:
     import torch
 
-    from googlenet.training import session, state
+    from googlenet.training import checkpoints, session
     from googlenet.training.run import train
 
     torch.set_num_threads(1)
     session.write_report = lambda *arguments: None  # it has tests of its own, and takes longer than such a run
     if slow:
-        state.atomic_write = _slowly(state.atomic_write)  # type: ignore[assignment]
+        checkpoints.atomic_write = _slowly(checkpoints.atomic_write)  # type: ignore[assignment]
     with open(os.devnull, "w") as nowhere, contextlib.redirect_stderr(nowhere):  # noqa: PTH123
         train(str(data), recipe, validation=str(validation), output=folder)
 

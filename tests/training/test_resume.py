@@ -8,8 +8,8 @@ from killing import finish, kill, start
 from safetensors import safe_open
 from small_runs import recipe, write_images
 
+from googlenet.training.checkpoints import load
 from googlenet.training.recipe import Recipe
-from googlenet.training.state import load
 
 NETWORKS = {
     "tiny": recipe(),

@@ -37,8 +37,8 @@ def run(options: Options) -> int:
     """Train, and print what came of it."""
     keep_freed_memory()
     from googlenet.training.interruption import Interrupted
-    from googlenet.training.loop import Diverged
     from googlenet.training.run import train
+    from googlenet.training.trainer import Diverged
 
     try:
         finished = train(

@@ -10,8 +10,8 @@ from typing import Any
 from googlenet.errors import InputError
 from googlenet.files import atomic_write
 from googlenet.records import decode
+from googlenet.training.checkpoints import remove_leftovers
 from googlenet.training.recipe import Recipe, differences, to_json
-from googlenet.training.state import remove_leftovers
 
 __all__ = ["RunFolder"]
 

@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from googlenet.errors import InputError
+from googlenet.evaluation.validation import Outcome
 from googlenet.training.folder import RunFolder
-from googlenet.training.loop import Step
 from googlenet.training.recipe import Recipe
-from googlenet.training.validation import Outcome
+from googlenet.training.trainer import Step
 
 __all__ = ["MetricsLog", "RunLog"]
 

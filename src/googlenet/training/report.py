@@ -8,9 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from scipy.stats import binomtest
 
 from googlenet.errors import InputError
+from googlenet.evaluation.intervals import share_interval
+from googlenet.evaluation.metrics import right_by_class
+from googlenet.evaluation.validation import Outcome
 from googlenet.files import atomic_write
 from googlenet.images.decoding import decode
 from googlenet.reporting.console import duration, number, percent
@@ -19,9 +21,8 @@ from googlenet.reporting.html import Figure, Illustration, Recall, render, share
 from googlenet.reporting.pictures import data_uri, file_uri
 from googlenet.training.folder import RunFolder
 from googlenet.training.losses import MAIN
-from googlenet.training.material import Material
 from googlenet.training.recipe import to_json
-from googlenet.training.validation import Outcome
+from googlenet.training.setup import Setup
 from googlenet.versions import hardware, versions
 
 __all__ = ["write_report"]
@@ -29,7 +30,7 @@ __all__ = ["write_report"]
 SHOWN_MISTAKES = 24
 
 
-def write_report(folder: RunFolder, material: Material, summary: Mapping[str, Any], outcome: Outcome | None) -> None:
+def write_report(folder: RunFolder, setup: Setup, summary: Mapping[str, Any], outcome: Outcome | None) -> None:
     """Write both files; `outcome` is what the final weights answered on the validation images, if there are any."""
     panels = _panels(folder.metrics)
     if panels:
@@ -37,29 +38,29 @@ def write_report(folder: RunFolder, material: Material, summary: Mapping[str, An
     page = render(
         "training.html",
         title=f"Training of {summary['network']}",
-        subtitle=_subject(material),
+        subtitle=_subject(setup),
         figures=_figures(summary, outcome),
         charts=[Illustration(file_uri(folder.curves), "Losses and accuracies over the steps")] if panels else [],
-        recalls=_recalls(material, outcome) if outcome else [],
-        mistakes=_mistakes(material, outcome) if outcome else [],
-        recipe=_recipe(material),
+        recalls=_recalls(setup, outcome) if outcome else [],
+        mistakes=_mistakes(setup, outcome) if outcome else [],
+        recipe=_recipe(setup),
         command=_command() or "",
         versions=versions(),
-        hardware={"machine": hardware(), "computed": summary["form"]},
+        hardware={"machine": hardware(), "computed": summary["execution"]},
     )
     with atomic_write(folder.report) as file:
         file.write(page.encode())
 
 
-def _subject(material: Material) -> str:
-    data = material.origin["data"]
-    return f"{data['source']}: {data['images']:,} images, {len(material.classes):,} classes"
+def _subject(setup: Setup) -> str:
+    data = setup.origin["data"]
+    return f"{data['source']}: {data['images']:,} images, {len(setup.classes):,} classes"
 
 
-def _recipe(material: Material) -> dict[str, Any]:
+def _recipe(setup: Setup) -> dict[str, Any]:
     """What was trained on and from, and every option that has a value."""
-    origin = {name: found["source"] for name, found in material.origin.items() if found}
-    return {**origin, **{name: value for name, value in to_json(material.recipe).items() if value not in (None, [])}}
+    origin = {name: found["source"] for name, found in setup.origin.items() if found}
+    return {**origin, **{name: value for name, value in to_json(setup.recipe).items() if value not in (None, [])}}
 
 
 def _panels(metrics: Path) -> list[Panel]:
@@ -93,28 +94,27 @@ def _figures(summary: Mapping[str, Any], outcome: Outcome | None) -> list[Figure
     return [*shown, Figure("Loss", number(outcome.loss), note=f"{outcome.images:,} validation images"), time]
 
 
-def _recalls(material: Material, outcome: Outcome) -> list[Recall]:
-    images = np.bincount(outcome.labels, minlength=len(material.classes))
-    right = np.bincount(outcome.labels[outcome.ranks == 0], minlength=len(material.classes))
+def _recalls(setup: Setup, outcome: Outcome) -> list[Recall]:
+    counts = right_by_class(outcome.labels, outcome.ranks, len(setup.classes))
     return [
-        Recall(item.name, int(k), int(n), k / n if n else None, _interval(int(k), int(n)) if n else None)
-        for item, k, n in zip(material.classes, right, images, strict=True)
+        Recall(item.name, int(k), int(n), k / n if n else None, share_interval(int(k), int(n)))
+        for item, k, n in zip(setup.classes, *counts, strict=True)
     ]
 
 
-def _mistakes(material: Material, outcome: Outcome) -> list[Illustration]:
+def _mistakes(setup: Setup, outcome: Outcome) -> list[Illustration]:
     """Where the network was surest and wrong, as pictures."""
-    assert material.validation is not None
+    assert setup.validation is not None
     wrong = np.flatnonzero(outcome.ranks > 0)
     worst = wrong[np.argsort(-outcome.probability[wrong], kind="stable")][:SHOWN_MISTAKES]
     shown = []
     for place in worst.tolist():
         index = int(outcome.indices[place])
-        answer, truth = (material.classes[labels[place]].name for labels in (outcome.answers, outcome.labels))
-        name = material.validation.name(index)
+        answer, truth = (setup.classes[labels[place]].name for labels in (outcome.answers, outcome.labels))
+        name = setup.validation.name(index)
         caption = f"{percent(float(outcome.probability[place]))} {answer}; truth: {truth} ({Path(name).name})"
         try:
-            picture = decode(material.validation.read(index), name)
+            picture = decode(setup.validation.read(index), name)
         except InputError:  # gone or changed since it was evaluated
             continue
         shown.append(Illustration(data_uri(picture), caption, correct=False))
@@ -122,13 +122,7 @@ def _mistakes(material: Material, outcome: Outcome) -> list[Illustration]:
 
 
 def _share(name: str, value: float, images: int, note: str = "") -> Figure:
-    return share(name, value, _interval(round(value * images), images), note)
-
-
-def _interval(right: int, images: int) -> tuple[float, float]:
-    """Wilson's 95 % interval."""
-    interval = binomtest(right, images).proportion_ci(method="wilson")
-    return float(interval.low), float(interval.high)
+    return share(name, value, share_interval(round(value * images), images), note)
 
 
 def _command() -> str | None:

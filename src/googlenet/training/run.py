@@ -9,10 +9,10 @@ from typing import Any
 import torch
 
 from googlenet.training.folder import RunFolder
-from googlenet.training.loop import Exchange
-from googlenet.training.material import Source, Weights, gather
 from googlenet.training.recipe import Recipe
 from googlenet.training.session import Session
+from googlenet.training.setup import Source, Weights, prepare
+from googlenet.training.trainer import Exchange
 
 __all__ = ["Run", "train"]
 
@@ -49,10 +49,10 @@ def train(
     """
     folder = RunFolder(output)
     with torch.random.fork_rng(range(torch.cuda.device_count())):  # each step seeds torch's generators for its dropout
-        material = gather(data, recipe, validation, pretrained)
+        setup = prepare(data, recipe, validation, pretrained)
         with folder.held():
-            summary = folder.begin(material.recipe, material.origin)
+            summary = folder.begin(setup.recipe, setup.origin)
             if summary is None:
-                with Session(folder, material, exchange) as session:
+                with Session(folder, setup, exchange) as session:
                     summary = session.run()
             return Run(folder.path, summary)

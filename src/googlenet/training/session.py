@@ -15,26 +15,26 @@ from googlenet.data.dataset import Dataset
 from googlenet.data.loader import Loader, default_workers
 from googlenet.data.sampler import Sampler
 from googlenet.data.samples import Samples, TrainingSamples
+from googlenet.evaluation.validation import Outcome
 from googlenet.images import area
 from googlenet.images.crops import SCHEMES
 from googlenet.network import local_response_norm
 from googlenet.reporting.console import percent, say
 from googlenet.reporting.progress import Progress
 from googlenet.training.averaging import Average
+from googlenet.training.checkpoints import State, load, save
+from googlenet.training.execution import Execution, find_device, find_execution
 from googlenet.training.folder import RunFolder
-from googlenet.training.form import Form, find_device, find_form
 from googlenet.training.interruption import Interrupted, Interruption
-from googlenet.training.judge import Judge
 from googlenet.training.log import RunLog
-from googlenet.training.loop import Diverged, Exchange, Step, steps
-from googlenet.training.material import Material
+from googlenet.training.monitoring import Alarm, Pace, Smoothed
 from googlenet.training.optimizer import SGD, parameter_groups
 from googlenet.training.recipe import to_json
 from googlenet.training.report import write_report
-from googlenet.training.state import State, load, save
-from googlenet.training.validation import Outcome
-from googlenet.training.watching import Alarm, Pace, Smoothed
-from googlenet.weights import checkpoint as checkpoints
+from googlenet.training.setup import Setup
+from googlenet.training.trainer import Diverged, Exchange, Step, steps
+from googlenet.training.validation import Validation
+from googlenet.weights import checkpoint
 from googlenet.weights.checkpoint import Checkpoint
 
 __all__ = ["Session"]
@@ -43,21 +43,19 @@ __all__ = ["Session"]
 class Session:
     """The moving parts of a run, as a context manager that ends worker processes and closes files."""
 
-    def __init__(self, folder: RunFolder, material: Material, exchange: Exchange | None = None) -> None:
-        self.folder, self.material, self.recipe = folder, material, material.recipe
+    def __init__(self, folder: RunFolder, setup: Setup, exchange: Exchange | None = None) -> None:
+        self.folder, self.setup, self.recipe = folder, setup, setup.recipe
         self._exchange = exchange
         self._closing = ExitStack()
         self._interruption = Interruption()
-        self.sampler = Sampler(
-            material.data.labels, self.recipe.batch_size, self.recipe.seed, balance=self.recipe.balance
-        )
+        self.sampler = Sampler(setup.data.labels, self.recipe.batch_size, self.recipe.seed, balance=self.recipe.balance)
         assert self.recipe.epochs is not None
         self.epochs, self.steps_per_epoch = self.recipe.epochs, self.sampler.steps_per_epoch
         self.total_steps = self.epochs * self.steps_per_epoch
         state = load(folder.path)
-        self.form = self._form(state)
-        self.network = self.form.place(material.network)
-        self._closing.callback(local_response_norm.use, Form.normalisation)
+        self.execution = self._execution(state)
+        self.network = self.execution.place(setup.network)
+        self._closing.callback(local_response_norm.use, Execution.normalisation)
         self.optimizer = self._optimizer()
         self.average = Average(
             self.network,
@@ -65,12 +63,12 @@ class Session:
             begin=int(self.recipe.burn_in * self.total_steps),
             decay=self.recipe.average_decay,
         )
-        self.judge = Judge(
+        self.validation = Validation(
             self.network,
             self.average,
-            self.form,
-            material.data,
-            material.validation,
+            self.execution,
+            setup.data,
+            setup.validation,
             batch_size=self.recipe.batch_size,
             seed=self.recipe.seed,
             open_loader=self._loader,
@@ -84,7 +82,7 @@ class Session:
             "best_top1": None,
             "evaluations_since_best": 0,
             "bad_images": {},
-            "form": asdict(self.form),
+            "execution": asdict(self.execution),
         }
         if state:
             self._restore(state)
@@ -104,7 +102,7 @@ class Session:
         """Train what is left of the run, finish it and return its summary."""
         if self.step:
             say(f"going on after step {self.step:,} of {self.total_steps:,}")
-        with self._interruption, self.form.computing():
+        with self._interruption, self.execution.computing():
             try:
                 if self._is_due():
                     self._end_epoch("evaluated now")
@@ -118,8 +116,8 @@ class Session:
     # The run.
 
     def _train(self) -> None:
-        smoothed = Smoothed(len(self.material.classes))
-        alarm = Alarm(len(self.material.classes), self.total_steps, self.recipe)
+        smoothed = Smoothed(len(self.setup.classes))
+        alarm = Alarm(len(self.setup.classes), self.total_steps, self.recipe)
         pace, batch_size = Pace(), self.recipe.batch_size
         with Progress("training", self.total_steps * batch_size, start=self.step * batch_size) as progress:
             for step in self._steps():
@@ -139,7 +137,7 @@ class Session:
     def _steps(self) -> Iterator[Step]:
         """Yield the steps that are left; where one diverges, save what was before it and say where."""
         epoch, within = divmod(self.step, self.steps_per_epoch)
-        loader = self._loader(self.material.data, self._training_samples(), self.sampler)
+        loader = self._loader(self.setup.data, self._training_samples(), self.sampler)
         try:
             yield from steps(
                 self.network,
@@ -150,7 +148,7 @@ class Session:
                 self.recipe,
                 start=self.step,
                 steps_per_epoch=self.steps_per_epoch,
-                name=self.material.data.name,
+                name=self.setup.data.name,
                 exchange=self._exchange,
             )
         except Diverged as error:
@@ -171,7 +169,7 @@ class Session:
             self.network.train()
             for row in self.recipe.freeze:
                 self.network.get_submodule(row).eval()
-        return self.form.train(self.network, images)
+        return self.execution.train(self.network, images)
 
     def _training_samples(self) -> TrainingSamples:
         sampling = SCHEMES[self.recipe.sampling or "paper"]
@@ -204,24 +202,24 @@ class Session:
         groups = parameter_groups(
             self.network,
             weight_decay=recipe.weight_decay,
-            fresh=self.material.fresh,
+            fresh=self.setup.fresh,
             fresh_mult=recipe.classifier_rate or 1.0,
         )
         return SGD(groups, momentum=recipe.momentum, nesterov=recipe.nesterov)
 
-    def _form(self, state: State | None) -> Form:
-        """Compute as the run did before, or else in the form that suits this machine."""
+    def _execution(self, state: State | None) -> Execution:
+        """Compute as the run did before, or else as it suits this machine."""
         if state:
-            return Form(**state.counters["form"])
-        form, why = find_form(
-            self.material.network,
+            return Execution(**state.counters["execution"])
+        execution, why = find_execution(
+            self.setup.network,
             device=find_device(self.recipe.device),
             precision=self.recipe.precision,
             batch_size=self.recipe.batch_size,
             images=self.total_steps * self.recipe.batch_size,
         )
-        say(f"computing on {form}{f' ({why})' if why else ''}")
-        return form
+        say(f"computing on {execution}{f' ({why})' if why else ''}")
+        return execution
 
     def _restore(self, state: State) -> None:
         self.step = state.step
@@ -243,7 +241,7 @@ class Session:
 
     def _weights(self, which: str) -> dict[str, Tensor]:
         """Return a copy of the `raw` or `averaged` weights."""
-        with self.judge.averaged() if which == "averaged" else nullcontext():
+        with self.validation.averaged() if which == "averaged" else nullcontext():
             return {name: tensor.detach().cpu().clone() for name, tensor in self.network.state_dict().items()}
 
     def _write_weights(
@@ -252,14 +250,14 @@ class Session:
         """Write a checkpoint that all commands read."""
         provenance = {
             "source": "googlenet train",
-            "date": checkpoints.today(),
+            "date": checkpoint.today(),
             "weights": which,
             "step": self.step,
             "metrics": dict(metrics or {}),
             "recipe": to_json(self.recipe),
-            **self.material.origin,
+            **self.setup.origin,
         }
-        checkpoints.save(path, Checkpoint(self.network.specification, self.material.classes, tensors, provenance))
+        checkpoint.save(path, Checkpoint(self.network.specification, self.setup.classes, tensors, provenance))
 
     def _seconds(self) -> float:
         return self.counters["seconds"] + time.monotonic() - self._begun
@@ -275,14 +273,14 @@ class Session:
         """Whether this is a time to evaluate, and it was not done before the run stopped."""
         epoch, within = divmod(self.step, self.steps_per_epoch)
         return (
-            self.material.validation is not None
+            self.setup.validation is not None
             and self.step > self.counters["evaluated"]
             and not within
             and (epoch % self.recipe.evaluate_every == 0 or self.step == self.total_steps)
         )
 
     def _evaluate(self) -> str:
-        self.outcomes = self.judge.evaluate(self._until_interrupted)
+        self.outcomes = self.validation.evaluate(self._until_interrupted)
         self.counters["evaluated"] = self.step
         for weights, outcome in self.outcomes.items():
             self.log.evaluation(self.step, self.step // self.steps_per_epoch, weights, outcome)
@@ -315,24 +313,24 @@ class Session:
         else:
             weights = "averaged" if self.average.ready else "raw"
             tensors = self._weights(weights)
-            if not self.outcomes and self.material.validation is not None:
-                self.outcomes = self.judge.evaluate(iter)
+            if not self.outcomes and self.setup.validation is not None:
+                self.outcomes = self.validation.evaluate(iter)
         figures = {name: outcome.figures() for name, outcome in self.outcomes.items()}
         self._write_weights(self.folder.final, weights, tensors, figures.get(weights))
         bad = self.counters["bad_images"]
         summary = {
             "network": self.network.specification.name,
-            "classes": len(self.material.classes),
-            "images": len(self.material.data),
+            "classes": len(self.setup.classes),
+            "images": len(self.setup.data),
             "epochs": self.step // self.steps_per_epoch,
             "steps": self.step,
             "seconds": round(self._seconds(), 3),
             "weights": weights,
             "evaluation": figures,
-            "form": str(self.form),
+            "execution": str(self.execution),
             "bad_images": bad,
         }
-        write_report(self.folder, self.material, summary, self.outcomes.get(weights))
+        write_report(self.folder, self.setup, summary, self.outcomes.get(weights))
         self.folder.write_json(self.folder.summary, summary)
         for name, reason in list(bad.items())[:20]:
             say(f"left out: {reason if name in reason else f'{name}: {reason}'}")
@@ -342,11 +340,11 @@ class Session:
 
     def _best(self) -> tuple[str, dict[str, Tensor]]:
         """Return which the best weights of a run with patience are, and themselves; evaluate them again."""
-        best = checkpoints.read(self.folder.best)
+        best = checkpoint.read(self.folder.best)
         weights, tensors = str(best.provenance["weights"]), dict(best.weights)
         self.network.load_state_dict(tensors)
         self.average.count = 0
-        self.outcomes = {weights: self.judge.evaluate(iter)["raw"]}
+        self.outcomes = {weights: self.validation.evaluate(iter)["raw"]}
         return weights, tensors
 
     # Helpers.

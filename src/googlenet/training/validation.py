@@ -1,71 +1,91 @@
-"""What a network makes of the validation images, one centre crop each."""
+"""Evaluation of a run on its way: both sets of weights, each with batch statistics of its own."""
 
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import cached_property
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
-from torch import Tensor, nn
-from torch.nn import functional
 
 from googlenet.data.batch import Batch
-from googlenet.training.losses import rank_of_truth
+from googlenet.data.dataset import Dataset, Subset
+from googlenet.data.loader import Loader
+from googlenet.data.sampler import InOrder
+from googlenet.data.samples import EvaluationSamples
+from googlenet.evaluation.validation import Outcome, validate
+from googlenet.network.module import Network
+from googlenet.randomness import generator
+from googlenet.training.averaging import Average, recompute_batch_statistics
+from googlenet.training.execution import Execution
 
-__all__ = ["Outcome", "validate"]
+__all__ = ["Validation"]
 
-
-@dataclass(frozen=True)
-class Outcome:
-    """What was answered for each image; arrays [N] in the order of the images that could be read."""
-
-    classes: int
-    indices: NDArray[np.int64]
-    labels: NDArray[np.int64]
-    answers: NDArray[np.int64]
-    """The most probable class, with its `probability`."""
-    probability: NDArray[np.float32]
-    ranks: NDArray[np.int64]
-    """How many classes came before the true one."""
-    losses: NDArray[np.float32]
-    """Cross entropy."""
-
-    @property
-    def images(self) -> int:
-        return len(self.labels)
-
-    @property
-    def loss(self) -> float:
-        return float(self.losses.mean(dtype=np.float64)) if self.images else 0.0
-
-    @property
-    def top1(self) -> float:
-        return float((self.ranks < 1).mean()) if self.images else 0.0
-
-    @property
-    def top5(self) -> float | None:
-        """None under six classes, where it would say nothing."""
-        return float((self.ranks < 5).mean()) if self.images and self.classes > 5 else None
-
-    def figures(self) -> dict[str, int | float | None]:
-        """Return what a log or a summary says of it."""
-        return {"images": self.images, "loss": self.loss, "top1": self.top1, "top5": self.top5}
+LEAST_FOR_STATISTICS = 512
+"""Training images over which batch statistics are recomputed, at least; two per cent of all where that is more."""
 
 
-@torch.no_grad()
-def validate(network: nn.Module, forward: Callable[[Tensor], Tensor], batches: Iterable[Batch]) -> Outcome:
-    """Return what `network`, which is put into evaluation, answers; `forward` takes uint8 [N, h, w, 3]."""
-    network.eval()
-    classes, parts = 0, []
-    for batch in batches:
-        if not len(batch):
-            continue
-        logits = forward(batch["images"]).float()
-        labels = batch["labels"].to(logits.device)
-        classes = logits.shape[1]
-        probability, answers = logits.softmax(dim=1).max(dim=1)
-        losses = functional.cross_entropy(logits, labels, reduction="none")
-        found = (answers, probability, rank_of_truth(logits, labels), losses)
-        parts.append([batch.indices.numpy(), batch["labels"].numpy(), *(value.cpu().numpy() for value in found)])
-    columns = [np.concatenate(column) for column in zip(*parts, strict=True)] if parts else [np.empty(0)] * 6
-    return Outcome(classes, *columns)
+class Validation:
+    """Evaluates `network` and its `average`; `open_loader` makes the loaders, which their maker closes."""
+
+    def __init__(
+        self,
+        network: Network,
+        average: Average,
+        execution: Execution,
+        data: Dataset,
+        validation: Dataset | None,
+        *,
+        batch_size: int,
+        seed: int,
+        open_loader: Callable[[Dataset, EvaluationSamples, InOrder], Loader],
+    ) -> None:
+        self.network, self.average, self.execution = network, average, execution
+        self._data, self._validation = data, validation
+        self._batch_size, self._seed, self._open_loader = batch_size, seed, open_loader
+
+    def evaluate(self, watched: Callable[[Iterator[Batch]], Iterator[Batch]]) -> dict[str, Outcome]:
+        """Return what `raw` and, where there are any, `averaged` weights answer; `watched` may end it from within."""
+        outcomes = {"raw": self._validate(watched)}
+        if self.average.ready:
+            with self.averaged():
+                outcomes["averaged"] = self._validate(watched)
+        return outcomes
+
+    @contextmanager
+    def averaged(self) -> Iterator[None]:
+        """Put the averaged weights, with batch statistics of their own, into the network for the length of a block."""
+        buffers = {name: buffer.clone() for name, buffer in self.network.named_buffers()}
+        try:
+            with self.average.swapped_in():
+                recompute_batch_statistics(self.network, self._clean_inputs())
+                yield
+        finally:
+            for name, buffer in self.network.named_buffers():
+                buffer.copy_(buffers[name])
+
+    def _validate(self, watched: Callable[[Iterator[Batch]], Iterator[Batch]]) -> Outcome:
+        batches = watched(self._loader.batches())
+        return validate(self.network, lambda images: self.execution.evaluate(self.network, images), batches)
+
+    @cached_property
+    def _samples(self) -> EvaluationSamples:
+        specification = self.network.specification
+        return EvaluationSamples(specification.input[1:], specification.pixels)
+
+    @cached_property
+    def _loader(self) -> Loader:
+        assert self._validation is not None
+        return self._open_loader(self._validation, self._samples, InOrder(len(self._validation), self._batch_size))
+
+    @cached_property
+    def _statistics_loader(self) -> Loader:
+        count = min(len(self._data), max(LEAST_FOR_STATISTICS, len(self._data) // 50))
+        chosen = generator(self._seed, "statistics").permutation(len(self._data))[:count]
+        plan = InOrder(count, self._batch_size)
+        return self._open_loader(Subset(self._data, np.sort(chosen)), self._samples, plan)
+
+    def _clean_inputs(self) -> Iterator[torch.Tensor]:
+        """Some training images as they are prepared for evaluation."""
+        for batch in self._statistics_loader.batches():
+            if len(batch):
+                yield self.execution.prepare(self.network, batch["images"])

@@ -4,9 +4,9 @@ from math import log
 
 import pytest
 
-from googlenet.training.loop import Step
+from googlenet.training.monitoring import Alarm, Pace, Smoothed
 from googlenet.training.recipe import Recipe
-from googlenet.training.watching import Alarm, Pace, Smoothed
+from googlenet.training.trainer import Step
 
 RECIPE = Recipe(rate=0.01, epochs=1)
 

@@ -5,9 +5,9 @@ from math import log
 from statistics import fmean
 
 from googlenet.reporting.console import percent, warn
-from googlenet.training.loop import Step
 from googlenet.training.losses import MAIN
 from googlenet.training.recipe import Recipe
+from googlenet.training.trainer import Step
 
 __all__ = ["Alarm", "Pace", "Smoothed"]
 

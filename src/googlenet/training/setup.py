@@ -19,18 +19,18 @@ from googlenet.network.initialization import initialise
 from googlenet.network.module import Network
 from googlenet.network.specification import Specification
 from googlenet.training.recipe import Recipe, complete
-from googlenet.weights import checkpoint as checkpoints
+from googlenet.weights import checkpoint
 from googlenet.weights.checkpoint import Checkpoint
 from googlenet.weights.classes import Class
 
-__all__ = ["Material", "gather"]
+__all__ = ["Setup", "prepare"]
 
 Source = str | os.PathLike[str] | Dataset
 Weights = str | os.PathLike[str] | Checkpoint
 
 
 @dataclass(frozen=True)
-class Material:
+class Setup:
     """Everything that a run begins with."""
 
     recipe: Recipe
@@ -45,7 +45,7 @@ class Material:
     """What was trained on and from, for the run's recipe.json."""
 
 
-def gather(data: Source, recipe: Recipe, validation: Source | None, pretrained: Weights | None) -> Material:
+def prepare(data: Source, recipe: Recipe, validation: Source | None, pretrained: Weights | None) -> Setup:
     """Open everything and check that it fits together; raises `InputError` before any work is done."""
     start = None if pretrained is None else _read(pretrained)
     training = _training_set(data, start)
@@ -57,7 +57,7 @@ def gather(data: Source, recipe: Recipe, validation: Source | None, pretrained: 
     _freeze(network, recipe.freeze)
     if recipe.patience and held_out is None:
         raise InputError(f"patience {recipe.patience}: give --validation images to judge by, or leave it out")
-    return Material(
+    return Setup(
         recipe,
         training,
         held_out,
@@ -105,7 +105,7 @@ def _same_classes(found: tuple[Class, ...], known: tuple[Class, ...]) -> bool:
 
 
 def _read(pretrained: Weights | None) -> Checkpoint:
-    return pretrained if isinstance(pretrained, Checkpoint) else checkpoints.read(pretrained)  # type: ignore[arg-type]
+    return pretrained if isinstance(pretrained, Checkpoint) else checkpoint.read(pretrained)  # type: ignore[arg-type]
 
 
 def _specification(recipe: Recipe, start: Checkpoint | None, classes: int) -> Specification:
@@ -128,13 +128,13 @@ def _network(
         network = Network(specification)
         initialise(network, recipe.initialization, recipe.seed)
         return network, ()
-    wanted = checkpoints.expected_tensors(specification)
+    wanted = checkpoint.expected_tensors(specification)
     kept = replace(
         start,
         specification=replace(start.specification, auxiliary=specification.auxiliary),
         weights={name: tensor for name, tensor in start.weights.items() if name in wanted},
     )
-    network = checkpoints.build(kept, classes=classes, initialization=recipe.initialization, seed=recipe.seed)
+    network = checkpoint.build(kept, classes=classes, initialization=recipe.initialization, seed=recipe.seed)
     fresh = [node.key for node in expand(specification) if node.operation == Linear(relu=False)]
     return network, () if same else tuple(fresh)
 

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from googlenet import files
 from googlenet.errors import InputError
+from googlenet.training.checkpoints import CURRENT, PREVIOUS, State, load, save
 from googlenet.training.log import MetricsLog
-from googlenet.training.state import CURRENT, PREVIOUS, State, load, save
 
 
 def made(step: int) -> State:

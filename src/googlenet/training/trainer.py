@@ -15,10 +15,11 @@ from torch import Tensor
 
 from googlenet.data.batch import Batch
 from googlenet.errors import InputError
+from googlenet.evaluation.metrics import rank_of_truth
 from googlenet.network.module import Network
 from googlenet.randomness import torch_seed
 from googlenet.training.averaging import Average
-from googlenet.training.losses import MAIN, cross_entropies, rank_of_truth, total
+from googlenet.training.losses import MAIN, cross_entropies, total
 from googlenet.training.optimizer import SGD, clip
 from googlenet.training.recipe import Recipe
 from googlenet.training.schedule import rate_at

@@ -6,7 +6,7 @@ import torch
 from googlenet.network.initialization import initialise
 from googlenet.network.module import Network
 from googlenet.network.zoo import NETWORKS, specification
-from googlenet.training.faster import install
+from googlenet.training.fused import install
 from googlenet.training.pooling import can_pool
 
 needs_compiler = pytest.mark.skipif(not can_pool(), reason="there is no C++ compiler")

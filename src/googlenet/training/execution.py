@@ -1,7 +1,7 @@
-"""In which form a network is trained on this machine: device, precision, memory layout, normalisation, threads.
+"""How a network is trained on this machine: device, precision, memory layout, normalisation, threads.
 
 What is fastest is measured, not believed (`googlenet.machine`); what was measured is recorded in the run, and a
-continued run computes in the same way, since other forms round otherwise.
+continued run computes in the same way, since others round otherwise.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -20,9 +20,9 @@ from googlenet.network.cost import multiply_adds
 from googlenet.network.initialization import initialise
 from googlenet.network.module import Network
 from googlenet.network.specification import Specification
-from googlenet.training import faster, pooling
+from googlenet.training import fused, pooling
 
-__all__ = ["Form", "find_device", "find_form", "has_bfloat16"]
+__all__ = ["Execution", "find_device", "find_execution", "has_bfloat16"]
 
 Precision = Literal["float32", "bfloat16"]
 
@@ -34,7 +34,7 @@ WORTH_SPLITTING = 1e10
 
 
 @dataclass(frozen=True)
-class Form:
+class Execution:
     """How each batch is computed. Weights, averages and velocity are float32 whatever `precision` says."""
 
     device: str = "cpu"
@@ -56,7 +56,7 @@ class Form:
 
     @contextmanager
     def computing(self) -> Iterator[None]:
-        """Compute with the form's number of threads for the length of a block."""
+        """Compute with the recorded number of threads for the length of a block."""
         before = torch.get_num_threads()
         torch.set_num_threads(self.threads or before)
         try:
@@ -67,7 +67,7 @@ class Form:
     def place(self, network: Network) -> Network:
         """Bring a network to the device and into the layout."""
         local_response_norm.use(self.normalisation)
-        faster.install(network, joined=self.joined, pools=self.own_pools)
+        fused.install(network, joined=self.joined, pools=self.own_pools)
         return network.to(device=self.device, memory_format=self._layout)  # type: ignore[call-overload]
 
     def prepare(self, network: Network, images: Tensor) -> Tensor:
@@ -105,38 +105,40 @@ def find_device(wanted: str) -> str:
     return wanted
 
 
-def find_form(network: Network, *, device: str, precision: str, batch_size: int, images: int) -> tuple[Form, str]:
-    """Return the form for a run of so many images all together, and in words why where it was measured.
+def find_execution(
+    network: Network, *, device: str, precision: str, batch_size: int, images: int
+) -> tuple[Execution, str]:
+    """Return how to compute a run of so many images all together, and in words why where it was measured.
 
-    Short runs are computed in float32, channels last; for long ones the forms that this machine has are measured. A
+    Short runs are computed in float32, channels last; for long ones what this machine can do is measured. A
     `precision` other than auto is obeyed. `network` itself is left alone.
     """
     wanted: tuple[Precision, ...] = ("float32", "bfloat16") if precision == "auto" else (precision,)  # type: ignore[assignment]
     specification = network.specification
     threads = _threads(specification, device, batch_size)
     if 6.0 * multiply_adds(specification) * images < WORTH_MEASURING:
-        return Form(device, wanted[0], threads=threads), ""
-    base = Form(device, normalisation=_normalisation(network, device), threads=threads)
-    forms = _forms(base, [kind for kind in wanted if kind == "float32" or has_bfloat16(device)])
-    if not forms:  # told to use bfloat16 on a processor without units for it
+        return Execution(device, wanted[0], threads=threads), ""
+    base = Execution(device, normalisation=_normalisation(network, device), threads=threads)
+    executions = _executions(base, [kind for kind in wanted if kind == "float32" or has_bfloat16(device)])
+    if not executions:  # told to use bfloat16 on a processor without units for it
         return replace(base, precision="bfloat16"), "as told"
     key = f"{specification.name} {specification.input}, {device}, torch {torch.__version__}, {torch.get_num_threads()}"
-    steps = {name: _step(specification, form, min(batch_size, 8)) for name, form in forms.items()}
+    steps = {name: _step(specification, execution, min(batch_size, 8)) for name, execution in executions.items()}
     choice = machine.choose("training-step", steps, key=key, rounds=2)
-    return forms[choice.form], str(choice)
+    return executions[choice.form], str(choice)
 
 
-def _forms(base: Form, precisions: list[Precision]) -> dict[str, Form]:
-    """The forms that are worth comparing, by name."""
+def _executions(base: Execution, precisions: list[Precision]) -> dict[str, Execution]:
+    """What is worth comparing, by name."""
     own_pools = base.device == "cpu" and pooling.can_pool()
-    forms = {}
+    executions = {}
     for precision in precisions:
         plain = replace(base, precision=precision)
-        forms[f"{precision}-channels-last-joined"] = replace(plain, joined=True, own_pools=own_pools)
-        forms[f"{precision}-channels-last"] = plain
+        executions[f"{precision}-channels-last-joined"] = replace(plain, joined=True, own_pools=own_pools)
+        executions[f"{precision}-channels-last"] = plain
         if precision == "float32":
-            forms[precision] = replace(plain, channels_last=False)
-    return forms
+            executions[precision] = replace(plain, channels_last=False)
+    return executions
 
 
 def _threads(specification: Specification, device: str, batch_size: int) -> int:
@@ -144,7 +146,7 @@ def _threads(specification: Specification, device: str, batch_size: int) -> int:
     if device != "cpu" or available == 1 or multiply_adds(specification) * batch_size >= WORTH_SPLITTING:
         return available
     steps = {
-        f"{threads}": _step(specification, Form(device, threads=threads), batch_size) for threads in (1, available)
+        f"{threads}": _step(specification, Execution(device, threads=threads), batch_size) for threads in (1, available)
     }
     key = f"{specification.name} {specification.input}, batch {batch_size}, torch {torch.__version__}, of {available}"
     return int(machine.choose("training-threads", steps, key=key, rounds=3).form)
@@ -164,7 +166,7 @@ def has_bfloat16(device: str) -> bool:
     return device == "cuda" and torch.cuda.is_bf16_supported()
 
 
-def _step(specification: Specification, form: Form, batch_size: int) -> Callable[[], Any]:
+def _step(specification: Specification, execution: Execution, batch_size: int) -> Callable[[], Any]:
     """Return a function that takes one training step of a network like the one to be trained."""
     made: list[Network] = []
 
@@ -172,13 +174,13 @@ def _step(specification: Specification, form: Form, batch_size: int) -> Callable
         if not made:  # when it is first measured, if it is
             network = Network(specification).train()
             initialise(network)
-            made.append(form.place(network))
+            made.append(execution.place(network))
         (network,) = made
         images = torch.randint(256, (batch_size, *specification.input[1:], 3), dtype=torch.uint8)
         network.zero_grad(set_to_none=True)
-        with form.computing():
-            sum(logits.float().logsumexp(1).sum() for logits in form.train(network, images).values()).backward()  # type: ignore[union-attr]
-        if form.device == "cuda":
+        with execution.computing():
+            sum(logits.float().logsumexp(1).sum() for logits in execution.train(network, images).values()).backward()  # type: ignore[union-attr]
+        if execution.device == "cuda":
             torch.cuda.synchronize()
 
     return step

@@ -1,0 +1,71 @@
+"""What a network makes of the validation images, one centre crop each."""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.nn import functional
+
+from googlenet.data.batch import Batch
+from googlenet.evaluation.metrics import TOP, rank_of_truth, top
+
+__all__ = ["Outcome", "validate"]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What was answered for each image; arrays [N] in the order of the images that could be read."""
+
+    classes: int
+    indices: NDArray[np.int64]
+    labels: NDArray[np.int64]
+    answers: NDArray[np.int64]
+    """The most probable class, with its `probability`."""
+    probability: NDArray[np.float32]
+    ranks: NDArray[np.int64]
+    """How many classes came before the true one."""
+    losses: NDArray[np.float32]
+    """Cross entropy."""
+
+    @property
+    def images(self) -> int:
+        return len(self.labels)
+
+    @property
+    def loss(self) -> float:
+        return float(self.losses.mean(dtype=np.float64)) if self.images else 0.0
+
+    @property
+    def top1(self) -> float:
+        return top(self.ranks)
+
+    @property
+    def top5(self) -> float | None:
+        """None under six classes, where it would say nothing."""
+        return top(self.ranks, TOP) if self.images and self.classes > TOP else None
+
+    def figures(self) -> dict[str, int | float | None]:
+        """Return what a log or a summary says of it."""
+        return {"images": self.images, "loss": self.loss, "top1": self.top1, "top5": self.top5}
+
+
+@torch.no_grad()
+def validate(network: nn.Module, forward: Callable[[Tensor], Tensor], batches: Iterable[Batch]) -> Outcome:
+    """Return what `network`, which is put into evaluation, answers; `forward` takes uint8 [N, h, w, 3]."""
+    network.eval()
+    classes, parts = 0, []
+    for batch in batches:
+        if not len(batch):
+            continue
+        logits = forward(batch["images"]).float()
+        labels = batch["labels"].to(logits.device)
+        classes = logits.shape[1]
+        probability, answers = logits.softmax(dim=1).max(dim=1)
+        losses = functional.cross_entropy(logits, labels, reduction="none")
+        found = (answers, probability, rank_of_truth(logits, labels), losses)
+        parts.append([batch.indices.numpy(), batch["labels"].numpy(), *(value.cpu().numpy() for value in found)])
+    columns = [np.concatenate(column) for column in zip(*parts, strict=True)] if parts else [np.empty(0)] * 6
+    return Outcome(classes, *columns)
