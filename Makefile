@@ -6,7 +6,9 @@ BIN := .venv/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 TORCH_OPTION := $(if $(TORCH_INDEX),--index-url $(TORCH_INDEX))
 
-.PHONY: demo test test-all lint install install-dev clean
+KERNELS := CMakeLists.txt $(wildcard src/googlenet/native/*pp)
+
+.PHONY: demo test test-all lint install install-dev kernels clean
 
 demo: install ## train, evaluate and use a small GoogLeNet on embedded images
 	$(BIN)/googlenet demo --output demo
@@ -23,6 +25,10 @@ lint: install-dev
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
+kernels: ## (re)build the C++ kernels in place, with the machine's CMake
+	cmake -S . -B build/kernels
+	cmake --build build/kernels --parallel
+
 install: .venv/installed
 install-dev: .venv/installed-dev
 
@@ -30,7 +36,8 @@ install-dev: .venv/installed-dev
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "googlenet needs Python 3.11 or newer; say which with make PYTHON=python3.12")'
 	$(PYTHON) -m venv .venv
 
-.venv/installed: pyproject.toml constraints.txt | .venv/bin/python
+# The kernels are built with the package, where there is a C++ compiler.
+.venv/installed: pyproject.toml constraints.txt $(KERNELS) | .venv/bin/python
 	$(PIP) $(TORCH_OPTION) torch
 	$(PIP) --editable .
 	touch $@

@@ -14,7 +14,7 @@ from googlenet.images import area
 from googlenet.images.area import resize_by_area
 from googlenet.randomness import generator
 
-FORMS = ["opencv", "native"] if native.library("area_interpolation") else ["opencv"]
+FORMS = ["opencv", "native"] if native.library() else ["opencv"]
 
 
 @pytest.fixture(params=FORMS)
@@ -51,7 +51,7 @@ def test_a_true_box_filter(form, old, size):
     assert np.abs(resize_by_area(patch, *size) - box_filter(patch, *size)).max() < 1.5  # two roundings
 
 
-@pytest.mark.skipif(FORMS == ["opencv"], reason="no C++ compiler here")
+@pytest.mark.skipif(FORMS == ["opencv"], reason="built without kernels")
 @settings(max_examples=300, deadline=None)
 @given(old=st.tuples(st.integers(1, 400), st.integers(1, 400)), share=st.tuples(st.floats(0, 1), st.floats(0, 1)))
 @example(old=(448, 448), share=(0.5, 0.5))  # whole factors

@@ -27,8 +27,8 @@ from googlenet.network.specification import (
 )
 from googlenet.network.zoo import NETWORKS, specification
 
-needs_compiler = pytest.mark.skipif(native.library("inference") is None, reason="no C++ compiler here")
-FORMS = ["eager", pytest.param("native", marks=needs_compiler)]
+needs_kernels = pytest.mark.skipif(native.library() is None, reason="built without kernels")
+FORMS = ["eager", pytest.param("native", marks=needs_kernels)]
 
 
 def _network(given: Specification) -> Network:
@@ -71,7 +71,7 @@ def test_logits_and_every_layer(name: str, form: str) -> None:
         _assert_close(ours[layer], plain[layer], 2e-5)
 
 
-@needs_compiler
+@needs_kernels
 @settings(max_examples=25, deadline=None)
 @given(
     st.lists(st.integers(1, 40), min_size=6, max_size=6),
@@ -112,7 +112,7 @@ def test_any_number_of_images(images: int, form: str, monkeypatch: pytest.Monkey
         _assert_close(evaluator(x), expected)
 
 
-@needs_compiler
+@needs_kernels
 def test_not_a_number_is_seen_in_the_end() -> None:
     network = _network(specification("googlenet-tiny"))
     x = _input(1, *network.specification.input)
@@ -120,7 +120,7 @@ def test_not_a_number_is_seen_in_the_end() -> None:
     assert optimise(network, form="native")(x).isnan().all()
 
 
-@needs_compiler
+@needs_kernels
 def test_threads_may_share_an_evaluator() -> None:
     network = _network(specification("googlenet-tiny"))
     evaluator = optimise(network, form="native")
@@ -147,7 +147,7 @@ def test_it_is_a_copy_for_evaluation_alone(form: str) -> None:
     assert network.inception_3a.get_submodule("3x3").weight.is_contiguous()
 
 
-@needs_compiler
+@needs_kernels
 def test_the_form_is_measured_once_for_a_machine(
     monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
@@ -166,7 +166,7 @@ def test_what_is_not_there_is_refused() -> None:
         optimise(network.double(), form="native")
 
 
-@needs_compiler
+@needs_kernels
 def test_bvlc_probabilities_on_photographs(shared) -> None:  # type: ignore[no-untyped-def]
     """Real weights and pictures: to 1e-5 of the plain module's probabilities."""
     cv2 = pytest.importorskip("cv2")

@@ -9,10 +9,10 @@ from torch.nn import functional
 from googlenet.network.specification import AveragePool, MaxPool
 from googlenet.training.pooling import average_pool, can_pool, max_pool
 
-needs_compiler = pytest.mark.skipif(not can_pool(), reason="there is no C++ compiler")
+needs_kernels = pytest.mark.skipif(not can_pool(), reason="built without kernels")
 
 
-@needs_compiler
+@needs_kernels
 @settings(max_examples=60, deadline=None)
 @given(
     shape=st.tuples(st.integers(1, 3), st.integers(1, 70), st.integers(3, 40), st.integers(3, 12)),
@@ -38,7 +38,7 @@ def test_pools_are_torchs_to_the_bit(shape, kernel, stride, padded, rounding, le
     assert torch.equal(ours.grad, theirs.grad)
 
 
-@needs_compiler
+@needs_kernels
 def test_a_rectified_pool_is_a_relu_and_a_pool():
     x = torch.randn(2, 37, 13, 9, dtype=torch.float32, generator=torch.Generator().manual_seed(1)) - 1
     ours, theirs = x.clone().requires_grad_(), x.clone().requires_grad_()
@@ -52,7 +52,7 @@ def test_a_rectified_pool_is_a_relu_and_a_pool():
     assert torch.equal(ours.grad, theirs.grad)
 
 
-@needs_compiler
+@needs_kernels
 def test_bfloat16_is_rounded_once():
     x = torch.randn(2, 50, 14, 14, generator=torch.Generator().manual_seed(2)).bfloat16()
     ours, exact = x.clone().requires_grad_(), x.double().requires_grad_()
@@ -66,7 +66,7 @@ def test_bfloat16_is_rounded_once():
     assert torch.equal(ours.grad, exact.grad.bfloat16())
 
 
-@needs_compiler
+@needs_kernels
 def test_what_is_not_a_number_is_not_hidden():
     x = torch.zeros(1, 20, 4, 4)
     for sign in (1.0, -1.0):
@@ -77,7 +77,7 @@ def test_what_is_not_a_number_is_not_hidden():
                 assert y.isnan().nonzero().tolist() == [[0, 3, 0, 0]]
 
 
-@needs_compiler
+@needs_kernels
 @pytest.mark.parametrize("kind", [torch.float32, torch.bfloat16])
 def test_zeros_of_both_signs_are_equal_and_infinities_ordered(kind: torch.dtype):
     infinite = float("inf")

@@ -1,10 +1,9 @@
 """Resizing by area: each output pixel is the mean over its own footprint in the image, a true box filter.
 
 Shrinking is computed in one of two forms with the same values, bit for bit: by OpenCV, or several times faster in C++
-(`native/area_interpolation.cpp`) where there is a compiler.
+(`native/area_interpolation.cpp`) where there are compiled kernels.
 """
 
-import ctypes
 from collections.abc import Callable
 from functools import cache
 
@@ -37,12 +36,12 @@ def resize_by_area(patch: NDArray[np.uint8], height: int, width: int) -> NDArray
 
 @cache
 def prepare() -> Shrink:
-    """Find out which form of shrinking is the faster one here; the first time it calls the compiler, a second or two.
+    """Find out which form of shrinking is the faster one here.
 
     Raises `InputError` where the user asks for a form that there is not (`machine.choose`).
     """
     forms: dict[str, Shrink] = {"opencv": _by_opencv}
-    if native.library("area_interpolation") is not None:
+    if native.library() is not None:
         forms["native"] = _natively
     photograph = np.zeros((300, 400, 3), np.uint8)
 
@@ -50,7 +49,9 @@ def prepare() -> Shrink:
         return lambda: form(photograph, 224, 224)
 
     measured = {name: work(form) for name, form in forms.items()}
-    return forms[machine.choose("area-interpolation", measured, key=f"OpenCV {cv2.__version__}").form]
+    return forms[
+        machine.choose("area-interpolation", measured, key=f"OpenCV {cv2.__version__}, kernels {native.level()}").form
+    ]
 
 
 def _by_opencv(patch: NDArray[np.uint8], height: int, width: int) -> NDArray[np.uint8]:
@@ -60,15 +61,9 @@ def _by_opencv(patch: NDArray[np.uint8], height: int, width: int) -> NDArray[np.
 def _natively(patch: NDArray[np.uint8], height: int, width: int) -> NDArray[np.uint8]:
     if patch.shape[0] % height == 0 and patch.shape[1] % width == 0:
         return _by_opencv(patch, height, width)  # whole factors are its strength, and rounded in another way
-    library = native.library("area_interpolation")
-    assert library is not None
-    if patch.strides[1:] != (3, 1):
+    if patch.strides[1:] != (3, 1) or patch.strides[0] < 3 * patch.shape[1]:
         patch = np.ascontiguousarray(patch)
     result = np.empty((height, width, 3), np.uint8)
-    library.shrink_by_area(
-        ctypes.c_void_p(patch.ctypes.data),
-        *(ctypes.c_int64(number) for number in (*patch.shape[:2], patch.strides[0])),
-        ctypes.c_void_p(result.ctypes.data),
-        *(ctypes.c_int64(number) for number in (height, width)),
-    )
+    source = (patch.ctypes.data, *patch.shape[:2], patch.strides[0])
+    native.call("shrink_by_area", *source, result.ctypes.data, height, width)
     return result

@@ -35,9 +35,9 @@ PLANS = 4
 def optimise(network: Network, *, batch: int = 8, form: str = "") -> "Evaluator":
     """Return an evaluation-only copy of `network` in the form that is fastest for batches of `batch` pictures.
 
-    `form` (`eager`, `native`) decides instead of a measurement. The first measurement on a machine calls the C++
-    compiler and takes some seconds. Logits differ from the plain module's by rounding alone, and later changes of
-    `network` do not reach the copy. Raises `InputError` for a form that this machine or network does not have.
+    `form` (`eager`, `native`) decides instead of a measurement. Logits differ from the plain module's by rounding
+    alone, and later changes of `network` do not reach the copy. Raises `InputError` for a form that this machine or
+    network does not have.
     """
     forms = ["eager", "native"] if _suits_native(network) else ["eager"]
     if form and form not in forms:
@@ -47,7 +47,8 @@ def optimise(network: Network, *, batch: int = 8, form: str = "") -> "Evaluator"
     evaluators = {name: Evaluator(network, name) for name in forms}
     x = torch.rand(batch, *network.specification.input) * network.specification.pixels.white
     x = x.to(next(network.parameters()))
-    key = f"{network.specification.name}, batch {batch}, torch {torch.__version__}, {torch.get_num_threads()} threads"
+    machinery = f"torch {torch.__version__}, {torch.get_num_threads()} threads, kernels {native.level()}"
+    key = f"{network.specification.name}, batch {batch}, {machinery}"
     work = {name: partial(evaluator, x) for name, evaluator in evaluators.items()}
     return evaluators[machine.choose("inference", work, key=key, rounds=3).form]
 
@@ -110,7 +111,7 @@ class Evaluator(nn.Module):
 
 
 def _suits_native(network: Network) -> bool:
-    """Whether machine and network have the native form: float32 on a CPU, a compiler, nothing grouped but the stem."""
+    """Whether machine and network have the native form: float32 on a CPU, kernels, nothing grouped but the stem."""
     parameter = next(network.parameters())
     if parameter.dtype != torch.float32 or parameter.device.type != "cpu":
         return False
@@ -120,7 +121,7 @@ def _suits_native(network: Network) -> bool:
         if isinstance(node.operation, Convolve) and node.operation.groups > 1
     ]
     collapsible = len(grouped) == _has_collapsible_stem(network)
-    return collapsible and native.library("inference") is not None
+    return collapsible and native.library() is not None
 
 
 def _has_collapsible_stem(network: Network) -> bool:

@@ -82,11 +82,9 @@ class Plan:
 
     def run(self, x: Tensor, threads: int) -> dict[str, Tensor]:
         """Return what is kept, [images, channels, height, width] or [images, outputs], in memory of its own."""
-        sizes, strides = (ctypes.c_int64 * 4)(*x.shape), (ctypes.c_int64 * 4)(*x.stride())
-        top, left = map(ctypes.c_int64, self._border)
-        source, count = ctypes.byref(_source(self._input)), ctypes.c_int64(len(self._program))
-        pixels = ctypes.c_void_p(x.data_ptr())
-        _library().run(pixels, sizes, strides, source, top, left, self._program, count, ctypes.c_int(threads))
+        pixels = (x.data_ptr(), (ctypes.c_int64 * 4)(*x.shape), (ctypes.c_int64 * 4)(*x.stride()))
+        source = ctypes.byref(_source(self._input))
+        native.call("run_plan", *pixels, source, *self._border, self._program, len(self._program), threads)
         return {name: self._maps.outside(name).clone(memory_format=torch.contiguous_format) for name in self._keep}
 
     def _reads(self, group: Sequence[Node]) -> set[str]:
@@ -321,7 +319,9 @@ def _winograd_points(weight: Tensor) -> Tensor:
 
 def _tiled(rows: Sequence[Tensor], biases: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
     """Return weight and bias in tiles of two vectors; every part begins with a vector of its own."""
-    width = _library().vector_width()
+    library = native.library()
+    assert library is not None
+    width = library.vector_width()
     weight = _fill(torch.cat([_fill(part, width) for part in rows]), 2 * width)
     bias = _fill(torch.cat([_fill(part, width) for part in biases]), 2 * width)
     return weight.unflatten(0, (-1, 2 * width)).movedim(1, -1).contiguous(), bias.contiguous()
@@ -331,9 +331,3 @@ def _fill(tensor: Tensor, multiple: int) -> Tensor:
     """Fill the first axis with zeros up to a multiple."""
     rows = tensor.shape[0]
     return functional.pad(tensor, [0, 0] * (tensor.ndim - 1) + [0, -rows % multiple])
-
-
-def _library() -> ctypes.CDLL:
-    library = native.library("inference")
-    assert library is not None
-    return library

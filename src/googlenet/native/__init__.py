@@ -1,78 +1,110 @@
-"""The C++ files beside this one, compiled by the machine's own compiler, once, into the user's cache folder.
+"""C++ kernels, compiled when the package is built, for several sets of instructions (`CMakeLists.txt`).
 
-It takes a second or two and needs nothing of torch. Where there is no compiler, the answer is None and the caller has
-another form.
+The best library that the processor can run is loaded. Where the package was built without a compiler there is none: the
+answer is then None, which is said once, and the caller has another form. `GOOGLENET_INSTRUCTIONS` names another library
+(`baseline`, `avx2`, `avx512`), or `none`.
 """
 
 import ctypes
 import hashlib
 import logging
 import os
-import shutil
-import subprocess
-import tempfile
+import struct
 from functools import cache
-from importlib import resources
 from pathlib import Path
+from typing import Any
 
-from googlenet import machine
 from googlenet.errors import InputError
-from googlenet.files import atomic_write
 
-__all__ = ["library"]
+__all__ = ["LEVELS", "call", "level", "library", "load"]
 
 log = logging.getLogger("googlenet")
 
-_FLAGS = ("-std=c++17", "-O3", "-march=native", "-fno-math-errno", "-fno-trapping-math", "-fPIC", "-pthread")
+LEVELS = ("baseline", "avx2", "avx512")
+"""Sets of instructions, each with all of those before; elsewhere there is `baseline` alone."""
 
-_MORE_FLAGS = {
-    "area_interpolation": ("-ffp-contract=off",),
-    "local_response_norm": ("-fopenmp",),
-    "max_pool": ("-fopenmp",),
+_FOLDER = Path(__file__).parent
+
+_POINTER, _LONG, _INT, _FLOAT = ctypes.c_void_p, ctypes.c_int64, ctypes.c_int, ctypes.c_float
+
+_KERNELS: dict[str, list[Any]] = {
+    "local_response_norm": [*[_POINTER] * 3, *[_LONG] * 5, *[_FLOAT] * 3, *[_INT] * 3],
+    "max_pool": [*[_POINTER] * 3, *[_LONG] * 2, _POINTER, *[_INT] * 3],
+    "shrink_by_area": [_POINTER, *[_LONG] * 3, _POINTER, *[_LONG] * 2],
+    "run_plan": [*[_POINTER] * 4, *[_LONG] * 2, _POINTER, _LONG, _INT],
 }
-"""What is called between torch's operators uses the same threads: their OpenMP, of torch, is loaded by then."""
+"""The arguments of each, as its C++ file describes them. All return null, or why nothing was computed."""
 
 
 @cache
-def library(name: str) -> ctypes.CDLL | None:
-    """Return the compiled `NAME.cpp`, or None where it cannot be compiled or loaded here.
+def library() -> ctypes.CDLL | None:
+    """Return the library for this processor, or None where there is none; raises `InputError` for an unknown level."""
+    wanted = os.environ.get("GOOGLENET_INSTRUCTIONS", "")
+    if wanted not in ("", "none", *LEVELS):
+        raise InputError(f"GOOGLENET_INSTRUCTIONS: '{wanted}' is not known; there is {', '.join(LEVELS)} and none")
+    if wanted == "none":
+        return None
+    try:
+        baseline = load("baseline")
+        best = baseline.best_instructions().decode()
+        wanted = wanted or best
+        if LEVELS.index(wanted) > LEVELS.index(best):
+            raise InputError(f"GOOGLENET_INSTRUCTIONS: this processor does not run {wanted}; it runs {best}")
+        return baseline if wanted == "baseline" else load(wanted)
+    except OSError as error:
+        log.info("kernels: slower forms take their place (%s)", error)
+        return None
 
-    The compiler is $CXX, or else c++, g++ or clang++, the first that can.
-    """
-    wanted = [os.environ["CXX"]] if os.environ.get("CXX") else ["c++", "g++", "clang++"]
-    reason = "no C++ compiler found"
-    for compiler in filter(None, map(shutil.which, wanted)):
-        try:
-            return ctypes.CDLL(str(_compiled(compiler, name)))
-        except (OSError, InputError, subprocess.SubprocessError) as error:
-            detail = (getattr(error, "stderr", None) or str(error)).strip().splitlines()
-            reason = f"{compiler}: {detail[-1] if detail else error}"
-    log.info("%s takes a slower form (%s)", name.replace("_", " "), reason)
-    return None
+
+def level() -> str:
+    """Return the name of the library in use, or `none`: times depend on it."""
+    found = library()
+    return Path(found._name).stem.removeprefix("kernels-") if found is not None else "none"
 
 
-def _compiled(compiler: str, name: str) -> Path:
-    """Return the library's file, made now if it is not in the cache."""
-    flags = [*_FLAGS, *_MORE_FLAGS.get(name, ())]
-    files = [item for item in resources.files(__package__).iterdir() if item.name.endswith((".cpp", ".hpp"))]
-    sources = {file.name: file.read_bytes() for file in files}
-    recipe = repr((sorted(sources.items()), compiler, flags, machine.processor().fingerprint)).encode()
-    file = machine.cache_folder() / "native" / f"{name}-{hashlib.sha256(recipe).hexdigest()[:16]}.so"
+def load(level: str) -> ctypes.CDLL:
+    """Load the library of one of `LEVELS`; raises `OSError` where it is missing, damaged or of other sources."""
+    file = _FOLDER / f"kernels-{level}.so"
     if not file.is_file():
-        with atomic_write(file) as out:
-            out.write(_compile([compiler, *flags], name, sources))
-    return file
+        raise OSError(f"{file} is not there: the package was built without a C++ compiler")
+    if not _is_whole(file.read_bytes()):
+        raise OSError(f"{file} is damaged; install the package again")
+    found = ctypes.CDLL(str(file))
+    try:
+        found.origin.restype = found.best_instructions.restype = ctypes.c_char_p
+        for name, arguments in _KERNELS.items():
+            kernel = getattr(found, name)
+            kernel.argtypes, kernel.restype = arguments, ctypes.c_char_p
+        origin = found.origin().decode()
+    except AttributeError:
+        origin = ""
+    if origin != _origin(origin):
+        raise OSError(f"{file} was built from other sources; call make kernels")
+    return found
 
 
-def _compile(command: list[str], name: str, sources: dict[str, bytes]) -> bytes:
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder)
-        for file, content in sources.items():
-            (path / file).write_bytes(content)
-        # Linked without -fopenmp, so that the threads are those of torch's own OpenMP.
-        for step in (
-            [*command, "-c", f"{name}.cpp", "-o", "code.o"],
-            [command[0], "-shared", "code.o", "-o", "code.so"],
-        ):
-            subprocess.run(step, cwd=path, check=True, capture_output=True, text=True, timeout=120)
-        return (path / "code.so").read_bytes()
+def call(kernel: str, *arguments: object) -> None:
+    """Run a kernel; raises `ValueError` for what it refuses, `MemoryError` where its buffers do not fit."""
+    refusal = getattr(library(), kernel)(*arguments)
+    if refusal is not None:
+        message = f"{kernel}: {refusal.decode()}"
+        raise MemoryError(message) if b"memory" in refusal else ValueError(message)
+
+
+def _origin(default: str) -> str:
+    """What a library of the sources beside this file says; a wheel has none of them."""
+    files = [*sorted(_FOLDER.glob("*.cpp")), *sorted(_FOLDER.glob("*.hpp"))]
+    hashes = "".join(hashlib.sha256(file.read_bytes()).hexdigest() for file in files)
+    return hashlib.sha256(hashes.encode()).hexdigest() if files else default or "unknown"
+
+
+def _is_whole(content: bytes) -> bool:
+    """Whether an ELF file has all that the system will map: touching what is not there would end the process."""
+    if content[:5] != b"\x7fELF\x02":
+        return bool(content)  # other systems look themselves
+    try:
+        offset, size, count = *struct.unpack_from("=Q", content, 32), *struct.unpack_from("=HH", content, 54)
+        parts = [struct.unpack_from("=Q16xQ", content, offset + number * size + 8) for number in range(count)]
+    except (struct.error, OverflowError):
+        return False
+    return all(start + length <= len(content) for start, length in parts)

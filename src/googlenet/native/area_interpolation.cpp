@@ -7,6 +7,8 @@
 #include <cstring>
 #include <vector>
 
+#include "border.hpp"
+
 namespace {
 
 // A pixel's channels; the fourth is the next pixel's first, and what is stored of it is overwritten by that pixel.
@@ -79,11 +81,8 @@ class Columns {
     }
 };
 
-}  // namespace
-
-// From [height, width, 3], `stride` bytes from row to row, to [to_height, to_width, 3], neither side larger.
-extern "C" void shrink_by_area(const uint8_t* from, int64_t height, int64_t width, int64_t stride, uint8_t* to,
-                               int64_t to_height, int64_t to_width) {
+void shrink(const uint8_t* from, int64_t height, int64_t width, int64_t stride, uint8_t* to, int64_t to_height,
+            int64_t to_width) {
     const int64_t length = 3 * to_width;
     Columns columns(width, to_width);
     std::vector<float> sums(length + 1), total(length);
@@ -100,4 +99,17 @@ extern "C" void shrink_by_area(const uint8_t* from, int64_t height, int64_t widt
         for (int64_t at = 0; at < length; at++) to[at] = (int32_t)std::nearbyint(total[at]);  // ties to even
         to += length;
     }
+}
+
+}  // namespace
+
+// From [height, width, 3], `stride` bytes from row to row, to [to_height, to_width, 3], neither side larger.
+KERNEL const char* shrink_by_area(const uint8_t* from, int64_t height, int64_t width, int64_t stride, uint8_t* to,
+                                  int64_t to_height, int64_t to_width) {
+    return guarded([&] {
+        require(to_height >= 1 && to_height <= height && to_width >= 1 && to_width <= width, "each side may only shrink");
+        require(stride >= product_of({3, width}), "a row is longer than what lies between two");
+        product_of({stride, height});
+        shrink(from, height, width, stride, to, to_height, to_width);
+    });
 }

@@ -10,9 +10,12 @@
 #include <utility>
 #include <vector>
 
+#if !defined(_WIN32)
 #include <unistd.h>
+#endif
 
-#include "local_response_norm.cpp"
+#include "border.hpp"
+#include "local_response_norm.hpp"
 #include "threads.hpp"
 
 #if defined(__AVX512F__)
@@ -190,8 +193,9 @@ int64_t cache_size() {
 struct Cut {
     int64_t blocks, parts, tiles;
 
-    Cut(int64_t rows, int64_t block, int64_t tiles, int threads) : blocks((rows + block - 1) / block), tiles(tiles) {
-        parts = blocks >= 2 * threads ? 1 : std::min(tiles, (2 * threads + blocks - 1) / blocks);
+    Cut(int64_t rows, int64_t block, int64_t tiles, Team team) : blocks((rows + block - 1) / block), tiles(tiles) {
+        const int64_t wanted = 2 * std::max(team.threads, 1);
+        parts = blocks >= wanted ? 1 : std::min(tiles, (wanted + blocks - 1) / blocks);
     }
     int64_t first(int64_t task) const { return task % parts * tiles / parts; }
     int64_t last(int64_t task) const { return (task % parts + 1) * tiles / parts; }
@@ -330,15 +334,15 @@ void transform_output(const float* products, int64_t plane, const Column* to, co
 
 // Stride 1; kernel 3 with output tiles of 4 x 4, kernel 5 with 2 x 2.
 template <int size>
-void winograd(const Step& step, int threads) {
+void winograd(const Step& step, Team team) {
     const Source& x = step.x;
     const Window& window = step.window;
     const std::vector<Column> to = spread(step.targets, 1);
     const int64_t down = (window.height + size - 1) / size, across = (window.width + size - 1) / size;
     const int64_t total = x.images * down * across, fitting = cache_size() / (36 * sizeof(float) * (x.channels + columns));
     const int64_t block = std::max<int64_t>(fitting / most_rows, 1) * most_rows;
-    const Cut cut(total, block, to.size() / 2, threads);
-    parallel(cut.blocks * cut.parts, threads, [&](int64_t task) {
+    const Cut cut(total, block, to.size() / 2, team);
+    parallel(cut.blocks * cut.parts, team, [&](int64_t task) {
         const int64_t first = task / cut.parts * block, count = std::min(block, total - first);
         float* const points = scratch(36 * count * (x.channels + columns));
         float* const products = points + 36 * count * x.channels;
@@ -364,7 +368,7 @@ void winograd(const Step& step, int threads) {
 }
 
 // What is multiplied are the pixels themselves (kernel 1, stride 1), the window's, or (`pooled`) their maxima.
-void convolve(const Step& step, bool pooled, int threads) {
+void convolve(const Step& step, bool pooled, Team team) {
     const Source& x = step.x;
     const Window& window = step.window;
     const std::vector<Column> to = spread(step.targets, step.count);
@@ -377,8 +381,8 @@ void convolve(const Step& step, bool pooled, int threads) {
     const int64_t unit = inside && !pixels ? window.width : most_rows;  // windows that overlap stay in their line
     const int64_t fitting = std::min<int64_t>(cache_size() / 2 / (depth * sizeof(float)), 16 * most_rows);
     const int64_t block = std::max<int64_t>(fitting / unit, 1) * unit;
-    const Cut cut(rows, block, to.size() / 2, threads);
-    parallel(cut.blocks * cut.parts, threads, [&](int64_t task) {
+    const Cut cut(rows, block, to.size() / 2, team);
+    parallel(cut.blocks * cut.parts, team, [&](int64_t task) {
         const int64_t first = task / cut.parts * block, used = std::min(block, rows - first);
         float* const gathered = pixels || inside ? nullptr : scratch(block * depth);
         if (pooled)
@@ -405,17 +409,17 @@ void convolve(const Step& step, bool pooled, int threads) {
     });
 }
 
-void max_pool(const Step& step, int threads) {
+void max_pool(const Step& step, Team team) {
     const Window& window = step.window;
     const Target& to = *step.targets;
-    parallel(step.x.images * window.height, threads, [&](int64_t line) {
+    parallel(step.x.images * window.height, team, [&](int64_t line) {
         const int64_t first = line * window.width;
         gather_maxima(step.x, window, first, window.width, to.data + first * to.stride, to.stride);
     });
 }
 
 // The mean over the pixels of each window that lie inside.
-void average_pool(const Step& step, int threads) {
+void average_pool(const Step& step, Team team) {
     const Source& x = step.x;
     const Window& window = step.window;
     const Target& to = *step.targets;
@@ -424,7 +428,7 @@ void average_pool(const Step& step, int threads) {
         const int64_t from = i * window.stride - before;
         return std::pair{std::max<int64_t>(from, 0), std::min(from + window.kernel, inputs)};
     };
-    parallel(x.images * window.height, threads, [&](int64_t line) {
+    parallel(x.images * window.height, team, [&](int64_t line) {
         const auto [top, bottom] = range(line % window.height, window.top, window.height, x.height);
         const float* const image = x.data + line / window.height * x.height * x.width * x.stride;
         for (int64_t i = 0; i < window.width; i++) {
@@ -441,25 +445,19 @@ void average_pool(const Step& step, int threads) {
     });
 }
 
-void normalise(const Step& step, int threads) {
+void normalise(const Step& step, Team team) {
     const Source& x = step.x;
-    const int64_t shape[] = {x.images * x.height * x.width, x.channels, 1};
-    local_response_norm(x.data, nullptr, step.targets->data, shape, step.size, step.scale, step.beta, step.k, 0, 0,
-                        threads);
+    const int64_t pixels = x.images * x.height * x.width;
+    const local_response::Task task{x.data, nullptr, step.targets->data, pixels, x.channels, 1, false};
+    local_response::normalise(task, pixels * x.channels, step.size, step.scale, step.beta, step.k, false, team);
 }
-
-}  // namespace
-
-extern "C" {
-
-int64_t vector_width() { return width; }
 
 // Reads [images, channels, height, width] pixels that lie anyhow (`strides`, in floats) into the middle of `map`, whose
 // border is `top` and `left` wide, and takes the steps one after the other.
 void run(const float* pixels, const int64_t* sizes, const int64_t* strides, const Source* map, int64_t top, int64_t left,
-         const Step* steps, int64_t count, int threads) {
+         const Step* steps, int64_t count, Team team) {
     const int64_t rows = sizes[2], across = sizes[3];
-    parallel(map->images * rows, threads, [&](int64_t line) {
+    parallel(map->images * rows, team, [&](int64_t line) {
         const int64_t image = line / rows, y = line % rows;
         const float* const from = pixels + image * strides[0] + y * strides[2];
         float* to = (float*)map->data + ((image * map->height + top + y) * map->width + left) * map->channels;
@@ -467,13 +465,21 @@ void run(const float* pixels, const int64_t* sizes, const int64_t* strides, cons
             for (int64_t c = 0; c < map->channels; c++) *to++ = from[c * strides[1] + x * strides[3]];
     });
     for (const Step* step = steps; step < steps + count; step++) switch (step->kind) {
-            case CONVOLVE: convolve(*step, false, threads); break;
-            case POOLED_CONVOLVE: convolve(*step, true, threads); break;
-            case WINOGRAD: (step->window.kernel == 3 ? winograd<4> : winograd<2>)(*step, threads); break;
-            case MAX_POOL: max_pool(*step, threads); break;
-            case AVERAGE_POOL: average_pool(*step, threads); break;
-            case NORMALISE: normalise(*step, threads); break;
+            case CONVOLVE: convolve(*step, false, team); break;
+            case POOLED_CONVOLVE: convolve(*step, true, team); break;
+            case WINOGRAD: (step->window.kernel == 3 ? winograd<4> : winograd<2>)(*step, team); break;
+            case MAX_POOL: max_pool(*step, team); break;
+            case AVERAGE_POOL: average_pool(*step, team); break;
+            case NORMALISE: normalise(*step, team); break;
         }
 }
 
-}  // extern "C"
+}  // namespace
+
+// Weights and biases are laid out in vectors of so many numbers.
+KERNEL int64_t vector_width() { return width; }
+
+KERNEL const char* run_plan(const float* pixels, const int64_t* sizes, const int64_t* strides, const Source* map,
+                            int64_t top, int64_t left, const Step* steps, int64_t count, int threads) {
+    return guarded([&] { run(pixels, sizes, strides, map, top, left, steps, count, Team{threads}); });
+}

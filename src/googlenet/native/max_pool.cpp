@@ -8,8 +8,10 @@
 #include <cstdint>
 #include <cstring>
 #include <limits>
+#include <utility>
 #include <vector>
 
+#include "border.hpp"
 #include "threads.hpp"
 
 namespace {
@@ -229,16 +231,16 @@ void backward(const Key* g, Key* result, const uint8_t* where, const Shape& s, i
 }
 
 template <class Key>
-void pool(const void* from, void* to, uint8_t* where, const Shape& s, bool gradient, int threads) {
+void pool(const void* from, void* to, uint8_t* where, const Shape& s, bool gradient, Team team) {
     const int64_t in = s.height * s.width * s.channels, out = s.out_height * s.out_width * s.channels;
     if (gradient)
-        parallel(s.images * s.height, threads, [&](int64_t row) {
+        parallel(s.images * s.height, team, [&](int64_t row) {
             const int64_t image = row / s.height;
             backward((const Key*)from + image * out, (Key*)to + image * in, where + image * out, s, row % s.height);
         });
     else {
         const int64_t pieces = (s.out_height + ROWS - 1) / ROWS;
-        parallel(s.images * pieces, threads, [&](int64_t piece) {
+        parallel(s.images * pieces, team, [&](int64_t piece) {
             const int64_t image = piece / pieces, first = piece % pieces * ROWS;
             forward((const Key*)from + image * in, (Key*)to + image * out, where + image * out, s, first,
                     std::min(first + ROWS, s.out_height));
@@ -246,12 +248,30 @@ void pool(const void* from, void* to, uint8_t* where, const Shape& s, bool gradi
     }
 }
 
+// Every window must hold a pixel, and a place in it fit into a byte.
+void check(const Shape& s, int64_t numbers, int64_t outputs) {
+    require(product_of({s.images, s.channels, s.height, s.width}) == numbers, "the shape is not that of the map");
+    require(product_of({s.images, s.channels, s.out_height, s.out_width}) == outputs,
+            "the shape is not that of the maxima");
+    require(s.kernel >= 1 && s.kernel * s.kernel <= NOWHERE, "a window is 1 to 15 pixels wide");
+    require(s.stride >= 1 && s.stride < int64_t(1) << 31, "a stride is 1 or more");
+    require(s.padding >= 0 && s.padding < s.kernel, "a padding is less than a window");
+    for (const auto& [inputs, windows] : {std::pair{s.height, s.out_height}, std::pair{s.width, s.out_width}})
+        require(product_of({std::max<int64_t>(windows - 1, 0), s.stride}) - s.padding < inputs,
+                "a window lies outside the map");
+}
+
 }  // namespace
 
-// `from` and `to` are x and y, or, with `gradient`, y's gradient and x's; shape is the ten numbers of Shape.
-extern "C" void max_pool(const void* from, void* to, uint8_t* where, const int64_t* shape, int gradient, int is_short,
-                         int threads) {
-    Shape s;
-    std::memcpy(&s, shape, sizeof s);
-    (is_short ? pool<int16_t> : pool<int32_t>)(from, to, where, s, gradient, threads);
+// `from` and `to` are x and y, or, with `gradient`, y's gradient and x's; shape is the ten numbers of Shape, and there
+// are `numbers` in x and `outputs` in y and `where`.
+KERNEL const char* max_pool(const void* from, void* to, uint8_t* where, int64_t numbers, int64_t outputs,
+                            const int64_t* shape, int gradient, int is_short, int threads) {
+    return guarded([&] {
+        Shape s;
+        std::memcpy(&s, shape, sizeof s);
+        check(s, numbers, outputs);
+        if (numbers && (outputs || gradient))
+            (is_short ? pool<int16_t> : pool<int32_t>)(from, to, where, s, gradient, Team{threads, true});
+    });
 }

@@ -1,32 +1,80 @@
-// parallel(count, threads, f): f(0) ... f(count - 1), each once, on up to `threads` threads, the caller's among them.
+// parallel(count, team, f): f(0) ... f(count - 1), each once, on up to `team.threads` threads, the caller's among them.
+// What f throws is thrown here, once all have ended; pieces that had not begun by then are left out.
 //
-// Under OpenMP (where torch's operators run before and after) its threads do it. Otherwise a pool of our own does,
-// which waits only for work that a thread has really begun: on a busy machine the caller then does alone what the
-// others do not come to, instead of waiting at a barrier for threads that have no processor.
+// Between torch's operators the threads are those of its OpenMP, which would otherwise wait beside ours: it is asked for
+// by name, since torch has loaded it. Everywhere else a pool of our own does the work, which waits only for what a thread
+// has really begun: on a busy machine the caller then does alone what the others do not come to, instead of waiting at a
+// barrier for threads that have no processor.
 #pragma once
-#include <cstdint>
-
-#ifdef _OPENMP
-
-template <class F>
-void parallel(int64_t count, int threads, const F& f) {
-#pragma omp parallel for num_threads(threads) schedule(dynamic)
-    for (int64_t i = 0; i < count; i++) f(i);
-}
-
-#else
-
+#include <algorithm>
 #include <atomic>
 #include <condition_variable>
+#include <cstdint>
+#include <exception>
 #include <mutex>
+#include <system_error>
 #include <thread>
 
+#if !defined(_WIN32)
+#include <dlfcn.h>
+#endif
+
+struct Team {
+    int threads;
+    bool openmp = false;
+};
+
+namespace threads {
+
+// The pieces of one job, and the first exception among them.
+template <class F>
+class Pieces {
+    const F& f;
+    std::atomic<int64_t> next{0};
+    std::atomic<bool> failed{false};
+    std::exception_ptr error;
+
+  public:
+    const int64_t count;
+
+    Pieces(const F& f, int64_t count) : f(f), count(count) {}
+
+    void take(int64_t i) noexcept {
+        if (failed.load(std::memory_order_relaxed)) return;
+        try {
+            f(i);
+        } catch (...) {
+            if (!failed.exchange(true)) error = std::current_exception();
+        }
+    }
+
+    void take_all() noexcept {
+        for (int64_t i = next++; i < count; i = next++) take(i);
+    }
+
+    void finish() {
+        if (error) std::rethrow_exception(error);
+    }
+};
+
+using OpenMP = void (*)(void (*)(void*), void*, unsigned, unsigned);
+
+// GCC's entry to a parallel region, which the other OpenMP libraries have too; null where none is loaded for all.
+inline OpenMP openmp() {
+#if defined(_WIN32)
+    return nullptr;
+#else
+    static const OpenMP found = (OpenMP)dlsym(RTLD_DEFAULT, "GOMP_parallel");
+    return found;
+#endif
+}
+
 class Pool {
-    using Work = void (*)(const void*, int64_t);
+    using Work = void (*)(void*, int64_t);
 
     struct Job {
         Work work = nullptr;
-        const void* context = nullptr;
+        void* context = nullptr;
         uint64_t number = 0, count = 0;
     };
 
@@ -72,7 +120,16 @@ class Pool {
         }
     }
 
-    void run(Work work, const void* context, uint64_t count, int threads) {
+    // Where a thread cannot be started, those that there are do the work.
+    void start_workers() {
+        try {
+            for (; workers < wanted; workers++) std::thread(&Pool::work, this, workers).detach();
+        } catch (const std::exception&) {
+            wanted = workers;
+        }
+    }
+
+    void run(Work work, void* context, uint64_t count, int threads) {
         Job mine{work, context, 0, count};
         {
             std::lock_guard<std::mutex> lock(state);
@@ -82,7 +139,7 @@ class Pool {
             done = 0;
             next = (mine.number & index_mask) << index_bits;
             published = mine.number;
-            for (; workers < wanted; workers++) std::thread(&Pool::work, this, workers).detach();
+            start_workers();
         }
         wake.notify_all();
         take_part(mine);
@@ -95,19 +152,26 @@ class Pool {
         return *pool;
     }
 
-    template <class F>
-    void each(int64_t count, int threads, const F& f) {
+    template <class Pieces>
+    void each(Pieces& pieces, int threads) {
         std::unique_lock<std::mutex> mine(one_caller, std::try_to_lock);
-        if (threads > 1 && count > 1 && mine.owns_lock())
-            run([](const void* context, int64_t i) { (*(const F*)context)(i); }, &f, count, threads);
+        if (threads > 1 && pieces.count > 1 && pieces.count < int64_t(index_mask) && mine.owns_lock())
+            run([](void* context, int64_t i) { ((Pieces*)context)->take(i); }, &pieces, pieces.count, threads);
         else
-            for (int64_t i = 0; i < count; i++) f(i);
+            pieces.take_all();
     }
 };
 
-template <class F>
-void parallel(int64_t count, int threads, const F& f) {
-    Pool::get().each(count, threads, f);
-}
+}  // namespace threads
 
-#endif
+template <class F>
+void parallel(int64_t count, Team team, const F& f) {
+    threads::Pieces<F> pieces(f, count);
+    const int threads = int(std::min<int64_t>(team.threads, count));
+    const threads::OpenMP openmp = team.openmp && threads > 1 ? threads::openmp() : nullptr;
+    if (openmp)
+        openmp([](void* context) { ((threads::Pieces<F>*)context)->take_all(); }, &pieces, threads, 0);
+    else
+        threads::Pool::get().each(pieces, threads);
+    pieces.finish();
+}

@@ -8,11 +8,10 @@ and, with g the gradient that arrives and t = g * x * d^-beta / d, the gradient 
 g * d^-beta - 2 * a * beta * x * (sum of t over the mirrored window). It needs x and g alone, so x is all that is kept.
 
 It is computed in one of two forms: `blocks`, a chain of torch's operations on blocks that stay in the cache, and
-`fused`, one pass in C++, which needs a compiler and is used after `prepare` or `use`. Under `torch.compile` neither is
-used, but the definition, which the compiler joins with its neighbours.
+`fused`, one pass in C++, which needs the compiled kernels and is used after `prepare` or `use`. Under `torch.compile`
+neither is used, but the definition, which the compiler joins with its neighbours.
 """
 
-import ctypes
 from typing import Any, Literal
 
 import torch
@@ -61,7 +60,7 @@ class LocalResponseNorm(nn.Module):
 def prepare() -> machine.Choice:
     """Find out which form is faster on this machine, forward and backward, and use it from now on in this process.
 
-    For commands and other long work: the first time it calls the compiler and measures, about three seconds together.
+    For commands and other long work: the first time it measures, about a second.
     """
     x = torch.rand(8, 64, 56, 56).contiguous(memory_format=torch.channels_last).requires_grad_()
 
@@ -70,11 +69,11 @@ def prepare() -> machine.Choice:
         local_response_norm(x, 5, 1e-4, 0.75, 1.0).backward(x.detach())
 
     forms = {"blocks": lambda: work("blocks")}
-    if native.library("local_response_norm") is not None:
+    if native.library() is not None:
         forms["fused"] = lambda: work("fused")
     before = _computation.form
     try:
-        key = f"torch {torch.__version__}, {torch.get_num_threads()} threads"
+        key = f"torch {torch.__version__}, {torch.get_num_threads()} threads, kernels {native.level()}"
         choice = machine.choose("local-response-norm", forms, key=key)
     finally:
         _computation.form = before
@@ -85,12 +84,14 @@ def prepare() -> machine.Choice:
 def use(form: str) -> None:
     """Use a form from now on in this process: `blocks` or `fused` (of float32 and bfloat16 on a CPU; else blocks).
 
-    Raises `InputError` for another name, and for `fused` where there is no compiler.
+    Raises `InputError` for another name, and for `fused` where there are no compiled kernels.
     """
     if form not in ("blocks", "fused"):
         raise InputError(f"local response normalisation has no form '{form}'; use blocks or fused")
-    if form == "fused" and native.library("local_response_norm") is None:
-        raise InputError("local response normalisation: fused needs a C++ compiler; install one or use blocks")
+    if form == "fused" and native.library() is None:
+        raise InputError(
+            "local response normalisation: fused needs the compiled kernels, which this installation lacks; use blocks"
+        )
     _computation.form = form
 
 
@@ -154,22 +155,20 @@ def _fused(
     x: Tensor, gradient: Tensor | None, size: int, scale: float, beta: float, k: float, rectified: bool
 ) -> Tensor:
     """One pass over memory; see `native/local_response_norm.cpp`."""
-    library = native.library("local_response_norm")
-    assert library is not None
     result = torch.empty_like(x)
-    shape = (ctypes.c_int64 * 3)(*_maps(x).shape)
-    library.local_response_norm(
-        *(ctypes.c_void_p(0 if tensor is None else tensor.data_ptr()) for tensor in (x, gradient, result)),
-        *(shape, ctypes.c_int64(size), ctypes.c_float(scale), ctypes.c_float(beta), ctypes.c_float(k)),
-        *(ctypes.c_int(number) for number in (rectified, x.dtype == torch.bfloat16, torch.get_num_threads())),
+    native.call(
+        "local_response_norm",
+        *(tensor if tensor is None else tensor.data_ptr() for tensor in (x, gradient, result)),
+        *(x.numel(), *_maps(x).shape, size, scale, beta, k),
+        *(rectified, x.dtype == torch.bfloat16, torch.get_num_threads()),
     )
     return result
 
 
-# The form without a compiler. Blocks small enough for the cache go through a chain of simple operations that write
-# into the same few buffers, so main memory is read once and written once, as by a fused pass. In a block the maps lie
-# one behind the other with zero channels between them: a sum over neighbouring channels is then a sum of the block
-# and itself moved by a constant distance, which is contiguous for every memory format.
+# The form without kernels. Blocks small enough for the cache go through a chain of simple operations that write into
+# the same few buffers, so main memory is read once and written once, as by a fused pass. In a block the maps lie one
+# behind the other with zero channels between them: a sum over neighbouring channels is then a sum of the block and
+# itself moved by a constant distance, which is contiguous for every memory format.
 
 _BLOCK = 1 << 20
 """Elements. Buffers of 4 MB: small enough for the last cache, and few enough that torch's threads seldom wait for each

@@ -21,8 +21,8 @@ __all__ = ["average_pool", "can_pool", "max_pool"]
 
 
 def can_pool() -> bool:
-    """Whether this machine compiles `max_pool`."""
-    return native.library("max_pool") is not None
+    """Whether there are the compiled kernels that `max_pool` needs."""
+    return native.library() is not None
 
 
 def max_pool(x: Tensor, pool: MaxPool, *, rectified: bool = False) -> Tensor:
@@ -59,12 +59,12 @@ class _MaxPool(torch.autograd.Function):
 
 
 def _compute(source: Tensor, target: Tensor, places: Tensor, shape: tuple[int, ...], *, gradient: bool) -> None:
-    library = native.library("max_pool")
-    assert library is not None
-    library.max_pool(
-        *(ctypes.c_void_p(tensor.data_ptr()) for tensor in (source, target, places)),
-        (ctypes.c_int64 * len(shape))(*shape),
-        *(ctypes.c_int(flag) for flag in (gradient, source.dtype == torch.bfloat16, torch.get_num_threads())),
+    x, y = (target, source) if gradient else (source, target)
+    native.call(
+        "max_pool",
+        *(tensor.data_ptr() for tensor in (source, target, places)),
+        *(x.numel(), y.numel(), (ctypes.c_int64 * len(shape))(*shape)),
+        *(gradient, source.dtype == torch.bfloat16, torch.get_num_threads()),
     )
 
 
