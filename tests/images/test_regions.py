@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from googlenet.errors import InputError
-from googlenet.images import regions
+from googlenet.images import decoding, regions
 from googlenet.images.crops import SCHEMES, Crop, apply, sample
 from googlenet.images.decoding import decode
 from googlenet.images.regions import open_image
@@ -34,6 +34,15 @@ def jpeg(width: int = 150, height: int = 117, mode: str = "RGB", **options: obje
     file = io.BytesIO()
     photograph(width, height).convert(mode).save(file, "JPEG", **{"quality": 85} | options)
     return file.getvalue()
+
+
+def exif_of(orientation: int) -> bytes:
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    return exif.tobytes()
+
+
+EXIF_6 = exif_of(6)
 
 
 def is_read_in_parts(data: bytes) -> bool:
@@ -129,9 +138,38 @@ def test_other_kinds_are_decoded_whole(options):
 
 def test_a_truncated_file_is_an_error_wherever_the_patch_lies():
     data = jpeg()
-    for cut in (len(data) // 2, len(data) - 2, 200):
+    for cut in (len(data) // 2, len(data) - 4, 200):
         with pytest.raises(InputError, match=r"x\.jpg: not a whole JPEG file"):
             open_image(data[:cut], "x.jpg").patch(Crop(0, 0, 10, 10, False, "area"), (10, 10))
+
+
+def test_all_pixels_without_an_end_marker_are_the_picture():
+    data = jpeg()
+    whole, image = decode(data), open_image(data[:-2], "x.jpg")
+    crop = Crop(10, 20, 50, 60, False, "nearest")
+    assert np.array_equal(image.patch(crop, (60, 50)), whole[20:80, 10:60])
+
+
+@pytest.mark.parametrize("options", [{}, {"progressive": True}, {"exif": EXIF_6}])
+def test_patches_of_pictures_above_the_limit_are_those_of_half_the_size(options, monkeypatch):
+    data = jpeg(803, 604, **options)
+    whole = decode(data)
+    height, width = whole.shape[:2]
+    for limits in (regions, decoding):
+        monkeypatch.setattr(limits, "MAXIMUM_PIXELS", 803 * 604 // 2)
+    image = open_image(data, "x.jpg")
+    assert (image.width, image.height) == (width, height)
+    random = generator(1, "test")
+    for _ in range(30):
+        crop = sample(width, height, SCHEMES["paper"], random)
+        edges = (round(v / 2) * 2 for v in (crop.x0, crop.y0, crop.width, crop.height))
+        area = Crop(*edges, crop.mirror, "area")
+        size = (crop.height // 3, crop.width // 3)
+        ours, theirs = image.patch(area, size).astype(float), apply(whole, area, size).astype(float)
+        # a patch that lay one pixel further would differ by far more
+        assert np.abs(ours - theirs).mean() < min(3, 0.25 * np.abs(np.roll(ours, 1, axis=1) - theirs).mean()), crop
+    for corner in (Crop(0, 0, 1, 1, False, "area"), Crop(width - 1, height - 1, 1, 1, False, "nearest")):
+        assert image.patch(corner, (3, 3)).shape == (3, 3, 3)
 
 
 def test_all_bad_and_unusual_files(shared):

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from googlenet.errors import InputError
-from googlenet.images.decoding import MAXIMUM_BYTES
+from googlenet.images.content import MAXIMUM_BYTES
 from googlenet.images.finding import display_name
 from googlenet.weights.classes import Class
 

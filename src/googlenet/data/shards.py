@@ -18,7 +18,7 @@ from googlenet.data.list_file import labels_of
 from googlenet.data.remote import expand, fetch, is_url, unpacked
 from googlenet.data.tar import Member, members
 from googlenet.errors import InputError
-from googlenet.images.decoding import MAXIMUM_BYTES
+from googlenet.images.content import MAXIMUM_BYTES
 from googlenet.images.finding import ENDINGS, display_name
 from googlenet.weights.classes import Class, read_classes
 

@@ -1,4 +1,4 @@
-"""Pixels from an image file: by its content, within bounds of memory and time, the whole picture or an error.
+"""Pixels from an image: by its content, within bounds of memory and time, the whole picture or an error.
 
 JPEG, PNG, WebP, BMP, GIF and TIFF are read, and nothing else, whatever a file is called. Pillow decodes; this module
 decides what reaches it. The readers of the six formats are called directly rather than through `PIL.Image.open`, which
@@ -9,41 +9,55 @@ sets Pillow's own switch `LOAD_TRUNCATED_IMAGES` has asked for damaged pictures,
 """
 
 import ctypes
-import io
-import re
-import stat
 import struct
 import threading
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
 
 import numpy as np
-from PIL import BmpImagePlugin, GifImagePlugin, Image, ImageFile, PngImagePlugin, TiffImagePlugin, WebPImagePlugin
-from PIL.JpegImagePlugin import JpegImageFile
+from PIL import Image, TiffImagePlugin
 
 from googlenet.errors import InputError
-from googlenet.images.finding import display_name
+from googlenet.images.content import Source, name_of, read_content
+from googlenet.images.formats import JpegReader, Metered, format_of, scans, with_end
+from googlenet.images.orientation import orientation, turned
 
-__all__ = ["GROUND", "MAXIMUM_BYTES", "MAXIMUM_PIXELS", "Picture", "decode", "from_pillow", "open_picture"]
+__all__ = [
+    *["GROUND", "MAXIMUM_JPEG_PIXELS", "MAXIMUM_PIXELS"],
+    *["Decoded", "Picture", "Source", "decode", "open_picture"],
+]
 
-MAXIMUM_BYTES = 256 * 2**20  # of a file
 MAXIMUM_PIXELS = 100_000_000  # of a picture; WebP, the most expensive, takes 16 bytes for each while it is decoded
+MAXIMUM_JPEG_PIXELS = 250_000_000  # above MAXIMUM_PIXELS at half the size; if progressive, 6 bytes for each of them
 GROUND = (255, 255, 255)  # transparent pixels are laid over white
 
 
-def decode(source: str | Path | bytes, name: str | None = None) -> np.ndarray:
-    """Return the picture in a file, or in a file's bytes, as uint8 [height, width, 3], RGB, contiguous, upright.
+def decode(source: Source, name: str | None = None) -> np.ndarray:
+    """Return a picture as uint8 [height, width, 3], RGB, contiguous, upright.
 
+    It is given as a path, as the bytes of a file, as an open file, or as Pillow's picture (its frame as it stands).
     Grey is repeated to three channels, 16 bits become the upper 8, CMYK is converted, alpha is laid over white, and the
-    picture is turned as its EXIF orientation says. `name` is what an error calls bytes by. Raises `InputError` for
+    picture is turned as its EXIF orientation says. A JPEG above `MAXIMUM_PIXELS` is decoded at half its width and
+    height: each pixel is then the mean of four. `name` is what an error calls the picture by. Raises `InputError` for
     whatever keeps the whole picture from being read: a missing, empty, truncated or damaged file, another kind of file,
-    one above `MAXIMUM_BYTES`, or a picture above `MAXIMUM_PIXELS` (refused before its pixels take memory).
+    one above `MAXIMUM_BYTES`, or a picture above the limit (refused before its pixels take memory).
     """
     return open_picture(source, name).pixels()
+
+
+@dataclass(frozen=True)
+class Decoded:
+    """Pixels uint8 [h, w, 3], RGB, upright, of a picture of `width` x `height`, upright too.
+
+    The pixels are at 1 / `scale` of that size, rounded up.
+    """
+
+    pixels: np.ndarray
+    width: int
+    height: int
+    scale: int
 
 
 @dataclass(frozen=True)
@@ -53,219 +67,130 @@ class Picture:
     name: str
     width: int
     height: int
-    image: ImageFile.ImageFile
-    talkative: bool
+    """As they are stored; turning may exchange them."""
+    image: Image.Image
+    scale: int = 1
+    """What `image` is decoded at: 1 / `scale` of the width and the height."""
+    data: bytes = b""
+    """The file; nothing where Pillow's picture was given."""
+    talkative: bool = False
 
     def pixels(self) -> np.ndarray:
-        """Decode to uint8 [height, width, 3] RGB, turned upright; raises `InputError` where it is damaged."""
+        """The pixels of `decoded`."""
+        return self.decoded().pixels
+
+    def decoded(self) -> Decoded:
+        """Decode and turn upright; raises `InputError` where the picture is damaged."""
         with _failures_named(self.name, self.image.format), _quiet(self.talkative):
-            return _upright(self.image)
+            image = self._loaded()
+            how = orientation(image.info.get("exif") or b"")
+            pixels = turned(_rgb(image), how)
+        if self.scale == 1:
+            return Decoded(pixels, pixels.shape[1], pixels.shape[0], 1)
+        width, height = (self.height, self.width) if how >= 5 else (self.width, self.height)
+        return Decoded(pixels, width, height, self.scale)
+
+    def _loaded(self) -> Image.Image:
+        try:
+            self.image.load()
+            return self.image
+        except Exception:
+            whole = with_end(self.data) if self.data and self.image.format == "JPEG" else None
+            if whole is None:
+                raise
+            image = JpegReader(Metered(whole))
+            _reduce(image, self.scale)
+            image.load()
+            return image
 
 
-def from_pillow(image: Image.Image, name: str | None = None) -> np.ndarray:
-    """Return the picture that Pillow holds, or would read, converted as `decode` does.
-
-    `name` is what an error calls it by, else its file. Raises `InputError` where the file behind it is damaged, or for
-    32-bit numbers.
-    """
-    name = name or display_name(getattr(image, "filename", "") or "image in memory")
-    _check_range(name, image)
-    with _failures_named(name, image.format or "image"):
-        return _upright(image)
-
-
-def open_picture(source: str | Path | bytes, name: str | None = None) -> Picture:
+def open_picture(source: Source, name: str | None = None) -> Picture:
     """Read a file's header and check what it declares; arguments and errors as in `decode`."""
-    data = source if isinstance(source, bytes) else _read_file(Path(source))
-    name = name or ("image in memory" if isinstance(source, bytes) else display_name(source))
-    if not data:
-        raise InputError(f"{name}: the file is empty; replace it or leave it out")
-    _check_bytes(name, len(data))
-    format_ = next((format_ for format_ in _FORMATS if format_.signature.match(data)), None)
+    name = name or name_of(source)
+    if isinstance(source, Image.Image):
+        return _opened_by_pillow(source, name)
+    data = read_content(source, name)
+    format_ = format_of(data)
     if format_ is None:
         raise InputError(f"{name}: not a JPEG, PNG, WebP, BMP, GIF or TIFF file; convert it to one or leave it out")
     talkative = format_.name in ("TIFF", "GIF") or (format_.name == "PNG" and b"acTL" in data)  # acTL: animated
     with _failures_named(name, format_.name), _quiet(talkative):
-        _check_size(name, *format_.declared_size(data))
-        image = format_.reader(_Metered(data))
+        _check_size(name, format_.name, *format_.declared_size(data))
+        image: Image.Image = format_.reader(Metered(format_.content(data)))
         width, height = image.size
-        _check_size(name, width, height)
+        _check_size(name, format_.name, width, height)
         _check_kind(name, image, data)
+        scale = 1 if width * height <= MAXIMUM_PIXELS else 2
+        _reduce(image, scale)
         if format_.name == "PNG":
             _mend_transparent_colour(image, depth=data[24])
-    return Picture(name, width, height, image, talkative)
+    return Picture(name, width, height, image, scale, data, talkative)
 
 
-def _read_file(path: Path) -> bytes:
-    name = display_name(path)
-    try:
-        status = path.stat()
-        if stat.S_ISDIR(status.st_mode):
-            raise InputError(f"{name}: a folder, not an image file; name a file in it")
-        if not stat.S_ISREG(status.st_mode):
-            raise InputError(f"{name}: a pipe or device, not a regular file; save the image to a file first")
-        _check_bytes(name, status.st_size)
-        with path.open("rb") as file:
-            return file.read(MAXIMUM_BYTES + 1)
-    except InputError:
-        raise
-    except (OSError, ValueError) as error:  # ValueError: a zero byte in the name
-        reason = getattr(error, "strerror", None) or error
-        raise InputError(f"{name}: cannot be read ({reason}); check the path and its rights") from error
+def _reduce(image: Image.Image, scale: int) -> None:
+    """Have a JPEG decoded at 1 / `scale` of its width and height, by the transform of its blocks itself."""
+    if scale > 1:
+        image.draft(None, (image.width // scale, image.height // scale))
 
 
-def _check_bytes(name: str, count: int) -> None:
-    if count > MAXIMUM_BYTES:
-        raise InputError(f"{name}: above the limit of {MAXIMUM_BYTES >> 20} MiB for an image file; make it smaller")
+def _opened_by_pillow(image: Image.Image, name: str) -> Picture:
+    _check_size(name, "", *image.size)
+    _check_kind(name, image, b"")
+    return Picture(name, *image.size, image, talkative=image.format in ("TIFF", "GIF", "PNG"))
 
 
-# ------------------------------------------------------------------------------------------------- before the pixels
-
-
-class _Jpeg(JpegImageFile):
-    """Pillow's reader, without the look into EXIF for a printing resolution that warns about every damaged entry."""
-
-    def _read_dpi_from_exif(self) -> None:
-        pass
-
-
-def _webp_size(data: bytes) -> tuple[int, int]:
-    """Read the canvas size of a WebP file, whose reader takes memory for the canvas when it is opened."""
-    chunk = data[12:16]
-    if chunk == b"VP8X":
-        return 1 + int.from_bytes(data[24:27], "little"), 1 + int.from_bytes(data[27:30], "little")
-    if chunk == b"VP8L":
-        bits = int.from_bytes(data[21:25], "little")
-        return 1 + (bits & 0x3FFF), 1 + (bits >> 14 & 0x3FFF)
-    return int.from_bytes(data[26:28], "little") & 0x3FFF, int.from_bytes(data[28:30], "little") & 0x3FFF
-
-
-def _gif_size(data: bytes) -> tuple[int, int]:
-    """Read the size of a GIF's screen, or of its first frame where that reaches further, before anything is opened.
-
-    The reader takes memory for the frame's area when it is opened.
-    """
-
-    def palette_bytes(flags: int) -> int:
-        return 3 << (flags & 7) + 1 if flags & 0x80 else 0
-
-    def number(at: int) -> int:
-        return int.from_bytes(data[at : at + 2], "little")
-
-    width, height, position = number(6), number(8), 13 + palette_bytes(data[10])
-    while data[position] == 0x21:  # extensions, in blocks of at most 255 bytes
-        position += 2
-        while data[position]:
-            position += 1 + data[position]
-        position += 1
-    if data[position] == 0x2C:
-        width = max(width, number(position + 1) + number(position + 5))
-        height = max(height, number(position + 3) + number(position + 7))
-    return width, height
-
-
-def _told_by_reader(data: bytes) -> tuple[int, int]:
-    """Stand in for a size where opening takes no memory for pixels, so that the reader may be asked."""
-    return 1, 1
-
-
-@dataclass(frozen=True)
-class _Format:
-    name: str
-    signature: re.Pattern[bytes]
-    reader: Callable[[io.BytesIO], Any]
-    declared_size: Callable[[bytes], tuple[int, int]] = _told_by_reader
-
-
-_FORMATS = (
-    _Format("JPEG", re.compile(rb"\xff\xd8\xff"), _Jpeg),
-    _Format("PNG", re.compile(rb"\x89PNG\r\n\x1a\n"), PngImagePlugin.PngImageFile),
-    _Format("WEBP", re.compile(rb"RIFF....WEBP", re.DOTALL), WebPImagePlugin.WebPImageFile, _webp_size),
-    _Format("GIF", re.compile(rb"GIF8[79]a"), GifImagePlugin.GifImageFile, _gif_size),
-    _Format("TIFF", re.compile(rb"II[*+]\0|MM\0[*+]"), TiffImagePlugin.TiffImageFile),
-    _Format("BMP", re.compile(rb"BM"), BmpImagePlugin.BmpImageFile),
-)
-
-
-class _Metered(io.BytesIO):
-    """A file that ends a reader's work when it reads far more often, or far more, than a picture can need.
-
-    It bounds what the readers keep of a file of countless tiny parts, or of parts that all point to the same bytes.
-    """
-
-    def __init__(self, data: bytes) -> None:
-        super().__init__(data)
-        self._reads_left = 1_000_000
-        self._bytes_left = 8 * len(data) + 2**20
-
-    def read(self, size: int | None = -1, /) -> bytes:
-        data = super().read(size)
-        self._reads_left -= 1
-        self._bytes_left -= len(data)
-        if self._reads_left < 0 or self._bytes_left < 0:
-            raise OSError("made of too many parts")
-        return data
-
-
-def _check_size(name: str, width: int, height: int) -> None:
+def _check_size(name: str, format_: str, width: int, height: int) -> None:
     if width < 1 or height < 1:
         raise InputError(f"{name}: declares {width} x {height} pixels, so there is no picture in it; leave it out")
-    if width * height > MAXIMUM_PIXELS:
+    most = MAXIMUM_JPEG_PIXELS if format_ == "JPEG" else MAXIMUM_PIXELS
+    if width * height > most:
+        mend = "make it smaller"
+        if width * height <= MAXIMUM_JPEG_PIXELS:
+            mend = f"save it as JPEG, which is read up to {MAXIMUM_JPEG_PIXELS // 10**6}, or {mend}"
         raise InputError(
-            f"{name}: declares {width} x {height} pixels, above the limit of {MAXIMUM_PIXELS // 10**6} megapixels;"
-            " make it smaller"
+            f"{name}: declares {width} x {height} pixels, above the limit of {most // 10**6} megapixels; {mend}"
         )
 
 
 def _check_kind(name: str, image: Image.Image, data: bytes) -> None:
     """Refuse numbers without a range, and what costs far more memory or time than its pixels."""
-    _check_range(name, image)
-    if image.format == "TIFF":
-        tags = image.tag_v2  # type: ignore[attr-defined]
-        _check_size(name, tags.get(_TILE_WIDTH, 1), tags.get(_TILE_LENGTH, 1))
-    most_scans = 20 * MAXIMUM_PIXELS // (image.width * image.height)
-    if image.format == "JPEG" and data.count(b"\xff\xda") > most_scans and _scans(data) > most_scans:
+    if image.mode in ("I", "F"):
+        raise InputError(f"{name}: its 32-bit numbers have no fixed black and white; save it with 8 or 16 bits")
+    tags = getattr(image, "tag_v2", {})
+    _check_size(name, "TIFF", tags.get(_TILE_WIDTH, 1), tags.get(_TILE_LENGTH, 1))
+    most_scans = 25 * MAXIMUM_PIXELS // (image.width * image.height)
+    if image.format == "JPEG" and data.count(b"\xff\xda") > most_scans and scans(data) > most_scans:
         raise InputError(f"{name}: a JPEG of too many scans for its size; save it anew")
 
 
-def _check_range(name: str, image: Image.Image) -> None:
-    if image.mode in ("I", "F"):
-        raise InputError(f"{name}: its 32-bit numbers have no fixed black and white; save it with 8 or 16 bits")
-
-
-def _scans(data: bytes) -> int:
-    """Count the scans of a JPEG; each of a progressive one passes over all pixels, however few bytes it has."""
-    position, scans = 2, 0
-    for _ in range(1_000_000):
-        match = _MARKER.search(data, position)
-        if match is None or match[0] == b"\xff\xd9":  # the end of the picture; more may follow, as in motion photos
-            return scans
-        scans += match[0] == b"\xff\xda"
-        position = match.end() + int.from_bytes(data[match.end() : match.end() + 2], "big")
-    raise OSError("made of too many parts")
-
-
-_MARKER = re.compile(rb"\xff[^\x00\x01\xd0-\xd8\xff]")  # those that a length follows, and the end
-_BITS_PER_SAMPLE, _PHOTOMETRIC, _ORIENTATION, _TILE_WIDTH, _TILE_LENGTH = 258, 262, 274, 322, 323  # TIFF 6.0, section 8
+_BITS_PER_SAMPLE, _PHOTOMETRIC, _TILE_WIDTH, _TILE_LENGTH = 258, 262, 322, 323  # TIFF 6.0, section 8
 
 
 # --------------------------------------------------------------------------------------------------- from the pixels
 
 
-def _upright(image: Image.Image) -> np.ndarray:
-    image.load()
-    return _turned(_rgb(image), _orientation(image.info.get("exif", b"")))
-
-
 def _rgb(image: Image.Image) -> np.ndarray:
     """Convert a loaded picture in bands of rows, so that no second copy of a large one is made on the way."""
+    opaque = _alpha_is_unused(image)
     pixels = np.empty((image.height, image.width, 3), np.uint8)
     rows = max(1, 2**22 // image.width)
     for top in range(0, image.height, rows):
         box = (0, top, image.width, min(top + rows, image.height))
         band = image if rows >= image.height else image.crop(box)
+        if opaque:
+            band = band.convert("RGB")
         pixels[top : box[3]] = _grey16_band(image, band) if image.mode.startswith("I;16") else _band(band)
     return pixels
+
+
+def _alpha_is_unused(image: Image.Image) -> bool:
+    """Whether a picture's fourth channel is the padding of Windows' bitmaps: 0 everywhere, and alpha to nobody.
+
+    In the other formats alpha is always meant, also where all of a picture is transparent.
+    """
+    if image.format not in ("BMP", "DIB", "ICO", "CUR", "TGA") or image.mode != "RGBA":
+        return False
+    return image.getchannel("A").getextrema() == (0, 0)
 
 
 def _band(band: Image.Image) -> np.ndarray:
@@ -298,34 +223,6 @@ def _mend_transparent_colour(image: Image.Image, depth: int) -> None:
         image.info["transparency"] = tuple(value >> 8 for value in colour)
 
 
-def _orientation(exif: bytes) -> int:
-    """Find the orientation, 1 to 8, in an EXIF block; 1 where there is none or the block is damaged."""
-    tiff = exif.removeprefix(b"Exif\0\0")
-    order: Any = {b"II": "little", b"MM": "big"}.get(tiff[:2])
-    if order is None:
-        return 1
-    first = int.from_bytes(tiff[4:8], order)
-    for entry in range(int.from_bytes(tiff[first : first + 2], order)):
-        start = first + 2 + 12 * entry
-        field = tiff[start : start + 12]
-        if len(field) < 12:
-            break
-        if int.from_bytes(field[:2], order) == _ORIENTATION:
-            value = int.from_bytes(field[8:10], order)
-            return value if 1 <= value <= 8 else 1
-    return 1
-
-
-def _turned(pixels: np.ndarray, orientation: int) -> np.ndarray:
-    """Turn a stored picture upright: 5 to 8 swap the axes, then rows and columns run backwards where they must."""
-    if orientation >= 5:
-        pixels = pixels.transpose(1, 0, 2)
-    backwards = slice(None, None, -1)
-    rows = backwards if orientation in (3, 4, 7, 8) else slice(None)
-    columns = backwards if orientation in (2, 3, 6, 7) else slice(None)
-    return np.ascontiguousarray(pixels[rows, columns])
-
-
 # ------------------------------------------------------------------------------------------------------------ errors
 
 
@@ -340,7 +237,9 @@ def _failures_named(name: str, format_: str | None) -> Iterator[None]:
         raise InputError(f"{name}: not a whole {format_} file (cut off); replace it or leave it out") from error
     except Exception as error:  # readers of damaged files fail in too many ways to list
         reason = " ".join(str(error).split()) or type(error).__name__
-        raise InputError(f"{name}: not a whole {format_} file ({reason}); replace it or leave it out") from error
+        raise InputError(
+            f"{name}: not a whole {format_ or 'picture'} file ({reason}); replace it or leave it out"
+        ) from error
 
 
 def _quiet(talkative: bool) -> AbstractContextManager[None]:

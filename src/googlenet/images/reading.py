@@ -62,11 +62,12 @@ class _Budget:
     """So many pixels at a time; a picture waits until there is room for it."""
 
     def __init__(self, limit: int) -> None:
-        self._free = limit
+        self._limit = self._free = limit
         self._changed = threading.Condition()
 
     @contextmanager
     def take(self, amount: int) -> Iterator[None]:
+        amount = min(amount, self._limit)  # a larger picture, decoded at half its size, is alone
         with self._changed:
             self._changed.wait_for(lambda: self._free >= amount)
             self._free -= amount

@@ -20,8 +20,9 @@ import numpy as np
 import simplejpeg
 from numpy.typing import NDArray
 
+from googlenet.images.content import MAXIMUM_BYTES
 from googlenet.images.crops import Crop, apply
-from googlenet.images.decoding import MAXIMUM_BYTES, MAXIMUM_PIXELS, decode
+from googlenet.images.decoding import MAXIMUM_JPEG_PIXELS, MAXIMUM_PIXELS, Decoded, open_picture
 
 __all__ = ["SourceImage", "decoder", "open_image"]
 
@@ -42,7 +43,7 @@ class SourceImage(Protocol):
 
 def open_image(data: bytes, name: str) -> SourceImage:
     """Read what is needed to say how large the image is; errors as `decoding.decode`, here or from `patch`."""
-    return _one_scan_jpeg(data, name) or _Decoded(decode(data, name))
+    return _one_scan_jpeg(data, name) or _Whole(open_picture(data, name).decoded())
 
 
 def decoder() -> str:
@@ -51,19 +52,20 @@ def decoder() -> str:
 
 
 @dataclass(frozen=True)
-class _Decoded:
-    pixels: NDArray[np.uint8]
+class _Whole:
+    decoded: Decoded
 
     @property
     def width(self) -> int:
-        return self.pixels.shape[1]
+        return self.decoded.width
 
     @property
     def height(self) -> int:
-        return self.pixels.shape[0]
+        return self.decoded.height
 
     def patch(self, crop: Crop, size: tuple[int, int]) -> NDArray[np.uint8]:
-        return apply(self.pixels, crop, size)
+        pixels = self.decoded.pixels
+        return apply(pixels, _scaled(crop, self.decoded.scale, pixels.shape), size)
 
 
 @dataclass(frozen=True)
@@ -79,10 +81,12 @@ class _OneScanJpeg:
 
     def patch(self, crop: Crop, size: tuple[int, int]) -> NDArray[np.uint8]:
         scale = next(s for s in (8, 4, 2, 1) if s == 1 or (crop.width >= s * size[1] and crop.height >= s * size[0]))
+        if self.width * min(crop.y0 + crop.height, self.height) > MAXIMUM_PIXELS:
+            scale = max(scale, 2)
         pixels = self._rows(min(crop.y0 + crop.height + self.margin * scale, self.height), scale)
         if pixels is None:
-            return apply(decode(self.data, self.name), crop, size)
-        return apply(pixels, _scaled(crop, scale, pixels.shape) if scale > 1 else crop, size)
+            return _Whole(open_picture(self.data, self.name).decoded()).patch(crop, size)
+        return apply(pixels, _scaled(crop, scale, pixels.shape), size)
 
     def _rows(self, rows: int, scale: int) -> NDArray[np.uint8] | None:
         """Decode the upper rows at 1 / scale; None where that fails."""
@@ -97,8 +101,10 @@ class _OneScanJpeg:
 
 def _scaled(crop: Crop, scale: int, shape: tuple[int, ...]) -> Crop:
     """The same patch in a picture decoded at 1 / scale, to the nearest pixel."""
-    x0, y0 = round(crop.x0 / scale), round(crop.y0 / scale)
-    width, height = round(crop.width / scale), round(crop.height / scale)
+    if scale == 1:
+        return crop
+    x0, y0 = min(round(crop.x0 / scale), shape[1] - 1), min(round(crop.y0 / scale), shape[0] - 1)
+    width, height = max(1, round(crop.width / scale)), max(1, round(crop.height / scale))
     if crop.x0 >= 0:
         width = min(width, shape[1] - x0)
     if crop.y0 >= 0:
@@ -141,7 +147,7 @@ def _described(data: bytes, name: str, frame: int, scan: int) -> _OneScanJpeg | 
     if data[frame + 5] not in (1, 3) or data[scan] != data[frame + 5]:
         return None
     height, width = (int.from_bytes(data[at : at + 2], "big") for at in (frame + 1, frame + 3))
-    if not 0 < width * height <= MAXIMUM_PIXELS:
+    if not 0 < width * height <= MAXIMUM_JPEG_PIXELS:
         return None
     rows = [
         data[at] & 15 for at in range(frame + 7, frame + 7 + 3 * data[frame + 5], 3)

@@ -16,7 +16,7 @@ from PIL import Image
 from googlenet.errors import InputError
 from googlenet.images import crops, photometric
 from googlenet.images.crops import Sampling, find_sampling
-from googlenet.images.decoding import from_pillow
+from googlenet.images.decoding import decode
 from googlenet.images.photometric import DistortionName, find_distortion
 from googlenet.randomness import generator
 
@@ -90,7 +90,7 @@ def _random(purpose: str, seed: int | None, epoch: int, index: int) -> np.random
 def _changed(picture: Picture, change: Callable[[NDArray[np.uint8]], NDArray[np.uint8]]) -> Picture:
     """Change a picture's pixels and give it back as what it was."""
     if isinstance(picture, Image.Image):
-        return Image.fromarray(change(from_pillow(picture)))
+        return Image.fromarray(change(decode(picture)))
     if not isinstance(picture, np.ndarray):
         raise InputError(f"a picture is Pillow's or an array, found {type(picture).__name__}")
     if picture.dtype != np.uint8 or picture.ndim != 3 or picture.shape[2] != 3 or not picture.size:
