@@ -8,7 +8,7 @@ TORCH_OPTION := $(if $(TORCH_INDEX),--index-url $(TORCH_INDEX))
 
 KERNELS := CMakeLists.txt $(wildcard src/googlenet/native/*pp)
 
-.PHONY: demo test test-all lint install install-dev kernels clean
+.PHONY: demo test test-all lint docs install install-dev kernels clean
 
 demo: install ## train, evaluate and use a small GoogLeNet on embedded images
 	$(BIN)/googlenet demo --output demo
@@ -18,6 +18,9 @@ test: lint ## lint, types, import contracts and every test that is not long
 
 test-all: lint ## the long tests too
 	$(BIN)/python -m pytest
+
+docs: install-dev ## the reference of the public names, from their docstrings: build/docs/googlenet.html
+	$(BIN)/python -W error::UserWarning -W error::RuntimeWarning -m pdoc --no-show-source --output-directory build/docs googlenet
 
 lint: install-dev
 	$(BIN)/ruff check .

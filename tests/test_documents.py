@@ -1,0 +1,111 @@
+"""What the documents show is run: every command of the README and of docs/commands, and every piece of Python.
+
+The names that the examples use stand for small things here: the weights are those of a small network, a folder of
+flowers holds one picture a class.
+"""
+
+import json
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import googlenet
+from googlenet.__main__ import COMMANDS, main
+from googlenet.weights.checkpoint import Checkpoint, save
+from googlenet.weights.classes import numbered_classes
+
+ROOT = Path(__file__).parents[1]
+README = ROOT / "README.md"
+PAGES = [README, *sorted((ROOT / "docs/commands").glob("*.md"))]
+
+ELSEWHERE = {"download", "import", "demo"}
+"""Commands that need a connection, a file of somebody else's or a minute; tests of their own run them."""
+
+
+def blocks(page: Path, language: str) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```", page.read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE)
+
+
+def commands(page: Path) -> list[str]:
+    """Return the page's command lines, without what only says how one is built."""
+    joined = "\n".join(blocks(page, "")).replace("\\\n", " ")
+    lines = [line.removeprefix("$ ").partition("  #")[0].strip() for line in joined.splitlines()]
+    return [line for line in lines if "googlenet " in line and not re.search(r"[A-Z]{4}|\[", line)]
+
+
+def write_world(folder: Path, network: str) -> None:
+    """Make what the examples name."""
+    made = googlenet.create(network, classes=1000, seed=1)
+    for name in ("bvlc", "birds"):
+        save(folder / f"{name}.safetensors", Checkpoint(made.specification, numbered_classes(1000), made.state_dict()))
+    (folder / "mine.json").write_text(made.specification.to_json())
+    rng = np.random.default_rng(0)
+    flowers = [f"flowers/{part}/{kind}/1.jpg" for part in ("train", "validation") for kind in ("daisy", "rose")]
+    for name in ("dog.jpg", "cup.png", "holiday/a.jpg", "more/deep/b.png", *flowers):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(rng.integers(0, 256, (60, 80, 3), dtype=np.uint8)).save(folder / name)
+
+
+def shorter(arguments: list[str]) -> list[str]:
+    """Let a run take one epoch."""
+    if "--epochs" not in arguments:
+        return [*arguments, "--epochs", "1"]
+    at = arguments.index("--epochs") + 1
+    return [*arguments[:at], "1", *arguments[at + 1 :]]
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("world")
+    write_world(folder, "googlenet-tiny")
+    return folder
+
+
+def test_the_readme_opens_with_the_two_commands():
+    first = blocks(README, "")[0]
+    assert [line.split("#")[0].strip() for line in first.strip().splitlines()] == ["make demo", "make test"]
+    makefile = (ROOT / "Makefile").read_text()
+    assert all(f"\n{target}:" in makefile for target in ("demo", "test"))
+
+
+def test_every_command_has_a_page():
+    shown = {line.partition("googlenet ")[2] for page in PAGES for line in commands(page)}
+    assert [name for name in COMMANDS if not any(f"{line} ".startswith(f"{name} ") for line in shown)] == []
+
+
+@pytest.mark.parametrize("command", sorted({line for page in PAGES for line in commands(page)}))
+def test_a_command_runs(command, world, monkeypatch, capsys):
+    monkeypatch.chdir(world)
+    if "|" in command:
+        piped = command.replace("find /", "find .").replace("googlenet ", f"{sys.executable} -m googlenet ")
+        done = subprocess.run(piped, shell=True, capture_output=True, text=True, check=False, timeout=120)
+        assert (done.returncode, bool(done.stdout)) == (0, True), done.stderr
+        return
+    _, *arguments = shlex.split(command.partition(" > ")[0])
+    if arguments[0] in ELSEWHERE:
+        with pytest.raises(SystemExit, match="0"):
+            main([arguments[0], "--help"])
+        return
+    if arguments[0] == "train":
+        arguments = shorter(arguments)
+    assert main(arguments) == 0, capsys.readouterr().err
+    printed = capsys.readouterr().out
+    assert printed
+    if "--json" in arguments:
+        json.loads(printed)
+
+
+def test_the_readmes_python_runs(tmp_path, monkeypatch):
+    write_world(tmp_path, "googlenet")
+    monkeypatch.chdir(tmp_path)
+    (program,) = blocks(README, "python")
+    names = {}
+    exec(program, names)  # our own text
+    assert names["features"].shape == (1, 1024, 7, 7)
+    assert names["network"].specification.classifier.classes == 5
