@@ -1,5 +1,7 @@
 """Behaviour known from Caffe's definition: ramps through pools, branch order, heads, and padding."""
 
+import copy
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import pytest
@@ -153,3 +155,51 @@ def test_a_row_that_torch_needs_for_itself_is_refused():
     network = specification("googlenet-tiny")
     with pytest.raises(InputError, match="row 'train': torch's modules need this name"):
         Network(replace(network, rows=(Convolution("train", 8, 3), *network.rows[1:])))
+
+
+def test_features_in_threads_are_those_of_each_picture(tiny):
+    names = ["inception_3a/3x3", "pool5"]
+    inputs = [pictures(1, seed) for seed in range(16)]
+    expected = [tiny.features(x, names) for x in inputs]
+    with ThreadPoolExecutor(4) as pool:
+        found = list(pool.map(lambda x: tiny.features(x, names), inputs))
+    for ours, theirs in zip(found, expected, strict=True):
+        assert all(torch.equal(ours[name], theirs[name]) for name in names)
+
+
+def test_features_have_a_gradient_by_choice(tiny):
+    names = ["input", "inception_4a", "classifier"]
+    x = pictures().double().requires_grad_()
+    tiny = copy.deepcopy(tiny).double()
+    assert not any(value.requires_grad for value in tiny.features(x, names[1:]).values())
+    found = tiny.features(x, names, gradient=True)
+    total = found["classifier"][:, 3].sum()
+    at_input, at_row = torch.autograd.grad(total, [found["input"], found["inception_4a"]])
+    assert at_row.shape == found["inception_4a"].shape
+    step = torch.zeros_like(x)
+    step[0, 1, 10, 12] = 1e-4
+    with torch.no_grad():
+        difference = (tiny(x + step) - tiny(x - step))[:, 3].sum() / 2e-4
+    assert at_input[0, 1, 10, 12].item() == pytest.approx(difference.item(), rel=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("shape", "complaint"),
+    [
+        ((1, 3, 48, 48), r"reaches classifier as \[256, 3, 3\], not \[256, 1, 1\]; it takes \[N, 3, 32, 32\]"),
+        ((1, 4, 32, 32), r"an input of shape \[1, 4, 32, 32\]"),
+        ((3, 32, 32), "an input of shape"),
+        ((1, 3, 1, 1), "an input of shape|grid"),
+    ],
+)
+def test_an_input_of_another_shape_is_refused(tiny, shape, complaint):
+    with pytest.raises(InputError, match=complaint):
+        tiny(torch.zeros(shape))
+    with pytest.raises(InputError, match=complaint):
+        tiny.features(torch.zeros(shape), ["pool5"])
+
+
+def test_another_size_that_fits_is_taken():
+    network = Network(specification("googlenet"), auxiliary=False).eval()
+    with torch.no_grad():
+        assert network(torch.zeros(1, 3, 227, 227)).shape == (1, 1000)

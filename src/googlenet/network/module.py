@@ -1,6 +1,8 @@
 """The torch module of a specification: rows by the paper's names, named outputs, heads for training only."""
 
 from collections.abc import Iterable, Mapping
+from contextlib import nullcontext
+from functools import lru_cache
 from itertools import groupby
 
 import torch
@@ -44,6 +46,7 @@ class Network(nn.Module):
         self.head_rows = {head.name: head.after for head in heads}
 
     def forward(self, x: Tensor) -> Tensor | dict[str, Tensor]:
+        self._check(x)
         outputs: dict[str, Tensor] = {}
         for name in self.row_names:
             x = self.get_submodule(name)(x)
@@ -52,37 +55,46 @@ class Network(nn.Module):
         logits = self.get_submodule("classifier")(x)
         return {"logits": logits, **outputs} if self.training else logits
 
-    def features(self, x: Tensor, at: Iterable[str]) -> dict[str, Tensor]:
-        """Return the outputs of rows (`inception_5b`) or layers (`inception_5b/3x3_reduce`) by name, without gradient.
+    def features(self, x: Tensor, at: Iterable[str], *, gradient: bool = False) -> dict[str, Tensor]:
+        """Return the outputs of rows (`inception_5b`) or layers (`inception_5b/3x3_reduce`) by name, in evaluation.
 
-        Shapes are [N, C, H, W]; rows behind the last that is asked for are not computed. Raises `InputError` for a
-        name that the network does not have.
+        Shapes are [N, C, H, W]; `input` is x itself. Rows behind the last that is asked for are not computed. With
+        `gradient` the outputs are parts of one graph, else of none. Raises `InputError` for a name that the network
+        does not have.
         """
-        wanted = list(at)
-        found: dict[str, Tensor] = {}
-        handles = [self._layer(name).register_forward_hook(_keep(found, name)) for name in wanted]
+        wanted = dict.fromkeys(at)
+        last = max((self._row_of(name) for name in wanted), default=-1)
+        self._check(x)
+        found = {"input": x} if "input" in wanted else {}
         was_training = self.training
-        try:
+        if was_training:
             self.eval()
-            with torch.no_grad():
-                for row in (*self.row_names, "classifier"):
-                    if len(found) == len(set(wanted)):
-                        break
-                    x = self.get_submodule(row)(x)
+        try:
+            with nullcontext() if gradient else torch.no_grad():
+                for row in (*self.row_names, "classifier")[: last + 1]:
+                    module = self.get_submodule(row)
+                    outputs = module.outputs(x) if isinstance(module, Block) else {"": module(x)}
+                    x = outputs[""]
+                    names = {f"{row}/{layer}" if layer else row: layer for layer in outputs}
+                    found |= {name: outputs[layer] for name, layer in names.items() if name in wanted}
         finally:
-            self.train(was_training)
-            for handle in handles:
-                handle.remove()
+            if was_training:
+                self.train()
         return {name: found[name] for name in wanted}
 
-    def _layer(self, name: str) -> nn.Module:
-        try:
-            if name.split("/")[0] not in (*self.row_names, "classifier"):
-                raise AttributeError
-            return self.get_submodule(name.replace("/", "."))
-        except AttributeError:
-            known = ", ".join([*self.row_names, "classifier"])
-            raise InputError(f"'{name}' is no layer of {self.specification.name}; its rows are {known}") from None
+    def _check(self, x: Tensor) -> None:
+        """Raise `InputError` for an input whose shape the layers do not fit."""
+        if tuple(x.shape[1:]) != self.specification.input and not torch.compiler.is_compiling():
+            _check_size(self.specification, tuple(x.shape), heads=self.training and bool(self.head_rows))
+
+    def _row_of(self, name: str) -> int:
+        """Return the place of the row in which a name is computed, -1 for the input."""
+        rows = (*self.row_names, "classifier")
+        row, _, layer = name.partition("/")
+        module = self.get_submodule(row) if row in rows else None
+        if name == "input" or (module is not None and (not layer or (isinstance(module, Block) and module.has(layer)))):
+            return rows.index(row) if module is not None else -1
+        raise InputError(f"'{name}' is no layer of {self.specification.name}; its rows are {', '.join(rows)}")
 
 
 class Block(nn.Module):
@@ -102,6 +114,20 @@ class Block(nn.Module):
                 end = self.get_submodule(name)(end)
             ends.append(end)
         return ends[0] if len(ends) == 1 else torch.cat(ends, dim=1)
+
+    def outputs(self, x: Tensor) -> dict[str, Tensor]:
+        """Return the output of every layer by its name, and that of `forward` under an empty one."""
+        found = {}
+        for branch in self.branches:
+            end = x
+            for name in branch:
+                end = found[name] = self.get_submodule(name)(end)
+        ends = [found[branch[-1]] for branch in self.branches]
+        return {**found, "": ends[0] if len(ends) == 1 else torch.cat(ends, dim=1)}
+
+    def has(self, layer: str) -> bool:
+        """Whether it has a layer of this name."""
+        return any(layer in branch for branch in self.branches)
 
 
 class ConvolutionUnit(nn.Module):
@@ -228,8 +254,18 @@ def _layer(node: Node, specification: Specification) -> nn.Module:
             raise TypeError(other)
 
 
-def _keep(found: dict[str, Tensor], name: str):  # type: ignore[no-untyped-def]
-    def hook(module: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> None:
-        found[name] = output
-
-    return hook
+@lru_cache(32)
+def _check_size(specification: Specification, shape: tuple[int, ...], heads: bool) -> None:
+    """Raise `InputError` unless the network's weights fit an input of `shape`: some sizes but its own do."""
+    channels, height, width = specification.input
+    mend = f"it takes [N, {channels}, {height}, {width}]: resize the pictures, or make a network for another size"
+    if len(shape) != 4 or shape[1] != channels:
+        raise InputError(f"{specification.name}: an input of shape {list(shape)}; {mend}")
+    own = expand(specification, auxiliary=heads)
+    for node, there in zip(own, expand(specification, auxiliary=heads, size=(shape[2], shape[3])), strict=True):
+        if node.weight != there.weight:
+            found, right = list(there.input), list(node.input)
+            raise InputError(
+                f"{specification.name}: an input of shape {list(shape)} reaches {node.name} as {found}, not {right};"
+                f" {mend}"
+            )
