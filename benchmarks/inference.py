@@ -25,7 +25,7 @@ from rounds import Result, measure, product_rate, write
 from torch import Tensor, nn
 
 from googlenet import machine
-from googlenet.inference.evaluator import optimise
+from googlenet.inference.predictor import Predictor
 from googlenet.network import local_response_norm
 from googlenet.network.cost import multiply_adds
 from googlenet.network.initialization import initialise
@@ -95,10 +95,8 @@ def probabilities(logits: np.ndarray) -> np.ndarray:
     return torch.softmax(torch.as_tensor(logits), dim=1).numpy()
 
 
-def on_torch(module: nn.Module, normalisation: str = "blocks", channels_last: bool = False) -> Form:
+def on_torch(module: nn.Module, channels_last: bool = False) -> Form:
     def form(x: np.ndarray) -> np.ndarray:
-        with suppress(ValueError):  # no compiler: blocks, as a command would
-            local_response_norm.use(normalisation)
         given: Tensor = torch.from_numpy(x)
         given = given.contiguous(memory_format=torch.channels_last) if channels_last else given
         with torch.inference_mode():
@@ -107,12 +105,30 @@ def on_torch(module: nn.Module, normalisation: str = "blocks", channels_last: bo
     return form
 
 
+def normalised(form: Form, normalisation: str) -> Form:
+    """The same with a form of local response normalisation, which is a setting of the process."""
+
+    def with_it(x: np.ndarray) -> np.ndarray:
+        with suppress(ValueError):  # no compiled form: blocks, as a command would
+            local_response_norm.use(normalisation)
+        return form(x)
+
+    return with_it
+
+
 def our_forms(network: Network, batch: int) -> dict[str, Form]:
-    """The form that was chosen by measurement, the one without a compiler, and the module as it is built."""
-    chosen = optimise(network, batch=batch)
-    print(f"batch {batch}: the chosen form is {chosen.form}")
-    eager = on_torch(optimise(network, form="eager"))
-    return {OURS: on_torch(chosen, "fused"), f"{OURS}, no compiler": eager, "plain module": on_torch(network)}
+    """The engine that was chosen by measurement, torch's, and the module as it is built."""
+    chosen, torch_alone = (
+        Predictor(network, device="cpu", engine=name, batch_size=batch) for name in ("auto", "torch")
+    )
+    chosen.expect(10**9)
+    chosen(np.zeros((batch, *network.specification.input), np.float32))
+    print(f"batch {batch}: the chosen engine is {chosen.engine}")
+    return {
+        OURS: normalised(lambda x: chosen(x).numpy(), "fused"),
+        f"{OURS}, engine torch": normalised(lambda x: torch_alone(x).numpy(), "blocks"),
+        "plain module": normalised(on_torch(network), "blocks"),
+    }
 
 
 def torchvision_forms() -> dict[str, Form]:

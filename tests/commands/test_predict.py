@@ -124,7 +124,7 @@ def test_paths_that_give_nothing_are_failures_among_others(weights, pictures, tm
         ([], "no image was named"),
         (["nowhere.jpg"], "nowhere.jpg"),
         (["*.nothing"], "*.nothing"),
-        (["PICTURE", "--top", "0"], "top and batch_size must be at least 1"),
+        (["PICTURE", "--top", "0"], "top must be at least 1"),
         (["PICTURE", "--json", "--csv"], "give one of them"),
     ],
 )
@@ -143,4 +143,56 @@ def test_embed_writes_features_that_need_no_pickle(weights, pictures, tmp_path, 
     with np.load(output, allow_pickle=False) as arrays:
         assert arrays["files"].tolist() == [str(pictures / name) for name in ("a.png", "b c.jpg", "below/d.WEBP")]
         expected = load(weights).features(arrays["files"].tolist(), at="inception_5b")
-        np.testing.assert_allclose(arrays["features"], expected, rtol=1e-5)
+        np.testing.assert_allclose(arrays["features"], expected, rtol=1e-5, atol=1e-5)
+
+
+def test_embed_leaves_an_unreadable_image_out_and_names_it(weights, broken, tmp_path, capsys):
+    output = tmp_path / "below" / "features.npz"
+    arguments = ["embed", str(weights), str(broken), "-o", str(output), "--batch-size", "2", "--engine", "torch"]
+    assert main(arguments) == 1
+    out, err = capsys.readouterr()
+    assert "pool5 of 3 images, [3, 256, 1, 1]" in out
+    assert "broken.png: not a whole PNG file" in err
+    assert "1 of 4 images could not be read" in err
+    assert [path.name for path in output.parent.iterdir()] == ["features.npz"]
+    with np.load(output, allow_pickle=False) as arrays:
+        files = [str(broken / name) for name in ("a.png", "b c.jpg", "below/d.WEBP")]
+        assert arrays["files"].tolist() == files
+        np.testing.assert_allclose(arrays["features"], load(weights).features(files, at="pool5"), rtol=1e-4, atol=1e-5)
+
+
+def test_embed_writes_nothing_where_nothing_can_be_read(weights, broken, tmp_path, capsys):
+    output = tmp_path / "features.npz"
+    output.write_bytes(b"before")
+    assert main(["embed", str(weights), str(broken / "broken.png"), "-o", str(output)]) == 1
+    assert "1 of 1 images could not be read; " in capsys.readouterr().err
+    assert output.read_bytes() == b"before"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "complaint"),
+    [
+        (["--at", "pool9"], "'pool9' is no layer"),
+        (["--batch-size", "0"], "batch_size must be at least 1"),
+        (["-o", "/dev/null/features.npz"], "/dev/null/features.npz: cannot be written"),
+    ],
+)
+def test_an_embedding_that_cannot_begin_is_one_line(weights, pictures, tmp_path, arguments, complaint, capsys):
+    assert main(["embed", str(weights), str(pictures), "-o", str(tmp_path / "f.npz"), *arguments]) == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.count("\n") == 1
+    assert complaint in err
+    assert not (tmp_path / "f.npz").exists()
+
+
+@pytest.mark.parametrize("command", ["predict", "embed"])
+def test_how_to_compute_is_an_option(weights, pictures, tmp_path, command, capsys):
+    more = ["-o", str(tmp_path / "f.npz")] if command == "embed" else []
+    arguments = [command, str(weights), str(pictures / "a.png"), *more, "--device", "cpu"]
+    assert main([*arguments, "--engine", "torch", "--precision", "bfloat16"]) == 0
+    assert "bfloat16: " in capsys.readouterr().err
+    assert main([*arguments, "--precision", "int8"]) == 2
+    assert "in int8 on cpu: engine native" in capsys.readouterr().err
+    assert main([*arguments, "--engine", "magic"]) == 2
+    assert "--engine" in capsys.readouterr().err

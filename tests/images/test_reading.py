@@ -39,13 +39,13 @@ def photographs(tmp_path: Path) -> list[Path]:
 @pytest.mark.parametrize("workers", [None, 1, 7])
 def test_crops_and_errors_come_in_order(photographs: list[Path], workers: int | None) -> None:
     results = list(read_crops(photographs, PIXELS, (32, 36), workers))
-    assert [path for path, _ in results] == photographs
-    for number, (path, crop) in enumerate(results):
+    assert [name for name, _ in results] == [str(path) for path in photographs]
+    for number, (name, crop) in enumerate(results):
         if number in (5, 11):
             assert isinstance(crop, InputError)
-            assert str(path) in str(crop)
+            assert name in str(crop)
         else:
-            np.testing.assert_array_equal(crop, prepare(decode(path), PIXELS, (32, 36)))
+            np.testing.assert_array_equal(crop, prepare(decode(name), PIXELS, (32, 36)))
 
 
 def test_a_bug_is_not_taken_for_a_bad_image(photographs: list[Path], monkeypatch: pytest.MonkeyPatch) -> None:
@@ -72,6 +72,13 @@ def test_reading_ahead_is_bounded(photographs: list[Path]) -> None:
         next(crops)
         time.sleep(0.002)
         assert taken <= number + 4
+    crops.close()
+    taken = 0
+    crops = read_crops(paths(), PIXELS, (32, 32), workers=2, ahead=9)
+    for number in range(1, 20):
+        next(crops)
+        assert taken <= number + 9
+    assert taken > 24
     crops.close()
 
 

@@ -1,8 +1,13 @@
 """Against Caffe's own layer outputs and the public reference predictions on ImageNet photographs."""
 
+import copy
 import csv
+import io
+import itertools
+import pickle
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import numpy as np
@@ -12,6 +17,8 @@ from PIL import Image
 
 import googlenet
 from googlenet.errors import InputError
+from googlenet.inference.torch_engine import TorchEngine
+from googlenet.network.cost import multiply_adds
 from googlenet.network.initialization import initialise
 from googlenet.network.module import Network
 from googlenet.network.zoo import specification
@@ -89,19 +96,167 @@ def test_features_are_rows_by_the_papers_names(model, folder):
     assert features.shape == (2, 256, 4, 4)
     assert features.dtype == np.float32
     pooled = model.features(paths, at="pool5")
-    np.testing.assert_allclose(features.mean(axis=(2, 3)), pooled[:, :, 0, 0], rtol=1e-5)
+    np.testing.assert_allclose(features.mean(axis=(2, 3)), pooled[:, :, 0, 0], rtol=1e-5, atol=1e-6)
 
 
 @pytest.mark.parametrize(
-    ("images", "complaint"),
+    ("image", "complaint"),
     [
-        ([np.zeros((4, 4), np.uint8)], r"array 0: expected uint8 \[height, width, 3\], found uint8 \[4, 4\]"),
-        ([np.zeros((4, 4, 3))], "array 0: expected uint8"),
+        (np.zeros((4, 4), np.uint8), "array 1: expected uint8 [height, width, 3], found uint8 [4, 4]"),
+        (np.zeros((4, 4, 3)), "array 1: expected uint8 [height, width, 3], found float64 [4, 4, 3]"),
+        (np.zeros((0, 4, 3), np.uint8), "array 1: expected uint8"),
+        (b"no picture", "image 1: not a JPEG"),
+        (io.StringIO("no picture"), "image 1: the file is open for text"),
+        (7, "image 1: int is no picture"),
+        (None, "image 1: NoneType is no picture"),
     ],
 )
-def test_pixels_of_another_form_are_refused(model, images, complaint):
+def test_what_is_no_picture_is_an_answer_among_others(model, folder, image, complaint):
+    first, bad, last = model.predict([folder / "0.png", image, folder / "1.png"])
+    assert bad.error.startswith(complaint)
+    assert not bad.predictions
+    assert first.best
+    assert last.best
+
+
+def test_every_kind_of_picture_gives_the_same_answer(model, folder):
+    path = folder / "0.png"
+    with path.open("rb") as file, Image.open(path) as opened:
+        content = path.read_bytes()
+        kinds = [path, str(path), bytearray(content), content, file, io.BytesIO(content), opened]
+        kinds.append(np.array(opened))
+        answers = list(model.predict(kinds))
+    assert [answer.file for answer in answers] == [
+        *[str(path)] * 2,
+        "image 2",
+        "image 3",
+        str(path),
+        "image 5",
+        str(path),
+        "array 7",
+    ]
+    for answer in answers:
+        assert answer.predictions == answers[0].predictions
+    for kind in (
+        path,
+        str(path),
+        path.read_bytes(),
+        io.BytesIO(path.read_bytes()),
+        kinds[-1],
+        Image.fromarray(kinds[-1]),
+    ):
+        (alone,) = model.predict(kind)
+        assert alone.best.index == answers[0].best.index
+    with pytest.raises(InputError, match="images are paths"):
+        model.predict(7)
+
+
+def test_a_generator_is_taken_as_it_comes_even_where_it_reuses_or_closes_what_it_gave(model, folder):
+    expected = list(model.predict([folder / f"{index}.png" for index in range(5)]))
+    taken = 0
+
+    def frames():
+        nonlocal taken
+        buffer = np.empty((44, 50, 3), np.uint8)
+        for index in range(5):
+            taken += 1
+            pixels = np.array(Image.open(folder / f"{index}.png"))
+            frame = buffer[: len(pixels)]
+            frame[:] = pixels
+            yield frame
+            buffer[:] = 0
+
+    for ours, theirs in zip(model.predict(frames()), expected, strict=True):
+        assert [found.index for found in ours.predictions] == [found.index for found in theirs.predictions]
+    assert taken == 5
+
+    def files():
+        for index in range(5):
+            with (folder / f"{index}.png").open("rb") as file:
+                yield file
+
+    assert [answer.file for answer in model.predict(files())] == [answer.file for answer in expected]
+    assert not any(answer.error for answer in model.predict(files()))
+    endless = model.predict(itertools.repeat(folder / "0.png"), batch_size=2)
+    assert [next(endless).best.index for _ in range(5)] == [expected[0].best.index] * 5
+
+
+def test_features_of_several_names_and_with_gradient(model, folder):
+    paths = [folder / f"{index}.png" for index in range(3)]
+    names = ["input", "inception_4a", "classifier"]
+    found = model.features(paths, at=names, batch_size=2)
+    assert list(found) == names
+    assert {name: values.shape[0] for name, values in found.items()} == dict.fromkeys(names, 3)
+    np.testing.assert_array_equal(found["inception_4a"], model.features(paths, at="inception_4a", batch_size=2))
+    graph = model.features(paths, at=names, gradient=True)
+    for name in names:
+        np.testing.assert_allclose(graph[name].detach().numpy(), found[name], rtol=1e-4, atol=1e-4)
+    (gradient,) = torch.autograd.grad(graph["classifier"][:, 1].sum(), graph["inception_4a"])
+    assert gradient.shape == found["inception_4a"].shape
+    assert gradient.abs().max() > 0
+
+
+def test_embeddings_come_with_the_unreadable_ones_in_their_place(model, folder):
+    paths = [folder / "0.png", folder / "broken.png", folder / "1.png"]
+    first, broken, last = model.embed(paths, at=["pool5", "inception_5b"])
+    assert "broken.png" in broken.error
+    np.testing.assert_allclose(
+        first.features["inception_5b"].mean(axis=(1, 2)), first.features["pool5"][:, 0, 0], rtol=1e-5
+    )
+    np.testing.assert_allclose(last.features["pool5"], model.features(paths[2], at="pool5")[0], rtol=1e-5, atol=1e-6)
+    with pytest.raises(InputError, match="'pool9' is no layer"):
+        model.embed(paths, at="pool9")
+    with pytest.raises(InputError, match="no row or layer was named"):
+        model.embed(paths, at=[])
+
+
+def test_features_in_threads_are_those_of_each_picture(model, folder):
+    paths = [folder / f"{index % 5}.png" for index in range(20)]
+    expected = [model.features(path, at="inception_4a") for path in paths]
+    with ThreadPoolExecutor(4) as pool:
+        found = list(pool.map(lambda path: model.features(path, at="inception_4a"), paths))
+    for ours, theirs in zip(found, expected, strict=True):
+        np.testing.assert_allclose(ours, theirs, rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize("shape", [(1, 33, 32, 3), (1, 64, 64, 3), (1, 32, 32, 1), (1, 32, 32, 4), (32, 32, 3)])
+def test_crops_of_another_size_are_refused(model, shape):
+    with pytest.raises(InputError, match=r"takes pictures as uint8 \[N, 32, 32, 3\]"):
+        model.probabilities(np.zeros(shape, np.uint8))
+
+
+def test_a_model_can_be_copied_and_pickled(model, folder):
+    (expected,) = model.predict(folder / "0.png")
+    for twin in (copy.deepcopy(model), copy.copy(model), pickle.loads(pickle.dumps(model))):
+        (answer,) = twin.predict(folder / "0.png")
+        assert answer == expected
+        assert twin.classes == model.classes
+        assert twin.specification == model.specification
+
+
+def test_models_and_answers_are_short_to_read(model, folder):
+    assert repr(model) == ("<Model googlenet-tiny: 3 classes, 32 x 32 pixels, float32, device auto, engine auto>")
+    good, bad = model.predict([folder / "0.png", folder / "miss\ning.png"], top=1)
+    assert repr(good).startswith(f"Answer('{folder}/0.png': <c")
+    assert repr(good).endswith(" %>)")
+    assert "miss" in repr(bad)
+    assert "\n" not in repr(bad)
+    assert repr(Prediction(2, "n3", "cup", 0.5)) == "<cup (n3): 50.0 %>"
+    (found,) = model.embed(folder / "0.png")
+    assert repr(found) == f"Embedding('{folder}/0.png': pool5 [256, 1, 1])"
+
+
+@pytest.mark.parametrize(
+    ("settings", "complaint"),
+    [
+        ({"engine": "magic"}, "engine 'magic' is not known"),
+        ({"device": "magic"}, "device magic"),
+        ({"precision": "int4"}, "in int4 on cpu"),
+    ],
+)
+def test_what_this_machine_has_not_is_refused_when_loading(folder, settings, complaint):
     with pytest.raises(InputError, match=complaint):
-        list(model.predict(images))
+        googlenet.load(folder / "tiny.safetensors", **({"device": "cpu"} | settings))
 
 
 def test_features_of_an_unreadable_image_or_row_are_refused(model, folder):
@@ -113,17 +268,31 @@ def test_features_of_an_unreadable_image_or_row_are_refused(model, folder):
         model.features([], at="pool5")
 
 
-def test_much_work_is_done_in_the_fastest_form_with_the_same_answers(folder, monkeypatch):
+def test_much_work_is_done_by_the_fastest_engine_with_the_same_answers(folder, monkeypatch):
     paths = [folder / f"{index}.png" for index in range(5)]
-    plain, fast = (googlenet.load(folder / "tiny.safetensors") for _ in range(2))
+    plain, fast = (googlenet.load(folder / "tiny.safetensors", device="cpu") for _ in range(2))
     before, features = list(plain.predict(paths)), plain.features(paths, at="inception_4a")
-    assert plain._fastest is None
-    monkeypatch.setattr(googlenet.prediction.model, "WORTH_PREPARING", 0)
-    for ours, theirs in zip(fast.predict(paths), before, strict=True):
+    assert plain.predictor.engine == "torch"
+    monkeypatch.setattr(googlenet.inference.predictor, "WORTH_PREPARING", 5 * multiply_adds(plain.specification))
+    monkeypatch.setattr(
+        googlenet.inference.predictor, "find_engines", lambda *given: {"torch": TorchEngine, "other": Other}
+    )
+    monkeypatch.setenv("GOOGLENET_FORMS", "inference=other")
+    for path in paths[:4]:  # one by one
+        list(fast.predict(path))
+        assert fast.predictor.engine == "torch"
+    list(fast.predict(paths[4]))
+    assert fast.predictor.engine == "other"
+    again = googlenet.load(folder / "tiny.safetensors", device="cpu")
+    for ours, theirs in zip(again.predict(paths, batch_size=2), before, strict=True):
+        assert again.predictor.engine == "other"
         assert ours.best.index == theirs.best.index
         assert ours.best.probability == pytest.approx(theirs.best.probability, abs=1e-5)
-    np.testing.assert_allclose(fast.features(paths, at="inception_4a"), features, atol=1e-4 * features.max())
-    assert fast._fastest is not None
+    np.testing.assert_allclose(again.features(paths, at="inception_4a"), features, atol=1e-4 * features.max())
+
+
+class Other(TorchEngine):
+    is_immediate = False
 
 
 def test_equal_probabilities_are_ranked_by_index():

@@ -4,11 +4,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
-import numpy as np
-from tyro.conf import Positional, arg
+from tyro.conf import OmitArgPrefixes, Positional, arg
 
-from googlenet.files import atomic_write
 from googlenet.images.finding import find_images, image_arguments
+from googlenet.inference.engine import Computing
 from googlenet.machine import keep_freed_memory
 from googlenet.reporting.console import say
 from googlenet.reporting.progress import Progress
@@ -26,13 +25,17 @@ class Options:
     """The .npz file to write."""
     at: Annotated[str, arg(metavar="ROW")] = "pool5"
     """Which row or layer, by the paper's names: pool5, inception_5b, inception_3a/3x3_reduce."""
+    batch_size: int = 32
+    """How many images go through the network at once."""
     null: Annotated[bool, arg(aliases=["-0"])] = False
     """The paths on standard input end in zero bytes, as `find -print0` writes them."""
+    computing: Annotated[Computing, OmitArgPrefixes] = Computing()  # noqa: RUF009  frozen
 
 
 def run(options: Options) -> int:
-    """Compute the features batch by batch and write them; 1 where a folder or pattern gave no image."""
-    from googlenet.prediction.model import BATCH, load
+    """Write the features batch by batch; name what could not be read and return 1 for it."""
+    from googlenet.prediction.feature_file import FeatureFile
+    from googlenet.prediction.model import load
 
     found = find_images(image_arguments(options.images, options.null))
     paths = found.paths
@@ -40,16 +43,20 @@ def run(options: Options) -> int:
         if told:
             say(told)
     keep_freed_memory()
-    model = load(options.weights)
-    model.expect(len(paths))
-    parts = []
-    with Progress("embedding", total=len(paths)) as progress:
-        for start in range(0, len(paths), BATCH):
-            batch = paths[start : start + BATCH]
-            parts.append(model.features(batch, at=options.at))
-            progress.update(len(batch))
-    features = np.concatenate(parts)
-    with atomic_write(options.output) as file:
-        np.savez(file, files=np.array([str(path) for path in paths]), features=features)
-    print(f"{options.output}: {options.at} of {len(paths)} images, {list(features.shape)}")
-    return 1 if found.failures else 0
+    model = load(options.weights, **vars(options.computing))
+    failed, total = len(found.failures), len(found.failures) + len(paths)
+    with Progress("embedding", total=len(paths)) as progress, FeatureFile(options.output) as features:
+        for embedding in model.embed(paths, at=options.at, batch_size=options.batch_size):
+            if embedding.error is not None:
+                failed += 1
+                say(embedding.error)
+            else:
+                features.add(embedding.file, embedding.features[options.at])
+            progress.update()
+        if features.files:
+            features.save()
+            print(f"{options.output}: {options.at} of {len(features.files)} images, {list(features.shape)}")
+    if failed:
+        left = "" if features.files else f"; {options.output} is not written"
+        say(f"{failed} of {total} images could not be read{left}")
+    return 1 if failed else 0

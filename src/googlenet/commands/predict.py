@@ -8,10 +8,11 @@ from itertools import chain
 from pathlib import Path
 from typing import Annotated
 
-from tyro.conf import Positional, arg
+from tyro.conf import OmitArgPrefixes, Positional, arg
 
 from googlenet.errors import InputError
 from googlenet.images.finding import find_images, image_arguments
+from googlenet.inference.engine import Computing
 from googlenet.machine import keep_freed_memory
 from googlenet.prediction.results import Answer
 from googlenet.reporting.console import data_on_stdout, json_line, percent, printable, say
@@ -32,6 +33,7 @@ class Options:
     """How many classes to print for each image."""
     batch_size: int = 32
     """How many images go through the network at once."""
+    computing: Annotated[Computing, OmitArgPrefixes] = Computing()  # noqa: RUF009  frozen
     json: bool = False
     """Print one JSON object a line for each image (docs/json.md)."""
     csv: bool = False
@@ -46,7 +48,7 @@ def run(options: Options) -> int:
         raise InputError("--json and --csv say two things; give one of them")
     found = find_images(image_arguments(options.images, options.null))
     keep_freed_memory()
-    model = load(options.weights)
+    model = load(options.weights, **vars(options.computing))
     if options.json or options.csv:
         data_on_stdout()
     write = _json if options.json else _csv_writer() if options.csv else _text

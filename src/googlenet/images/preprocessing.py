@@ -72,6 +72,10 @@ def normalise(crops: "np.ndarray | torch.Tensor", pixels: Pixels) -> "torch.Tens
         given = given.flip(3)
     images, height, width, channels = given.shape
     values = given.to(torch.float32, memory_format=torch.contiguous_format, copy=True)
+    if values.device.type != "cpu":  # numbers travel with the work; tensors would be copied there, and waited for
+        for channel, (mean, scale) in enumerate(zip(pixels.mean, pixels.scale, strict=True)):
+            values[..., channel].mul_(pixels.white / 255).sub_(mean).div_(scale)
+        return values.permute(0, 3, 1, 2)
     rows = values.view(images * height, width * channels)
     if pixels.white != 255:
         rows *= pixels.white / 255

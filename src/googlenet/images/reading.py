@@ -9,49 +9,101 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
+from PIL import Image as Pillow
 
 from googlenet.errors import InputError
-from googlenet.images.decoding import MAXIMUM_PIXELS, open_picture
+from googlenet.images.content import Source, read_content
+from googlenet.images.decoding import MAXIMUM_PIXELS, decode, open_picture
 from googlenet.images.preprocessing import prepare
 from googlenet.network.specification import Pixels
 
-__all__ = ["read_crops"]
+__all__ = ["Image", "images_of", "read_crops"]
+
+Image = Source | np.ndarray
+"""A picture: a path, a file's bytes, an open binary file, Pillow's, or its pixels, uint8 [height, width, 3], RGB."""
 
 
 def read_crops(
-    paths: Iterable[Path], pixels: Pixels, size: tuple[int, int], workers: int | None = None
-) -> Iterator[tuple[Path, np.ndarray | InputError]]:
-    """Yield each path with its crop uint8 [height, width, 3] RGB, or with the error that says why it has none.
+    images: Iterable[Image], pixels: Pixels, size: tuple[int, int], workers: int | None = None, ahead: int = 0
+) -> Iterator[tuple[str, np.ndarray | InputError]]:
+    """Yield each image's name with its crop uint8 [height, width, 3] RGB, or with the error that says why it has none.
 
-    `workers` threads (default: the cores, at most 8) read ahead by two images each, and not more, however slowly the
-    crops are taken; `paths` is consumed as they are. Pictures that are decoded at the same time hold
+    The name is the path, or "image 3" for the fourth where there is none ("array 3" for pixels). `workers` threads
+    (default: the cores, at most 8) read ahead by two images each, or by `ahead` where that is more, and not further,
+    however slowly the crops are taken; `images` is consumed as they are. What may change or close once the next
+    image is asked for (pixels, open files) is copied before. Pictures that are decoded at the same time hold
     `MAXIMUM_PIXELS` together. Whoever stops early, or is interrupted, leaves at most one image a thread unfinished.
     """
     workers = workers or min(8, _cores())
     budget = _Budget(MAXIMUM_PIXELS)
     pool = ThreadPoolExecutor(workers, thread_name_prefix="read_crops")
-    ahead: deque[tuple[Path, Future[np.ndarray | InputError]]] = deque()
+    waiting: deque[tuple[str, Future[np.ndarray | InputError]]] = deque()
     try:
-        for path in paths:
-            ahead.append((path, pool.submit(_read, path, pixels, size, budget)))
-            if len(ahead) > 2 * workers:
-                yield _next(ahead)
-        while ahead:
-            yield _next(ahead)
+        for index, image in enumerate(images):
+            name, kept = _kept(image, index)
+            waiting.append((name, pool.submit(_read, kept, name, pixels, size, budget)))
+            if len(waiting) > max(2 * workers, ahead):
+                yield _next(waiting)
+        while waiting:
+            yield _next(waiting)
     finally:
         pool.shutdown(wait=False, cancel_futures=True)
 
 
-def _next(
-    ahead: "deque[tuple[Path, Future[np.ndarray | InputError]]]",
-) -> tuple[Path, np.ndarray | InputError]:
-    path, future = ahead.popleft()
-    return path, future.result()
+def images_of(images: Image | Iterable[Image]) -> Iterable[Image]:
+    """Return what can be iterated over: a single image, of whatever kind, is the only one of its list."""
+    is_single = isinstance(images, str | os.PathLike | bytes | bytearray | memoryview | Pillow.Image) or hasattr(
+        images, "read"
+    )
+    if is_single or (isinstance(images, np.ndarray) and images.ndim <= 3):
+        return [images]  # type: ignore[list-item]
+    if not isinstance(images, Iterable):
+        raise InputError(f"images are paths, bytes, files, Pillow's or arrays, one or many; found {type(images)}")
+    return images  # type: ignore[return-value]
 
 
-def _read(path: Path, pixels: Pixels, size: tuple[int, int], budget: "_Budget") -> np.ndarray | InputError:
+Kept = Path | bytes | np.ndarray | InputError
+
+
+def _kept(image: object, index: int) -> tuple[str, Kept]:
+    """Return an image's name, and the image in a form that its giver cannot change any more."""
+    name = f"image {index}"
     try:
-        picture = open_picture(path)
+        match image:
+            case str() | os.PathLike():
+                return os.fsdecode(image), Path(os.fsdecode(image))
+            case np.ndarray():
+                name = f"array {index}"
+                return name, _checked(image, name).copy()
+            case Pillow.Image():
+                name = str(getattr(image, "filename", "") or name)
+                return name, decode(image, name)
+            case _:
+                told = getattr(image, "name", None)
+                name = told if isinstance(told, str) else name
+                return name, read_content(image, name)  # type: ignore[arg-type]
+    except InputError as error:
+        return name, error
+
+
+def _checked(image: np.ndarray, name: str) -> np.ndarray:
+    if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3 or not image.size:
+        raise InputError(f"{name}: expected uint8 [height, width, 3], found {image.dtype} {list(image.shape)}")
+    return image
+
+
+def _next(waiting: "deque[tuple[str, Future[np.ndarray | InputError]]]") -> tuple[str, np.ndarray | InputError]:
+    name, future = waiting.popleft()
+    return name, future.result()
+
+
+def _read(kept: Kept, name: str, pixels: Pixels, size: tuple[int, int], budget: "_Budget") -> np.ndarray | InputError:
+    try:
+        if isinstance(kept, InputError):
+            return kept
+        if isinstance(kept, np.ndarray):
+            return prepare(kept, pixels, size)
+        picture = open_picture(kept, None if isinstance(kept, Path) else name)
         with budget.take(picture.width * picture.height):
             return prepare(picture.pixels(), pixels, size)
     except InputError as error:

@@ -63,7 +63,7 @@ class Network(nn.Module):
         does not have.
         """
         wanted = dict.fromkeys(at)
-        last = max((self._row_of(name) for name in wanted), default=-1)
+        last = max((self.find_row(name) for name in wanted), default=-1)
         self._check(x)
         found = {"input": x} if "input" in wanted else {}
         was_training = self.training
@@ -87,7 +87,7 @@ class Network(nn.Module):
         if tuple(x.shape[1:]) != self.specification.input and not torch.compiler.is_compiling():
             _check_size(self.specification, tuple(x.shape), heads=self.training and bool(self.head_rows))
 
-    def _row_of(self, name: str) -> int:
+    def find_row(self, name: str) -> int:
         """Return the place of the row in which a name is computed, -1 for the input."""
         rows = (*self.row_names, "classifier")
         row, _, layer = name.partition("/")

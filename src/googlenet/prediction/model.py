@@ -1,119 +1,206 @@
 """A network ready for use: weights, classes and pixels in one."""
 
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import cached_property
 from itertools import islice
-from pathlib import Path
-from typing import Any
+from operator import length_hint
+from typing import Any, Literal, overload
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from googlenet.errors import InputError
-from googlenet.images.preprocessing import normalise, prepare
-from googlenet.images.reading import read_crops
-from googlenet.inference.evaluator import Evaluator, optimise
-from googlenet.network.cost import multiply_adds
+from googlenet.images.reading import Image, images_of, read_crops
+from googlenet.inference.device import find_device
+from googlenet.inference.engine import DeviceName, EngineName, Precision, find_engines
+from googlenet.inference.predictor import BATCH, LOGITS, Predictor
 from googlenet.network.module import Network
 from googlenet.network.specification import Specification
-from googlenet.prediction.results import Answer, rank
+from googlenet.prediction.results import Answer, Embedding, rank
 from googlenet.weights.checkpoint import Checkpoint, build, read
 from googlenet.weights.classes import Class
 
 __all__ = ["Image", "Model", "load"]
 
-Image = str | os.PathLike[str] | np.ndarray
-"""A picture: a path, or its pixels, uint8 [height, width, 3], RGB."""
+Images = Image | Iterable[Image]
+"""One picture, or many as they come: a list, a generator."""
 
-BATCH = 32
 
-WORTH_PREPARING = 4e11
-"""Multiply-adds, some 250 pictures of the paper's network or 20 seconds of two cores: from so much work on, the time
-pays that it takes to find and prepare the fastest form of the network (`googlenet.inference.evaluator`)."""
+Batch = list[tuple[str, np.ndarray | InputError]]
+Outputs = dict[str, Tensor]
 
 
 class Model:
-    """A trained network with its classes and pixels; made by `load`."""
+    """A trained network with its classes and pixels; made by `load`. It can be copied, pickled, and shared by threads.
 
-    def __init__(self, checkpoint: Checkpoint) -> None:
+    `network` is the plain module. The first picture takes its weights as they are then; what is trained further is
+    saved and loaded again.
+    """
+
+    def __init__(
+        self,
+        checkpoint: Checkpoint,
+        *,
+        device: DeviceName = "auto",
+        precision: Precision = "float32",
+        engine: EngineName = "auto",
+    ) -> None:
         self.network: Network = build(checkpoint, auxiliary=False).eval()
         self.specification: Specification = checkpoint.specification
         self.classes: tuple[Class, ...] = checkpoint.classes
         self.provenance: Mapping[str, Any] = checkpoint.provenance
-        self._fastest: Evaluator | None = None
+        self._computing = (device, precision, engine)
+        find_engines(self.network, find_device(device), precision, engine)
 
-    def predict(self, images: Iterable[Image], *, top: int = 5, batch_size: int = BATCH) -> Iterator[Answer]:
+    def predict(self, images: Images, *, top: int = 5, batch_size: int = BATCH) -> Iterator[Answer]:
         """Yield an answer for each image, in order, as batches are done; pictures are decoded in parallel.
 
-        An image that cannot be read gives an answer with an `error`; the others are done all the same.
+        `images` is taken as it comes, a batch and some images ahead. An image that cannot be read gives an answer with
+        an `error`; the others are done all the same.
         """
-        if top < 1 or batch_size < 1:
-            raise InputError(f"top and batch_size must be at least 1, found {top} and {batch_size}")
-        images = list(images)
-        self.expect(len(images))
-        return self._predict(images, top, batch_size)
+        if top < 1:
+            raise InputError(f"top must be at least 1, found {top}")
+        _check_batch_size(batch_size)
+        return self._answers(images_of(images), top, batch_size)
 
-    def features(self, images: Iterable[Image], *, at: str, batch_size: int = BATCH) -> np.ndarray:
+    def embed(
+        self, images: Images, *, at: str | Iterable[str] = "pool5", batch_size: int = BATCH
+    ) -> Iterator[Embedding]:
+        """Yield the features of each image, in order, as batches are done: `features` for any number of images.
+
+        An image that cannot be read gives an embedding with an `error`. Raises `InputError` for an unknown name.
+        """
+        names = _names(at)
+        for name in names:
+            self.network.find_row(name)
+        _check_batch_size(batch_size)
+        return self._embeddings(images_of(images), names, batch_size)
+
+    # A str is an iterable of str too; it comes first.
+    @overload
+    def features(  # type: ignore[overload-overlap]
+        self, images: Images, *, at: str, batch_size: int = BATCH, gradient: Literal[False] = False
+    ) -> np.ndarray: ...
+    @overload
+    def features(
+        self, images: Images, *, at: Iterable[str], batch_size: int = BATCH, gradient: Literal[False] = False
+    ) -> dict[str, np.ndarray]: ...
+    @overload
+    def features(  # type: ignore[overload-overlap]
+        self, images: Images, *, at: str, batch_size: int = BATCH, gradient: Literal[True]
+    ) -> Tensor: ...
+    @overload
+    def features(
+        self, images: Images, *, at: Iterable[str], batch_size: int = BATCH, gradient: Literal[True]
+    ) -> dict[str, Tensor]: ...
+
+    def features(
+        self, images: Images, *, at: str | Iterable[str], batch_size: int = BATCH, gradient: bool = False
+    ) -> Any:
         """Return the outputs of a row or layer by the paper's names, float32 [N, channels, height, width].
 
-        `at="pool5"` gives 1024 numbers an image. Raises `InputError` for an unknown name or an unreadable image.
+        `at="pool5"` gives 1024 numbers an image; several names give a dictionary by name. `input` is the normalised
+        pictures, `classifier` the logits. With `gradient` these are tensors on the model's device, parts of one graph:
+        `torch.autograd.grad(found["classifier"][:, 7].sum(), found["inception_5b"])`. Raises `InputError` for an
+        unknown name or an unreadable image.
         """
-        images = list(images)
-        self.expect(len(images))
-        parts = []
-        for _, crops in _batches(self._crops(images), batch_size):
-            batch = normalise(np.stack([_good(crop) for crop in crops]), self.specification.pixels)
-            parts.append((self._fastest or self.network).features(batch, [at])[at].numpy())
-        if not parts:
-            raise InputError("no images were given")
-        return np.concatenate(parts)
-
-    def expect(self, images: int) -> None:
-        """Say how many images are to come: where they are many, the network is brought into its fastest form.
-
-        `predict` and `features` do so themselves for the images of one call.
-        """
-        if self._fastest is None and images * multiply_adds(self.specification) >= WORTH_PREPARING:
-            self._fastest = optimise(self.network)
+        names = _names(at)
+        if gradient:
+            crops = [_good(crop) for _, crop in self._crops(images_of(images))]
+            found: Any = self.predictor.features(_stacked(crops), names, gradient=True)
+        else:
+            rows = []
+            for embedding in self.embed(images, at=names, batch_size=batch_size):
+                if embedding.error is not None:
+                    raise InputError(embedding.error)
+                rows.append(embedding.features)
+            found = {name: _stacked([row[name] for row in rows]) for name in names}
+        return found[names[0]] if isinstance(at, str) else found
 
     def probabilities(self, crops: np.ndarray) -> np.ndarray:
         """Return float32 [N, classes] for crops uint8 [N, height, width, 3], RGB, of the network's size."""
-        with torch.inference_mode():
-            logits = (self._fastest or self.network)(normalise(crops, self.specification.pixels))
-            return torch.softmax(logits, dim=1).numpy()
+        return torch.softmax(self.predictor(crops), dim=1).numpy()
 
-    def _predict(self, images: list[Image], top: int, batch_size: int) -> Iterator[Answer]:
-        for names, crops in _batches(self._crops(images), batch_size):
-            good = [crop for crop in crops if isinstance(crop, np.ndarray)]
-            rows = iter(self.probabilities(np.stack(good)) if good else ())
-            for name, crop in zip(names, crops, strict=True):
+    @cached_property
+    def predictor(self) -> Predictor:
+        """The way from prepared pictures to logits; made with the first picture."""
+        return Predictor(self.network, self.specification.pixels, *self._computing)
+
+    def __repr__(self) -> str:
+        height, width = self.specification.input[1:]
+        device, precision, engine = self._computing
+        return (
+            f"<Model {self.specification.name}: {len(self.classes):,} classes, {height} x {width} pixels, {precision},"
+            f" device {device}, engine {engine}>"
+        )
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {name: value for name, value in self.__dict__.items() if name != "predictor"}
+
+    def _answers(self, images: Iterable[Image], top: int, batch_size: int) -> Iterator[Answer]:
+        for batch, found in self._outputs(images, (LOGITS,), batch_size):
+            probabilities = iter(torch.softmax(found[LOGITS], dim=1).numpy() if found else ())
+            for name, crop in batch:
                 if isinstance(crop, InputError):
                     yield Answer(name, error=str(crop))
                 else:
-                    yield Answer(name, rank(next(rows), self.classes, top))
+                    yield Answer(name, rank(next(probabilities), self.classes, top))
 
-    def _crops(self, images: list[Image]) -> Iterator[tuple[str, np.ndarray | InputError]]:
-        """Yield each image's name and crop; arrays and paths may be mixed, order is kept."""
-        size = self.specification.input[1:]
-        paths = (Path(image) for image in images if not isinstance(image, np.ndarray))
-        read_paths = read_crops(paths, self.specification.pixels, size)
-        for index, image in enumerate(images):
-            if isinstance(image, np.ndarray):
-                yield f"array {index}", _prepared(image, f"array {index}", self.specification, size)
-            else:
-                path, crop = next(read_paths)
-                yield str(path), crop
+    def _embeddings(self, images: Iterable[Image], names: Sequence[str], batch_size: int) -> Iterator[Embedding]:
+        for batch, found in self._outputs(images, names, batch_size):
+            rows = iter(zip(*(found[name].numpy() for name in names), strict=True) if found else ())
+            for name, crop in batch:
+                if isinstance(crop, InputError):
+                    yield Embedding(name, error=str(crop))
+                else:
+                    yield Embedding(name, dict(zip(names, next(rows), strict=True)))
+
+    def _outputs(self, images: Iterable[Image], at: Sequence[str], size: int) -> Iterator[tuple[Batch, Outputs]]:
+        """Yield each batch with the outputs of those of its images that could be read, as it is done."""
+        self.predictor.expect(length_hint(images))
+        waiting: deque[tuple[Batch, Callable[[], Outputs]]] = deque()
+        crops = self._crops(images, ahead=size if self.predictor.in_flight else 0)
+        while batch := list(islice(crops, size)):
+            good = [crop for _, crop in batch if isinstance(crop, np.ndarray)]
+            done = self.predictor.submit(np.stack(good), at=at, batch_size=size) if good else dict[str, Tensor]
+            waiting.append((batch, done))
+            if len(waiting) > self.predictor.in_flight:
+                first, done = waiting.popleft()
+                yield first, done()
+        for last, done in waiting:
+            yield last, done()
+
+    def _crops(self, images: Iterable[Image], ahead: int = 0) -> Iterator[tuple[str, np.ndarray | InputError]]:
+        return read_crops(images, self.specification.pixels, self.specification.input[1:], ahead=ahead)
 
 
-def load(path: str | os.PathLike[str]) -> Model:
-    """Return the network in a checkpoint, ready for use. Raises `InputError` that says what is wrong with the file."""
-    return Model(read(path))
+def load(
+    path: str | os.PathLike[str],
+    *,
+    device: DeviceName = "auto",
+    precision: Precision = "float32",
+    engine: EngineName = "auto",
+) -> Model:
+    """Return the network in a checkpoint, ready for use; how it computes is as `googlenet predict --help` says.
+
+    Raises `InputError` that says what is wrong with the file, or what this machine has not.
+    """
+    return Model(read(path), device=device, precision=precision, engine=engine)
 
 
-def _prepared(image: np.ndarray, name: str, specification: Specification, size: tuple[int, int]) -> np.ndarray:
-    if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3 or not image.size:
-        raise InputError(f"{name}: expected uint8 [height, width, 3], found {image.dtype} {list(image.shape)}")
-    return prepare(image, specification.pixels, size)
+def _names(at: str | Iterable[str]) -> list[str]:
+    names = [at] if isinstance(at, str) else list(dict.fromkeys(at))
+    if not names:
+        raise InputError("no row or layer was named; give one or more by the paper's names")
+    return names
+
+
+def _check_batch_size(batch_size: int) -> None:
+    if batch_size < 1:
+        raise InputError(f"batch_size must be at least 1, found {batch_size}")
 
 
 def _good(crop: np.ndarray | InputError) -> np.ndarray:
@@ -122,9 +209,7 @@ def _good(crop: np.ndarray | InputError) -> np.ndarray:
     return crop
 
 
-def _batches(
-    crops: Iterator[tuple[str, np.ndarray | InputError]], size: int
-) -> Iterator[tuple[list[str], list[np.ndarray | InputError]]]:
-    while batch := list(islice(crops, size)):
-        names, pixels = zip(*batch, strict=True)
-        yield list(names), list(pixels)
+def _stacked(arrays: Sequence[np.ndarray]) -> np.ndarray:
+    if not arrays:
+        raise InputError("no images were given")
+    return np.stack(arrays)

@@ -1,17 +1,19 @@
 """What a network says about pictures, as immutable records."""
 
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import numpy as np
 
 from googlenet.errors import InputError
+from googlenet.reporting.console import percent, printable
 from googlenet.weights.classes import Class
 
-__all__ = ["Answer", "Prediction", "rank"]
+__all__ = ["Answer", "Embedding", "Prediction", "rank"]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Prediction:
     """One class of an answer: its place among the network's outputs, its id and name, its probability (0..1)."""
 
@@ -20,8 +22,12 @@ class Prediction:
     name: str
     probability: float
 
+    def __repr__(self) -> str:
+        named = self.name if self.name == self.id else f"{self.name} ({self.id})"
+        return f"<{printable(named)}: {percent(self.probability)}>"
 
-@dataclass(frozen=True)
+
+@dataclass(frozen=True, repr=False)
 class Answer:
     """The classes of one picture, the most probable first; or why there are none."""
 
@@ -37,11 +43,29 @@ class Answer:
             raise InputError(self.error)
         return self.predictions[0]
 
+    def __repr__(self) -> str:
+        told = f"<{printable(self.error)}>" if self.error is not None else ", ".join(map(repr, self.predictions))
+        return f"Answer({printable(self.file)!r}: {told})"
+
     def to_json(self) -> dict[str, Any]:
         """Return `{"file", "predictions"}`, or `{"file", "error"}`."""
         if self.error is not None:
             return {"file": self.file, "error": self.error}
         return {"file": self.file, "predictions": [asdict(prediction) for prediction in self.predictions]}
+
+
+@dataclass(frozen=True, repr=False, eq=False)
+class Embedding:
+    """The features of one picture, float32 [channels, height, width] by row or layer; or why there are none."""
+
+    file: str
+    """As in `Answer`."""
+    features: Mapping[str, np.ndarray] = field(default_factory=dict)
+    error: str | None = None
+
+    def __repr__(self) -> str:
+        shapes = ", ".join(f"{name} {list(values.shape)}" for name, values in self.features.items())
+        return f"Embedding({printable(self.file)!r}: {printable(self.error) if self.error is not None else shapes})"
 
 
 def rank(probabilities: np.ndarray, classes: tuple[Class, ...], top: int) -> tuple[Prediction, ...]:

@@ -13,7 +13,6 @@ import torch
 from torch import Tensor
 
 from googlenet import machine
-from googlenet.errors import InputError
 from googlenet.images.preprocessing import normalise
 from googlenet.network import local_response_norm
 from googlenet.network.cost import multiply_adds
@@ -22,7 +21,7 @@ from googlenet.network.module import Network
 from googlenet.network.specification import Specification
 from googlenet.training import fused, pooling
 
-__all__ = ["Execution", "find_device", "find_execution", "has_bfloat16"]
+__all__ = ["Execution", "find_execution", "has_bfloat16"]
 
 Precision = Literal["float32", "bfloat16"]
 
@@ -92,17 +91,6 @@ class Execution:
         if self.precision == "float32":
             return nullcontext()
         return torch.autocast(self.device, dtype=torch.bfloat16)
-
-
-def find_device(wanted: str) -> str:
-    """Return the torch device for `--device`; raises `InputError` where this machine or torch has it not."""
-    available = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
-    if wanted == "auto":
-        return next(name for name, there in available.items() if there)
-    if not available[wanted]:
-        there = ", ".join(name for name, is_there in available.items() if is_there)
-        raise InputError(f"device {wanted}: torch {torch.__version__} finds none on this machine; there is {there}")
-    return wanted
 
 
 def find_execution(

@@ -18,12 +18,13 @@ from googlenet.data.samples import Samples, TrainingSamples
 from googlenet.evaluation.validation import Outcome
 from googlenet.images import area
 from googlenet.images.crops import SCHEMES
+from googlenet.inference.device import find_device
 from googlenet.network import local_response_norm
 from googlenet.reporting.console import percent, say
 from googlenet.reporting.progress import Progress
 from googlenet.training.averaging import Average
 from googlenet.training.checkpoints import State, load, save
-from googlenet.training.execution import Execution, find_device, find_execution
+from googlenet.training.execution import Execution, find_execution
 from googlenet.training.folder import RunFolder
 from googlenet.training.interruption import Interrupted, Interruption
 from googlenet.training.log import RunLog

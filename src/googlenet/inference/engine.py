@@ -1,0 +1,102 @@
+"""What computes a network in evaluation: one contract for every engine, and the list of those that there are.
+
+An engine is a class in a module of its own, which is imported when it is first asked for, and a line in `ENGINES`.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib import import_module
+from typing import TYPE_CHECKING, ClassVar, Literal
+
+from googlenet.errors import InputError
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from googlenet.network.module import Network
+    from googlenet.network.specification import Pixels
+
+__all__ = ["ENGINES", "Computing", "DeviceName", "Engine", "EngineName", "Precision", "find_engines"]
+
+DeviceName = Literal["auto", "cpu", "cuda", "mps"]
+Precision = Literal["float32", "bfloat16", "int8"]
+EngineName = Literal["auto", "native", "torch"]
+
+ENGINES = {
+    "native": "googlenet.inference.native_engine:NativeEngine",
+    "torch": "googlenet.inference.torch_engine:TorchEngine",
+}
+"""Where each engine lives, MODULE:CLASS."""
+
+
+@dataclass(frozen=True)
+class Computing:
+    """How pictures go through a network."""
+
+    device: DeviceName = "auto"
+    """Where to compute: auto takes a GPU if there is one."""
+    precision: Precision = "float32"
+    """Of the computation; less than float32 is faster on some machines, and what it changes is said."""
+    engine: EngineName = "auto"
+    """What computes: auto measures which is the fastest here, once there is enough to do."""
+
+
+class Engine(ABC):
+    """A network made ready for evaluation on one device in one precision.
+
+    `network`, on that device and in float32, belongs to the predictor: an engine reads it and changes nothing. Calls
+    may come from several threads at once. Shapes were checked by the predictor, and there is at least one picture.
+    """
+
+    devices: ClassVar[tuple[str, ...]] = ("cpu",)
+    precisions: ClassVar[tuple[str, ...]] = ("float32",)
+    is_immediate: ClassVar[bool] = False
+    """Whether making one costs nothing worth speaking of."""
+    takes_bytes: ClassVar[bool] = False
+    """Whether it normalises uint8 [N, height, width, 3] itself, as `pixels` say; others are never given bytes."""
+
+    @classmethod
+    def lacks(cls, network: "Network") -> str:
+        """Return why the engine cannot compute `network` on this machine, and the mend; empty where it can."""
+        return ""
+
+    @abstractmethod
+    def __init__(self, network: "Network", pixels: "Pixels", device: str, precision: str) -> None: ...
+
+    @abstractmethod
+    def __call__(self, x: "Tensor") -> "Tensor":
+        """Return the logits, float32 [N, classes], of normalised float32 [N, 3, height, width] on the device."""
+
+    @abstractmethod
+    def features(self, x: "Tensor", at: Sequence[str]) -> "dict[str, Tensor]":
+        """Return outputs of rows or layers by name, float32, as `Network.features` does; `x` as in a call."""
+
+
+def find_engines(network: "Network", device: str, precision: str, wanted: str = "auto") -> dict[str, type[Engine]]:
+    """Return the engines, by name, that can compute `network` so here: all, or the one that is `wanted`.
+
+    Raises `InputError` with the reasons where there is none.
+    """
+    if wanted != "auto" and wanted not in ENGINES:
+        raise InputError(f"engine '{wanted}' is not known; there is auto, {', '.join(ENGINES)}")
+    found: dict[str, type[Engine]] = {}
+    reasons = []
+    for name in ENGINES if wanted == "auto" else [wanted]:
+        module, _, kind = ENGINES[name].partition(":")
+        engine: type[Engine] = getattr(import_module(module), kind)
+        if reason := _unsuited(engine, device, precision) or engine.lacks(network):
+            reasons.append(f"engine {name} {reason}")
+        else:
+            found[name] = engine
+    if not found:
+        raise InputError(f"{network.specification.name} in {precision} on {device}: {'; '.join(reasons)}")
+    return found
+
+
+def _unsuited(engine: type[Engine], device: str, precision: str) -> str:
+    if device not in engine.devices:
+        return f"computes on {' or '.join(engine.devices)} alone"
+    if precision not in engine.precisions:
+        return f"computes in {' or '.join(engine.precisions)} alone"
+    return ""
