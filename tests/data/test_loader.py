@@ -1,10 +1,6 @@
 """Batches: the same bytes whoever makes them, bad images never in silence, no process left behind."""
 
-import os
-import signal
-import subprocess
-import sys
-import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -18,7 +14,8 @@ from googlenet.data.batch import Batch, Field
 from googlenet.data.dataset import Subset
 from googlenet.data.digits import Digits
 from googlenet.data.folder import Folder
-from googlenet.data.loader import Loader, default_workers
+from googlenet.data.loader import Loader
+from googlenet.data.pool import WorkerPool
 from googlenet.data.sampler import InOrder, Sampler
 from googlenet.data.samples import EvaluationSamples, TrainingSamples
 from googlenet.errors import InputError
@@ -52,24 +49,34 @@ def content(batch: Batch) -> tuple:
     )
 
 
-def batches(workers: int, dataset=DIGITS, skip: bool = False, start=(0, 0), stop=3, batch_size=32) -> list[tuple]:
+@pytest.fixture(scope="module")
+def two_workers() -> Iterator[WorkerPool]:
+    with WorkerPool(2) as pool:
+        yield pool
+
+
+@pytest.fixture(params=["no workers", "two workers"])
+def pool(request: pytest.FixtureRequest) -> WorkerPool | None:
+    return None if request.param == "no workers" else request.getfixturevalue("two_workers")
+
+
+def batches(
+    pool: WorkerPool | None, dataset=DIGITS, skip: bool = False, start=(0, 0), stop=3, batch_size=32
+) -> list[tuple]:
     plan = Sampler(dataset.labels, batch_size, seed=5)
-    with Loader(dataset, SAMPLES, plan, workers=workers, skip_bad_images=skip) as loader:
-        return [content(batch) for batch in loader.batches(*start, stop=stop)]
+    loader = Loader(dataset, SAMPLES, plan, pool, skip_bad_images=skip)
+    return [content(batch) for batch in loader.batches(*start, stop=stop)]
 
 
-def children() -> list[int]:
-    return [int(pid) for pid in Path(f"/proc/self/task/{os.getpid()}/children").read_text().split()]
-
-
-def test_the_same_bytes_with_any_number_of_workers_from_any_place():
-    alone = batches(0)
+def test_the_same_bytes_with_any_number_of_workers_from_any_place(two_workers):
+    alone = batches(None)
     assert len(alone) == 18
     assert len({one[2] for one in alone}) == 18
-    assert batches(1) == alone
-    assert batches(2) == alone
-    assert batches(2, start=(1, 5)) == alone[11:]
-    assert batches(0, start=(1, 5)) == alone[11:]
+    with WorkerPool(1) as one_worker:
+        assert batches(one_worker) == alone
+    assert batches(two_workers) == alone
+    for pool in (None, two_workers):
+        assert batches(pool, start=(1, 5)) == alone[11:]
 
 
 def test_shapes_and_labels():
@@ -96,47 +103,43 @@ def test_what_a_sample_looks_like_depends_on_seed_epoch_and_draw_alone():
     assert not np.array_equal(TrainingSamples((20, 24), 6, distortion="howard").image(data, name, 2, 3), one)
 
 
-def test_an_iterator_left_early_costs_nothing():
-    with Loader(DIGITS, SAMPLES, Sampler(DIGITS.labels, 32, seed=5), workers=2) as loader:
-        first = [content(batch) for batch in islice(loader.batches(stop=None), 4)]
-        assert [content(batch) for batch in islice(loader.batches(stop=None), 4)] == first
-        assert [content(batch) for batch in islice(loader.batches(0, 2, stop=None), 2)] == first[2:]
+def test_an_iterator_left_early_costs_nothing(two_workers):
+    loader = Loader(DIGITS, SAMPLES, Sampler(DIGITS.labels, 32, seed=5), two_workers)
+    first = [content(batch) for batch in islice(loader.batches(stop=None), 4)]
+    assert [content(batch) for batch in islice(loader.batches(stop=None), 4)] == first
+    assert [content(batch) for batch in islice(loader.batches(0, 2, stop=None), 2)] == first[2:]
 
 
-@pytest.mark.parametrize("workers", [0, 2])
-def test_a_bad_image_is_an_error_with_its_name(workers, with_bad_images):
+def test_a_bad_image_is_an_error_with_its_name(pool, with_bad_images):
     with pytest.raises(InputError, match=r"digits/\d/\d{3}.png: not a JPEG"):
-        batches(workers, with_bad_images)
+        batches(pool, with_bad_images)
 
 
-@pytest.mark.parametrize("workers", [0, 2])
-def test_skipped_images_are_listed_and_never_replaced(workers, with_bad_images):
+def test_skipped_images_are_listed_and_never_replaced(pool, with_bad_images):
     dataset = with_bad_images
     plan = Sampler(dataset.labels, 40, seed=5)
-    with Loader(dataset, SAMPLES, plan, workers=workers, skip_bad_images=True) as loader:
-        shown = []
-        for batch in loader.batches(stop=2):
-            shown += batch.indices.tolist()
-            assert len(batch) + len(batch.bad) == 40
-            assert len(batch["images"]) == len(batch["labels"]) == len(batch.indices)
-        bad = {dataset.name(index) for index in (7, 57, 107, 157)}
-        assert set(loader.bad_images) == bad
-        assert all("not a JPEG" in reason for reason in loader.bad_images.values())
+    loader = Loader(dataset, SAMPLES, plan, pool, skip_bad_images=True)
+    shown = []
+    for batch in loader.batches(stop=2):
+        shown += batch.indices.tolist()
+        assert len(batch) + len(batch.bad) == 40
+        assert len(batch["images"]) == len(batch["labels"]) == len(batch.indices)
+    bad = {dataset.name(index) for index in (7, 57, 107, 157)}
+    assert set(loader.bad_images) == bad
+    assert all("not a JPEG" in reason for reason in loader.bad_images.values())
     assert sorted(shown) == sorted(2 * [index for index in range(200) if index % 50 != 7])
 
 
-@pytest.mark.parametrize("workers", [0, 1])
-def test_a_batch_of_bad_images_is_empty(workers, with_bad_images):
-    [only] = batches(workers, Subset(with_bad_images, [7, 57]), skip=True, stop=1, batch_size=2)
+def test_a_batch_of_bad_images_is_empty(pool, with_bad_images):
+    [only] = batches(pool, Subset(with_bad_images, [7, 57]), skip=True, stop=1, batch_size=2)
     assert only[3:5] == ([], [])
     assert len(only[5]) == 2
 
 
-def test_evaluation_is_in_order_with_the_networks_own_pixels():
+def test_evaluation_is_in_order_with_the_networks_own_pixels(pool):
     pixels = Pixels(resize=Resize(geometry="squash", size=16))
     samples = EvaluationSamples((12, 12), pixels)
-    with Loader(DIGITS, samples, InOrder(len(DIGITS), 64), workers=1) as loader:
-        seen = list(loader.batches())
+    seen = list(Loader(DIGITS, samples, InOrder(len(DIGITS), 64), pool).batches())
     assert torch.cat([batch.indices for batch in seen]).tolist() == list(range(200))
     assert [len(batch) for batch in seen] == [64, 64, 64, 8]
     expected = prepare(decode(DIGITS.read(70)), pixels, (12, 12))
@@ -187,11 +190,9 @@ class Views:
         }
 
 
-@pytest.mark.parametrize("workers", [0, 2])
-def test_views_and_boxes_travel_like_images_and_labels(workers):
+def test_views_and_boxes_travel_like_images_and_labels(pool):
     dataset = Boxed()
-    with Loader(dataset, Views(), InOrder(200, 60), workers=workers, skip_bad_images=True) as loader:
-        seen = list(loader.batches())
+    seen = list(Loader(dataset, Views(), InOrder(200, 60), pool, skip_bad_images=True).batches())
     assert [len(batch) for batch in seen] == [60, 59, 60, 20]
     assert [batch["views"].shape for batch in seen] == [(n, 144, 5, 6, 3) for n in (60, 59, 60, 20)]
     assert seen[1].bad == (("70", "70: lost"),)
@@ -238,92 +239,3 @@ def test_a_sample_that_is_not_what_was_declared_is_named(sample, message):
 
     with pytest.raises(ValueError, match=message):
         next(Loader(Boxed(), Wrong(), InOrder(8, 8)).batches())
-
-
-def test_closing_leaves_no_process():
-    before = children()
-    loader = Loader(DIGITS, SAMPLES, Sampler(DIGITS.labels, 32, seed=5), workers=2)
-    started = set(children()) - set(before)
-    assert len(started) == 2
-    next(loader.batches())
-    loader.close()
-    assert not started & set(children())
-    loader.close()
-
-
-def test_a_killed_worker_is_reported():
-    before = children()
-    with Loader(DIGITS, SAMPLES, Sampler(DIGITS.labels, 32, seed=5), workers=1) as loader:
-        made = loader.batches(stop=None)
-        next(made)
-        [worker] = set(children()) - set(before)
-        os.kill(worker, signal.SIGKILL)
-        with pytest.raises(InputError, match=r"worker process was killed \(status -9\)"):
-            for _ in made:
-                pass
-
-
-SCRIPT = """
-import sys, time
-from googlenet.data.digits import Digits
-from googlenet.data.loader import Loader
-from googlenet.data.sampler import Sampler
-from googlenet.data.samples import TrainingSamples
-
-digits = Digits()
-loader = Loader(digits, TrainingSamples((64, 64), 1), Sampler(digits.labels, 64, 1), workers=2)
-for batch in loader.batches(stop=None):
-    print(*(worker._process.pid for worker in loader._workers._workers), flush=True)
-"""
-
-
-@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGKILL])
-def test_workers_end_with_an_unguarded_script(how):
-    script = subprocess.Popen([sys.executable, "-c", SCRIPT], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    workers = [int(pid) for pid in script.stdout.readline().split()]
-    assert len(workers) == 2
-    script.send_signal(how)
-    start = time.monotonic()
-    _, errors = script.communicate(timeout=30)
-    assert script.returncode in (-how, 1, 130)
-    assert time.monotonic() - start < 20
-    assert errors.count("Traceback") == (how == signal.SIGINT)  # the script's own; the workers say nothing
-    while any(alive(pid) for pid in workers):
-        assert time.monotonic() - start < 20
-        time.sleep(0.02)
-
-
-def alive(pid: int) -> bool:
-    try:
-        return "State:\tZ" not in Path(f"/proc/{pid}/status").read_text()
-    except OSError:
-        return False
-
-
-def test_workers_do_without_torch():
-    code = "import sys, googlenet.data.worker; sys.exit('torch' in sys.modules)"
-    subprocess.run([sys.executable, "-c", code], check=True)
-
-
-def test_default_workers():
-    assert 0 <= default_workers() <= 8
-
-
-def resident(pid: int) -> float:
-    """Megabytes that a process holds."""
-    return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 1e6
-
-
-def test_memory_does_not_grow_over_twenty_epochs():
-    before = children()
-    held: dict[int, list[float]] = {}
-    with Loader(DIGITS, SAMPLES, Sampler(DIGITS.labels, 32, seed=5), workers=2) as loader:
-        workers = set(children()) - set(before)
-        for batch in loader.batches(stop=20):
-            if batch.step == 0:
-                for pid in (os.getpid(), *workers):
-                    held.setdefault(pid, []).append(resident(pid))
-    assert len(held) == 3
-    for megabytes in held.values():
-        assert len(megabytes) == 20
-        assert megabytes[19] - megabytes[4] < 4

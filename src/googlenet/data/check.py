@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from googlenet.data.dataset import Dataset
-from googlenet.data.loader import default_workers
+from googlenet.data.pool import default_workers
 from googlenet.errors import InputError
 from googlenet.images.decoding import decode
 

@@ -1,17 +1,20 @@
 """The process that makes batches beside the training process: reads tasks from its input, writes batches to its output.
 
-It is started as a program of its own (see `loader`), not as a fork: nothing of the parent is copied or imported again,
+It is started as a program of its own (see `pool`), not as a fork: nothing of the parent is copied or imported again,
 it works from notebooks and unguarded scripts, needs no shared memory, and ends by itself when its parent does.
 """
 
+import ctypes
 import os
 import pickle
 import queue
 import signal
+import sys
 import threading
 import traceback
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import cached_property
 from typing import IO, Any
 
 import cv2
@@ -24,20 +27,17 @@ from googlenet.data.samples import Samples, make_batch
 from googlenet.errors import InputError
 from googlenet.machine import keep_freed_memory
 
-__all__ = ["main", "receive", "send"]
+__all__ = ["main", "packed", "receive"]
 
 _LENGTH_BYTES = 8
+_LOOK = 5.0  # seconds without a task after which a worker looks whether its parent is there
 
 
-def send(stream: IO[bytes], message: Any, arrays: Mapping[str, NDArray[Any]] | None = None) -> None:
-    """Write a message, and after it the bytes of `arrays` as they are."""
-    arrays = {name: np.ascontiguousarray(array) for name, array in (arrays or {}).items()}
-    layout = [(name, array.dtype.str, array.shape) for name, array in arrays.items()]
+def packed(message: Any, arrays: Mapping[str, NDArray[Any]] | None = None) -> bytes:
+    """Return a message as it is written; the bytes of `arrays` follow it as they are."""
+    layout = [(name, array.dtype.str, array.shape) for name, array in (arrays or {}).items()]
     content = pickle.dumps((message, layout))
-    stream.write(len(content).to_bytes(_LENGTH_BYTES, "little") + content)
-    for array in arrays.values():
-        stream.write(array.reshape(-1).view(np.uint8).data)
-    stream.flush()
+    return len(content).to_bytes(_LENGTH_BYTES, "little") + content
 
 
 def receive(stream: IO[bytes]) -> tuple[Any, dict[str, NDArray[Any]]]:
@@ -76,30 +76,65 @@ def main() -> None:
     tasks_stream, results = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # whatever a library prints must not get among the batches
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # an interrupt is the parent's to handle
+    parent = os.getppid()
+    _end_with_parent()
     cv2.setNumThreads(1)
     keep_freed_memory()
-    (dataset, samples, skip_bad_images), _ = receive(tasks_stream)
     tasks: queue.SimpleQueue[Any] = queue.SimpleQueue()
     threading.Thread(target=_take_tasks, args=(tasks_stream, tasks), daemon=True).start()
+    known: dict[int, _Work] = {}
     while True:
-        answer, arrays = _answer(dataset, samples, tasks.get(), skip_bad_images)
         try:
-            send(results, answer, arrays)
-        except OSError:  # the parent is gone
-            os._exit(0)
+            what, number, content = tasks.get(timeout=_LOOK)
+        except queue.Empty:
+            if os.getppid() != parent:  # and a process that it started keeps the connection open
+                os._exit(0)
+            continue
+        if what == "open":
+            known[number] = _Work(content)
+        elif what == "close":
+            known.pop(number, None)
+        else:
+            answer, arrays = known[number].answer(content)
+            try:
+                results.write(packed(answer, arrays))
+                for array in arrays.values():
+                    results.write(np.ascontiguousarray(array).reshape(-1).view(np.uint8).data)
+                results.flush()
+            except OSError:  # the parent is gone
+                os._exit(0)
 
 
-def _answer(
-    dataset: Dataset, samples: Samples, planned: Planned, skip_bad_images: bool
-) -> tuple[tuple[str, Any], Mapping[str, NDArray[Any]]]:
-    """Make a batch: its message and its arrays, or what went wrong."""
-    try:
-        batch = make_batch(dataset, samples, planned, skip_bad_images)
-    except InputError as error:
-        return ("bad input", str(error)), {}
-    except Exception:
-        return ("failure", traceback.format_exc()), {}
-    return ("batch", replace(batch, arrays={})), batch.arrays
+class _Work:
+    """A loader's data set and samples, as they came: unpacked when the first batch is ordered."""
+
+    def __init__(self, payload: bytes) -> None:
+        self._payload = payload
+
+    def answer(self, planned: Planned) -> tuple[tuple[str, Any], Mapping[str, NDArray[Any]]]:
+        """Make a batch: its message and its arrays, or what went wrong."""
+        try:
+            dataset, samples, skip_bad_images = self._content
+        except InputError as error:
+            return ("bad input", str(error)), {}
+        except Exception as error:  # a class that this process cannot import, above all
+            return ("unknown", f"{type(error).__name__}: {error}"), {}
+        try:
+            batch = make_batch(dataset, samples, planned, skip_bad_images)
+        except InputError as error:
+            return ("bad input", str(error)), {}
+        except Exception:
+            return ("failure", traceback.format_exc()), {}
+        return ("batch", replace(batch, arrays={})), batch.arrays
+
+    @cached_property
+    def _content(self) -> tuple[Dataset, Samples, bool]:
+        payload, self._payload = self._payload, b""
+        try:
+            return pickle.loads(payload)
+        except Exception:
+            self._payload = payload  # the next order fails in the same way
+            raise
 
 
 def _take_tasks(stream: IO[bytes], tasks: "queue.SimpleQueue[Any]") -> None:
@@ -109,6 +144,12 @@ def _take_tasks(stream: IO[bytes], tasks: "queue.SimpleQueue[Any]") -> None:
             tasks.put(receive(stream)[0])
     finally:
         os._exit(0)
+
+
+def _end_with_parent() -> None:
+    """Have Linux end this process with the thread that started it, even where this process is stopped or stuck."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
 
 
 if __name__ == "__main__":

@@ -12,7 +12,8 @@ from torch import Tensor
 
 from googlenet.data.batch import Batch
 from googlenet.data.dataset import Dataset
-from googlenet.data.loader import Loader, default_workers
+from googlenet.data.loader import Loader
+from googlenet.data.pool import WorkerPool, default_workers
 from googlenet.data.sampler import Sampler
 from googlenet.data.samples import Samples, TrainingSamples
 from googlenet.evaluation.validation import Outcome
@@ -49,6 +50,8 @@ class Session:
         self._exchange = exchange
         self._closing = ExitStack()
         self._interruption = Interruption()
+        workers = default_workers() if self.recipe.workers is None else self.recipe.workers
+        self._pool = self._closing.enter_context(WorkerPool(workers))
         self.sampler = Sampler(setup.data.labels, self.recipe.batch_size, self.recipe.seed, balance=self.recipe.balance)
         assert self.recipe.epochs is not None
         self.epochs, self.steps_per_epoch = self.recipe.epochs, self.sampler.steps_per_epoch
@@ -351,6 +354,4 @@ class Session:
     # Helpers.
 
     def _loader(self, data: Dataset, samples: Samples, plan: Any) -> Loader:
-        workers = default_workers() if self.recipe.workers is None else self.recipe.workers
-        loader = Loader(data, samples, plan, workers=workers, skip_bad_images=self.recipe.skip_bad_images)
-        return self._closing.enter_context(loader)
+        return Loader(data, samples, plan, self._pool, skip_bad_images=self.recipe.skip_bad_images)

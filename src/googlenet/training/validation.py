@@ -25,7 +25,7 @@ LEAST_FOR_STATISTICS = 512
 
 
 class Validation:
-    """Evaluates `network` and its `average`; `open_loader` makes the loaders, which their maker closes."""
+    """Evaluates `network` and its `average`; `open_loader` makes the loaders."""
 
     def __init__(
         self,
