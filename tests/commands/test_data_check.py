@@ -53,3 +53,26 @@ def test_everything_wrong_is_named(folders, capsys):
 def test_a_missing_folder_is_one_line(tmp_path, capsys):
     assert main(["data", "check", str(tmp_path / "nowhere")]) == 2
     assert "no such file or folder" in capsys.readouterr().err
+
+
+def test_one_level_too_high_and_split_folders_are_something_to_mend(folders, capsys):
+    status, out = check(capsys, folders)
+    assert status == 1
+    assert "the folders training, validation are taken as classes" in out
+    (folders / "top").mkdir()
+    (folders / "training").rename(folders / "top" / "training")
+    status, out = check(capsys, folders / "top", "--json")
+    assert status == 1
+    assert "all images are of one class, training; give '" in json.loads(out)["problems"][0]
+
+
+def test_many_problems_of_one_kind_are_cut_short(folders, capsys):
+    for number in range(30):
+        for copy in range(2):
+            (folders / "training" / "cat" / f"{number}-{copy}.png").write_bytes(b"x" * (number + 1))
+    status, out = check(capsys, folders / "training")
+    assert status == 1
+    assert sum("not an image" in line or "unknown" in line for line in out.splitlines()) <= 20
+    assert "... and 10 more like these; --json lists all" in out  # 30 groups of duplicates
+    assert "... and 40 more like these; --json lists all" in out  # 60 bad images
+    assert len(json.loads(check(capsys, folders / "training", "--json")[1])["duplicates"]) == 30

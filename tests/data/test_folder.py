@@ -142,3 +142,29 @@ def test_sizes_are_those_of_now(class_folders):
     (class_folders / "cat" / "0.png").write_bytes(b"another picture")
     (class_folders / "cat" / "2.png").unlink()
     assert folder.sizes().tolist()[-3:] == [15, len(folder.read(7)), -1]
+
+
+def test_composed_and_decomposed_names_are_one_class(class_folders):
+    (class_folders / "cat").rename(class_folders / "Zu\u0308rich")  # as a Mac writes it
+    (class_folders / "Dog").rename(class_folders / "Z\u00fcrich")
+    folder = Folder(class_folders)
+    assert [c.id for c in folder.classes] == ["10", "Z\u00fcrich"]
+    assert folder.labels.tolist() == [0] * 4 + [1] * 5
+    known = (Class("Zu\u0308rich", "Zurich"), Class("10", "10"))
+    assert Folder(class_folders, known).labels.tolist() == [1] * 4 + [0] * 5
+
+
+def test_a_class_folder_that_is_not_utf8_is_named(class_folders):
+    (class_folders / "cat").rename(os.fsdecode(os.fsencode(class_folders) + b"/Z\xfcrich"))
+    with pytest.raises(InputError, match=r"photos: the name of class folder Z\\udcfcrich is not UTF-8 .*; rename it"):
+        Folder(class_folders)
+
+
+def test_class_names_are_the_real_ones(class_folders):
+    for before, name in (("cat", "mi\u200cravad"), ("Dog", "\u9752\u3000\u308a\u3093\u3054"), ("10", "a\nb")):
+        (class_folders / before).rename(class_folders / name)
+    assert {c.name for c in Folder(class_folders).classes} == {
+        "mi\u200cravad",
+        "\u9752\u3000\u308a\u3093\u3054",
+        "a\nb",
+    }

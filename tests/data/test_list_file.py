@@ -1,5 +1,6 @@
 """List files: Caffe's form and CSV, labels as numbers, ids and names, and rows that are wrong."""
 
+import os
 import pickle
 
 import numpy as np
@@ -48,7 +49,10 @@ def test_numbers_are_indices_into_the_given_classes(tmp_path):
 
 def test_ids_and_names(tmp_path):
     assert rows(listed(tmp_path, "a.jpg n4\nb.jpg cat", CLASSES)) == [("a.jpg", "n4"), ("b.jpg", "n1")]
-    with pytest.raises(InputError, match="line 1: class crane is not among the 4 classes; 2 classes have that name"):
+    with pytest.raises(
+        InputError,
+        match=r"line 1: class crane is not among the 4 classes \(n1, n2, n3, n4\); 2 classes have that name",
+    ):
         listed(tmp_path, "a.jpg crane", CLASSES)
     with pytest.raises(InputError, match="line 3: class 7 is not among the 4 classes"):
         listed(tmp_path, "a.jpg n1\nb.jpg n2\nc.jpg 7", CLASSES)
@@ -58,13 +62,27 @@ def test_ids_and_names(tmp_path):
 def test_spaces_tabs_line_ends_and_a_byte_order_mark(tmp_path):
     data = listed(tmp_path, "\ufeffwith space.jpg 0\r\nfolder name/x  y.jpg\t1\r\n")
     assert rows(data) == [("with space.jpg", "0"), ("folder name/x  y.jpg", "1")]
+    data = listed(tmp_path, "a\tb.jpg 0\n\u3000c\u202f.jpg 1\nd\x0b\x1c.jpg\t1")
+    assert [os.fsdecode(path) for path in data._paths] == ["a\tb.jpg", "\u3000c\u202f.jpg", "d\x0b\x1c.jpg"]
+
+
+def test_a_name_with_a_line_break_in_csv(tmp_path):
+    data = listed(tmp_path, 'path,label\r\n"a\nb.jpg",cat\r\nc.jpg,dog\r\n', name="list.csv")
+    assert [os.fsdecode(path) for path in data._paths] == ["a\nb.jpg", "c.jpg"]
 
 
 def test_csv_with_a_header(tmp_path):
     text = 'id,Label,Path\n7,dog,"a, b.jpg"\n8,cat,c.jpg\n'
     assert rows(listed(tmp_path, text, name="list.csv")) == [("a, b.jpg", "dog"), ("c.jpg", "cat")]
-    with pytest.raises(InputError, match=r"list.csv, line 1: no column is called path, file, filename or image"):
+    with pytest.raises(
+        InputError, match=r"list.csv, line 1: no column is called path, file, filename or image; there are a, b"
+    ):
         listed(tmp_path, "a,b\n1,2\n", name="list.csv")
+    for header in ("id,image,breed", "index,image,species"):  # what numbers the rows is no label
+        with pytest.raises(
+            InputError, match=f"no column is called label or class; there are {header.replace(',', ', ')}"
+        ):
+            listed(tmp_path, f"{header}\n0,a.jpg,cat\n1,b.jpg,dog\n", name="list.csv")
     with pytest.raises(InputError, match=r"list.csv, line 3: 1 columns, where the header has 2"):
         listed(tmp_path, "path,label\na.jpg,1\nb.jpg\n", name="list.csv")
     with pytest.raises(InputError, match=r"list.csv, line 3: expected a path and a label, found 'b.jpg'"):
@@ -78,6 +96,9 @@ def test_csv_with_a_header(tmp_path):
         ("\n\n", "names no image"),
         ("a.jpg 0\nb.jpg\n", "line 2: expected a path and a label, found 'b.jpg'"),
         (b"\x89PNG\0\0", "not a list of images but a binary file"),
+        ("\ufeffa.jpg 0\n".encode("utf-16-le"), "a list in UTF-16; save it as UTF-8"),
+        (b"PK\3\4\0\0", "a ZIP archive; unpack it"),
+        (b"\x1f\x8b\x08\0", "a tar or gzip file under another name; let it end in .tar or .tar.gz"),
         ("a.jpg 0\nb.jpg 30000\n", "line 2: label 30000 implies more classes than there are images"),
         ("a.jpg " + "9" * 5000, None),
     ],

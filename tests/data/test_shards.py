@@ -12,6 +12,7 @@ import pytest
 from googlenet.data import remote
 from googlenet.data.remote import expand
 from googlenet.data.shards import Shards
+from googlenet.data.sources import open_dataset
 from googlenet.errors import InputError
 from googlenet.images.decoding import decode
 from googlenet.weights.classes import Class
@@ -140,6 +141,62 @@ def test_other_members_are_passed_over(tmp_path, write_shard):
     shards = Shards(str(write_shard(tmp_path / "x.tar", members)))
     assert len(shards) == 1
     assert shards.read(0) == b"image"
+
+
+@pytest.mark.parametrize("extra", ["mask.png", "left.jpg", "json"])
+def test_keys_may_hold_dots(tmp_path, write_shard, extra):
+    """Every sample is found, whichever of its members stands first; `KEY.mask.png` is not the image of `KEY`."""
+    members = []
+    for number in range(8):
+        key, image, label = f"set.v2/photo_v1.{number}", f"image {number}".encode(), str(number % 2).encode()
+        trio = [(f"{key}.{extra}", b"extra"), (f"{key}.jpg", image), (f"{key}.cls", label)]
+        members += trio if number % 3 else reversed(trio)
+    shards = Shards(str(write_shard(tmp_path / "x.tar", members)))
+    assert shards.labels.tolist() == [0, 1] * 4
+    assert [shards.read(index) for index in range(8)] == [f"image {number}".encode() for number in range(8)]
+
+
+def test_an_image_with_a_dotted_name_but_no_label_is_no_extra(tmp_path, write_shard):
+    write_shard(tmp_path / "x.tar", [("a.1.jpg", b"x"), ("a.1.cls", b"0"), ("a.2.jpg", b"x")])
+    with pytest.raises(InputError, match=r"sample a.2 has no .cls member"):
+        Shards(str(tmp_path / "x.tar"))
+
+
+def test_what_systems_add_to_an_archive_is_passed_over(tmp_path, write_shard):
+    members = []
+    for number in range(3):
+        for name, content in ((f"{number}.jpg", b"image"), (f"{number}.cls", b"0")):
+            members += [(f"./._{name}", b"\0\5"), (f"./{name}", content), (f"__MACOSX/./._{name}", b"\0\5")]
+    assert len(Shards(str(write_shard(tmp_path / "x.tar", members)))) == 3
+
+
+@pytest.mark.parametrize("name", ["data [v2]/ok.tar", "{a,b}/x[1]*?.tar", "TOP.TGZ", "x.Tar.GZ"])
+def test_names_that_exist_are_no_patterns(tmp_path, write_shard, name, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / name).parent.mkdir(exist_ok=True)
+    write_shard(tmp_path / "plain.tar", samples([0, 1, 2]))
+    content = (tmp_path / "plain.tar").read_bytes()
+    (tmp_path / name).write_bytes(gzip.compress(content) if name.lower().endswith("gz") else content)
+    check(open_dataset(name), [0, 1, 2])
+
+
+def test_patterns_below_a_folder_with_brackets(tmp_path, write_shard):
+    for number in range(3):
+        write_shard(tmp_path / "data [v2]" / f"t-{number}.tar", samples([number]))
+    assert len(Shards(f"{tmp_path}/data [v2]/t-*.tar")) == 3
+    assert len(Shards(f"{tmp_path}/data [v2]/t-[01].tar")) == 2
+    assert len(Shards(f"{tmp_path}/data [v2]/t-{{1..2}}.tar")) == 2
+
+
+def test_labels_that_are_numbers_and_ids(tmp_path, write_shard):
+    """Numbers mean the classes of those ids where `classes.txt` has such, as in lists."""
+    (tmp_path / "classes.txt").write_text("0\n1\n10\n2\n")
+    shards = Shards(str(write_shard(tmp_path / "x.tar", samples([0, 1, 2]))))
+    assert [shards.classes[label].id for label in shards.labels] == ["0", "1", "2"]
+    assert not shards.bare_numbers
+    write_shard(tmp_path / "y.tar", [("a.png", b"x"), ("a.cls", b"Z\xfcrich")])
+    with pytest.raises(InputError, match=r"y.tar: a.png: label Z\\udcfcrich is not UTF-8"):
+        Shards(str(tmp_path / "y.tar"))
 
 
 def test_what_cannot_be_unpacked(folder, tmp_path, monkeypatch):

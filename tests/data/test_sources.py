@@ -1,14 +1,18 @@
 """One way to open every kind of data set, and the classes that training refuses."""
 
+import logging
+import shutil
+
 import numpy as np
 import pytest
 
-from googlenet.data.dataset import Subset, refuse_empty_classes
+from googlenet.data.dataset import Subset
 from googlenet.data.digits import Digits
 from googlenet.data.folder import Folder
 from googlenet.data.list_file import ListFile
+from googlenet.data.plausibility import refuse_unlearnable
 from googlenet.data.shards import Shards
-from googlenet.data.sources import open_dataset
+from googlenet.data.sources import open_dataset, open_training, open_validation
 from googlenet.errors import InputError
 from googlenet.weights.classes import Class
 
@@ -36,7 +40,9 @@ def test_each_kind_is_recognised(class_folders, write_shard, tmp_path, monkeypat
         ("nowhere", "nowhere: no such file or folder"),
         ("a.png", "a.png: an image, not a data set"),
         ("shards", "shards: holds tar shards; name those that are meant, such as '.*shards/t-0.tar'"),
-        ("https://example.org/photos", "behind a URL only .tar and .tar.gz"),
+        ("https://example.org/photos", "behind a URL only .tar, .tar.gz and .tgz"),
+        ("d.zip", "d.zip: an archive, not a data set; unpack it and give the folder"),
+        ("d.tar.xz", "d.tar.xz: an archive, not a data set; unpack it"),
         ("x-*.tar", r"x-\*.tar: nothing matches this pattern"),
         ("missing.tar", r"missing.tar: cannot be read"),
         ("missing.tar.gz", r"missing.tar.gz: cannot be read"),
@@ -44,7 +50,8 @@ def test_each_kind_is_recognised(class_folders, write_shard, tmp_path, monkeypat
     ],
 )
 def test_what_is_no_data_set(tmp_path, monkeypatch, write_shard, name, message):
-    (tmp_path / "a.png").write_bytes(b"")
+    for file in ("a.png", "d.zip", "d.tar.xz"):
+        (tmp_path / file).write_bytes(b"")
     write_shard(tmp_path / "shards" / "t-0.tar", [("a.png", b"x"), ("a.cls", b"0")])
     monkeypatch.chdir(tmp_path)
     with pytest.raises(InputError, match=message) as failure:
@@ -70,10 +77,39 @@ def test_subset():
 
 def test_empty_classes_are_refused_before_training(class_folders):
     folder = Folder(class_folders)
-    refuse_empty_classes(folder, "photos")
+    refuse_unlearnable(folder, "photos")
     (class_folders / "eel").mkdir()
     with pytest.raises(InputError, match="photos: no images of class eel; add some"):
-        refuse_empty_classes(Folder(class_folders), "photos")
+        refuse_unlearnable(Folder(class_folders), "photos")
     part = Subset(folder, np.flatnonzero(folder.labels == 1))
     with pytest.raises(InputError, match="no images of class 10, cat"):
-        refuse_empty_classes(part, "photos")
+        refuse_unlearnable(part, "photos")
+
+
+def test_labels_count_in_the_order_of_the_weights_classes(class_folders, tmp_path, caplog):
+    """By id for folders; as indices for as many bare numbers; otherwise the classes are new ones."""
+    known = tuple(Class(name, name) for name in ("cat", "Dog", "10"))
+    assert open_training(class_folders, known).labels.tolist() == [2] * 4 + [1] * 2 + [0] * 3
+    (tmp_path / "list.txt").write_text("a.png 0\nb.png 1\nc.png 2\n")
+    with caplog.at_level(logging.INFO):
+        assert open_training(tmp_path / "list.txt", known).classes == known
+        assert [c.id for c in open_training(tmp_path / "list.txt", known[:2]).classes] == ["0", "1", "2"]
+    assert "list.txt: the labels are numbers, taken as indices: 0 is class cat" in caplog.text
+    assert "list.txt: the labels are numbers, of 3 new classes: the weights have 2" in caplog.text
+    for before, name in (("10", "0"), ("Dog", "1"), ("cat", "2")):
+        (class_folders / before).rename(class_folders / name)
+    assert [c.id for c in open_training(class_folders, known).classes] == ["0", "1", "2"]  # names, not indices
+    assert open_training("digits", tuple(Class(f"n{i}", f"n{i}") for i in range(10))).classes[3].id == "3"
+
+
+def test_validation_images_may_lack_a_class(class_folders, tmp_path, caplog):
+    training = open_training(class_folders)
+    for name in ("10", "cat"):
+        shutil.copytree(class_folders / name, tmp_path / "validation" / name)
+    held_out = open_validation(tmp_path / "validation", training)
+    assert held_out.classes == training.classes
+    assert held_out.labels.tolist() == [0] * 4 + [2] * 3
+    assert "validation: no images of class Dog, of which evaluations say nothing" in caplog.text
+    (tmp_path / "validation" / "10").rename(tmp_path / "validation" / "eel")
+    with pytest.raises(InputError, match="class eel is not among the 3 classes expected"):
+        open_validation(tmp_path / "validation", training)

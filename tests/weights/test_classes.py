@@ -68,6 +68,7 @@ def test_table_equals_the_public_files(shared: Path) -> None:
         (b"daisy\ntulip\n", ["daisy", "tulip"]),
         (b"\xef\xbb\xbfdaisy\r\nred rose\r\n\r\n", ["daisy", "red rose"]),
         ("Gänseblümchen\n雛菊".encode(), ["Gänseblümchen", "雛菊"]),
+        ("青\u3000りんご\nmi\u200cravad\ncaf\u00a0é\n".encode(), ["青\u3000りんご", "mi\u200cravad", "caf\u00a0é"]),
     ],
 )
 def test_names_are_their_own_ids(tmp_path: Path, content: bytes, expected: list[str]) -> None:
@@ -93,8 +94,9 @@ def test_synsets_are_split(tmp_path: Path) -> None:
         (b"n02012849 crane\nn02012849 bird\n", "line 2: class n02012849 stands in line 1"),
         (b"a\n" + b"x" * 1001, "line 2: over 1000 characters"),
         (b"a\nb\n\xff\xfe", "line 3: not UTF-8"),
-        (b"a\nb\x1b[31m\n", "line 2: holds characters"),
-        (b"a\0b\n", "line 1: holds characters"),
+        (b"a\nb\x1b[31m\n", "line 2: holds control characters"),
+        (b"a\0b\n", "line 1: holds control characters"),
+        ("Zürich\nZu\u0308rich\n".encode(), "line 2: class Zu\u0308rich stands in line 1 already"),
     ],
 )
 def test_faults_are_named_with_their_line(tmp_path: Path, content: bytes, message: str) -> None:

@@ -29,7 +29,7 @@ def run(options: Options) -> int:
     training = open_dataset(options.data)
     validation = open_dataset(options.validation, training.classes) if options.validation else None
     with Progress("checking", total=len(training) + len(validation or ())) as progress:
-        found = check(training, validation, progress.update)
+        found = check(training, validation, progress.update, options.data)
     print(json.dumps(found.to_json(), ensure_ascii=False) if options.json else _page(found))
     return 1 if found.problems else 0
 
@@ -43,10 +43,20 @@ def _page(found: DataCheck) -> str:
             separators=True,
         ),
         "",
-        *map(printable, found.problems),
+        *(printable(line) for lines in found.problems_by_kind for line in _first(lines)),
         f"{len(found.problems)} things to mend" if found.problems else "nothing is wrong",
     ]
     return "\n".join(lines)
+
+
+_MOST = 20  # lines of one kind
+
+
+def _first(lines: tuple[str, ...]) -> tuple[str, ...]:
+    """The lines of one kind of problem, or the first of many."""
+    if len(lines) <= _MOST:
+        return lines
+    return *lines[:_MOST], f"... and {len(lines) - _MOST:,} more like these; --json lists all"
 
 
 def _row(part: PartCheck) -> tuple[object, ...]:

@@ -1,14 +1,15 @@
 """What is wrong with a data set: everything is read once, and what would spoil or bias a training is listed."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from hashlib import blake2b
 from typing import Any
 
 import numpy as np
 
 from googlenet.data.dataset import Dataset
+from googlenet.data.plausibility import doubts, one_class
 from googlenet.data.pool import default_workers
 from googlenet.errors import InputError
 from googlenet.images.decoding import decode
@@ -37,6 +38,8 @@ class PartCheck:
     """(name, reason)"""
     width: SizeRange | None
     height: SizeRange | None
+    doubts: tuple[str, ...] = ()
+    """What about the classes was probably not meant."""
 
     @property
     def empty_classes(self) -> tuple[str, ...]:
@@ -61,6 +64,14 @@ class Duplicates:
     def contradict(self) -> bool:
         return len(set(self.classes)) > 1
 
+    @property
+    def line(self) -> str:
+        """The group in words, with the first few of its names."""
+        where = "in training and validation" if self.in_training_and_validation else "twice or more"
+        classes = list(dict.fromkeys(self.classes))
+        contradiction = f", as {_some(classes, ' and ')}" if self.contradict else ""
+        return f"the same image {where}{contradiction}: {_some(self.names, ', ')}"
+
 
 @dataclass(frozen=True)
 class DataCheck:
@@ -73,19 +84,24 @@ class DataCheck:
     @property
     def problems(self) -> tuple[str, ...]:
         """One line for each thing that is wrong, the gravest first; empty if nothing is."""
-        lines = []
+        return tuple(line for lines in self.problems_by_kind for line in lines)
+
+    @property
+    def problems_by_kind(self) -> tuple[tuple[str, ...], ...]:
+        """The `problems`, those of one kind together."""
         parts = [("", self.training)] + ([("validation: ", self.validation)] if self.validation else [])
+        kinds: list[list[str]] = []
         for prefix, part in parts:
-            lines += [f"{prefix}{reason}" for _, reason in part.bad_images]
-            lines += [f"{prefix}class {name} has no images" for name in part.empty_classes]
-        for group in sorted(self.duplicates, key=lambda d: (not d.in_training_and_validation, not d.contradict)):
-            where = "in training and validation" if group.in_training_and_validation else "twice or more"
-            contradiction = f", as {' and '.join(dict.fromkeys(group.classes))}" if group.contradict else ""
-            lines.append(f"the same image {where}{contradiction}: {', '.join(group.names)}")
+            kinds.append([f"{prefix}{doubt}" for doubt in part.doubts])
+            kinds.append([f"{prefix}{reason}" for _, reason in part.bad_images])
+            kinds.append([f"{prefix}class {name} has no images" for name in part.empty_classes])
+        for both, contradict in ((True, True), (True, False), (False, True), (False, False)):
+            groups = [d for d in self.duplicates if (d.in_training_and_validation, d.contradict) == (both, contradict)]
+            kinds.append([group.line for group in groups])
         for prefix, part in parts:
             if part.imbalance >= 10:
-                lines.append(f"{prefix}the largest class has {part.imbalance:.0f} times the images of the smallest")
-        return tuple(lines)
+                kinds.append([f"{prefix}the largest class has {part.imbalance:.0f} times the images of the smallest"])
+        return tuple(tuple(lines) for lines in kinds if lines)
 
     def to_json(self) -> dict[str, Any]:
         """Return plain JSON values."""
@@ -102,9 +118,15 @@ class DataCheck:
 
 
 def check(
-    training: Dataset, validation: Dataset | None = None, progress: Callable[[int], None] = lambda images: None
+    training: Dataset,
+    validation: Dataset | None = None,
+    progress: Callable[[int], None] = lambda images: None,
+    source: str = "the training images",
 ) -> DataCheck:
-    """Read and decode every image once, in threads; `progress` is told how many more were done."""
+    """Read and decode every image once, in threads; `progress` is told how many more were done.
+
+    `source` is what the training images were opened from.
+    """
     seen: dict[bytes, list[tuple[int, int]]] = {}
     parts = [part for part in (training, validation) if part is not None]
     checks = []
@@ -117,6 +139,8 @@ def check(
             progress(1)
         checks.append(_summarise(part, looks))
     groups = [places for places in seen.values() if len(places) > 1]
+    only = one_class(training, source)
+    checks[0] = replace(checks[0], doubts=(*([only] if only else []), *doubts(training, source)))
     return DataCheck(checks[0], checks[1] if validation else None, tuple(_duplicates(parts, g) for g in groups))
 
 
@@ -150,11 +174,16 @@ def _summarise(dataset: Dataset, looks: list[_Look]) -> PartCheck:
     counts = np.bincount(dataset.labels, minlength=len(dataset.classes)).tolist()
     bad = tuple((dataset.name(index), look.reason) for index, look in enumerate(looks) if look.reason)
     sizes = np.array([look.size for look in looks if not look.reason])
-    ranges = [
+    width, height = [
         SizeRange(int(side.min()), int(np.median(side)), int(side.max())) if len(sizes) else None for side in sizes.T
     ] or [None, None]
     of_class = {c.id: count for c, count in zip(dataset.classes, counts, strict=True)}
-    return PartCheck(len(dataset), of_class, bad, *ranges)
+    return PartCheck(len(dataset), of_class, bad, width, height)
+
+
+def _some(names: Sequence[str], separator: str, limit: int = 5) -> str:
+    more = f" and {len(names) - limit} more" if len(names) > limit else ""
+    return separator.join(names[:limit]) + more
 
 
 def _duplicates(parts: list[Dataset], places: list[tuple[int, int]]) -> Duplicates:

@@ -1,4 +1,4 @@
-"""What every source of data gives: classes, labels, and the bytes of each image. And the rules for matching classes."""
+"""What every source of data gives: classes, labels, and the bytes of each image."""
 
 import os
 import stat
@@ -13,7 +13,7 @@ from googlenet.images.content import MAXIMUM_BYTES
 from googlenet.images.finding import display_name
 from googlenet.weights.classes import Class
 
-__all__ = ["Dataset", "Subset", "file_size", "match", "read_file", "refuse_empty_classes"]
+__all__ = ["Dataset", "Subset", "file_size", "read_file"]
 
 
 class Dataset(Protocol):
@@ -59,28 +59,6 @@ class Subset:
         return self.dataset.name(int(self.indices[index]))
 
 
-def match(found: Sequence[str], classes: tuple[Class, ...], source: str) -> NDArray[np.int32]:
-    """Return the index in `classes` of each class id in `found`, by id and never by position.
-
-    `InputError` names ids that `classes` does not have. Classes without images are no error here: an evaluation may
-    hold a part of the classes (`refuse_empty_classes` is for training).
-    """
-    position = {c.id: index for index, c in enumerate(classes)}
-    unknown = [identifier for identifier in found if identifier not in position]
-    if unknown:
-        known = _some([c.id for c in classes])
-        raise InputError(f"{source}: class {_some(unknown)} is not among the {len(classes)} classes expected ({known})")
-    return np.array([position[identifier] for identifier in found], np.int32)
-
-
-def refuse_empty_classes(dataset: Dataset, source: str) -> None:
-    """Raise `InputError` that names the classes of which there is no image: they could not be learnt."""
-    counts = np.bincount(dataset.labels, minlength=len(dataset.classes))
-    empty = [c.id for c, count in zip(dataset.classes, counts, strict=True) if count == 0]
-    if empty:
-        raise InputError(f"{source}: no images of class {_some(empty)}; add some, or take the class out")
-
-
 def file_size(path: str) -> int:
     """Return how many bytes a file has now; -1 where there is none."""
     try:
@@ -105,9 +83,3 @@ def read_file(path: str) -> bytes:
         raise InputError(f"{name}: cannot be read ({reason}); check the path and its rights") from error
     except ValueError as error:  # a zero byte in the name
         raise InputError(f"{name}: not a path ({error}); check the name") from error
-
-
-def _some(names: Sequence[str], limit: int = 5) -> str:
-    """The first few of many names in one line."""
-    shown = ", ".join(repr(name)[1:-1] for name in names[:limit])
-    return shown if len(names) <= limit else f"{shown} and {len(names) - limit} more"

@@ -9,12 +9,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from googlenet.data.dataset import file_size, match, read_file
+from googlenet.data.dataset import file_size, read_file
 from googlenet.data.index import Names
+from googlenet.data.labels import match
 from googlenet.data.scan import scan
 from googlenet.errors import InputError
 from googlenet.images.finding import ENDINGS, display_name
-from googlenet.weights.classes import Class
+from googlenet.weights.classes import Class, id_key
 
 __all__ = ["Folder"]
 
@@ -22,17 +23,18 @@ __all__ = ["Folder"]
 class Folder:
     """The images below `path`; a `Dataset`.
 
-    Without `classes`, the class folders are the classes, sorted plainly by name, the name being the id, also those that
-    hold no image. With `classes`, folders are matched to them by id; one that matches none raises `InputError`. Hidden
-    files and folders, and files that are not images by their ending, are left out. Images are in the order of their
-    folders' paths, then of their names.
+    Without `classes`, the class folders are the classes, sorted plainly by name, the name being the id (composed, as
+    Unicode's NFC has it, so that a folder copied from a Mac stays the same class), also those that hold no image. With
+    `classes`, folders are matched to them by id; one that matches none raises `InputError`. Hidden files and folders,
+    those that systems add (`left_out`), and files that are not images by their ending do not count. Images are in the
+    order of their folders' paths, then of their names.
     """
 
     def __init__(self, path: str | os.PathLike[str], classes: tuple[Class, ...] | None = None) -> None:
         self.path = os.path.abspath(path)  # noqa: PTH100  a link stays the name that the user gave
         self._index = scan(self.path)
-        found, stray = self._class_folders()
         shown = display_name(path)
+        found, stray = self._class_folders(shown)
         if not found:
             what = "holds images, but not in class folders" if stray else "holds no class folders with images"
             raise InputError(f"{shown}: {what}; put the images of each class in a folder of its own")
@@ -42,7 +44,7 @@ class Folder:
             raise InputError(f"{shown}: images lie beside the class folders ({stray}); move them into one")
         self.classes = classes or tuple(Class(name, name) for name in found)
         position = dict(zip(found, match(found, self.classes, shown).tolist(), strict=True))
-        of_folder = np.array([position.get(_top(self._folders[i]), -1) for i in range(len(self._folders))], np.int32)
+        of_folder = np.array([position.get(id_key(_top(folder)), -1) for folder in self._folders], np.int32)
         self.labels: NDArray[np.int32] = np.repeat(of_folder, np.diff(self._starts))
 
     @property
@@ -58,11 +60,22 @@ class Folder:
         """The first file of each folder, and the number of files: [folders + 1]."""
         return self._index.arrays["starts"]
 
-    def _class_folders(self) -> tuple[list[str], str]:
-        """Names of the class folders, plainly sorted; and the name of an image that lies in none of them."""
-        names = sorted({_top(self._folders[i]) for i in range(len(self._folders))} - {""})
+    def _class_folders(self, shown: str) -> tuple[list[str], str]:
+        """Ids of the class folders, plainly sorted; and the name of an image that lies in none of them."""
+        names = sorted({id_key(_top(folder)) for folder in self._folders} - {""})
+        for name in names:
+            if any("\ud800" <= character <= "\udfff" for character in name):
+                raise InputError(
+                    f"{shown}: the name of class folder {display_name(name)} is not UTF-8 "
+                    "(unpacked from an archive of another system?); rename it"
+                )
         stray = os.fsdecode(self._files[0]) if self._starts[1] > 0 else ""
         return names, display_name(stray)
+
+    def folders_below(self, identifier: str) -> list[str]:
+        """Names of the folders directly in the folder of a class."""
+        paths = [os.fsdecode(folder).split("/", 2) for folder in self._folders]
+        return sorted({parts[1] for parts in paths if len(parts) > 1 and id_key(parts[0]) == identifier})
 
     def __len__(self) -> int:
         return len(self._files)

@@ -1,14 +1,13 @@
 """A list of images in a text file: Caffe's, a path and a label on each line, or a CSV file with a header.
 
-Paths are relative to the list's own folder. A whole number as label is an index into the class list; anything else is a
-class's id, or its name where only one class has it.
+Paths are relative to the list's own folder. What the labels mean stands in `labels`.
 """
 
 import csv
+import io
 import os
 import re
-from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -17,22 +16,24 @@ from numpy.typing import NDArray
 
 from googlenet.data.dataset import file_size, read_file
 from googlenet.data.index import Names
+from googlenet.data.labels import all_numbers, labels_of
 from googlenet.errors import InputError
 from googlenet.images.finding import display_name
 from googlenet.weights.classes import Class
 
-__all__ = ["ListFile", "labels_of"]
+__all__ = ["ListFile"]
 
 _PATH_COLUMNS = ("path", "file", "filename", "image")
-_LABEL_COLUMNS = ("label", "class", "class_id", "class_index", "index", "id")
+_LABEL_COLUMNS = ("label", "class", "class_id", "class_index")
+"""Not "id" or "index", which number the rows of many tables."""
 
 
 class ListFile:
     """The images that a list names, in its order; a `Dataset`.
 
-    Without `classes`, whole numbers stand for the classes "0" to the largest number, and other labels for the classes
-    of those ids, sorted plainly. A line without a label, an unknown class or a number out of range raise `InputError`
-    with the line's number. Whether the images exist is seen when they are read.
+    `bare_numbers`: whether the labels are numbers that no class list explains. A line without a label, an unknown class
+    or a number out of range raise `InputError` with the line's number. Whether the images exist is seen when they are
+    read.
     """
 
     def __init__(self, path: str | os.PathLike[str], classes: tuple[Class, ...] | None = None) -> None:
@@ -42,7 +43,8 @@ class ListFile:
         if not rows:
             raise InputError(f"{shown}: names no image; give a path and a label on each line")
         labels = [row.label for row in rows]
-        self.classes, self.labels = labels_of(labels, lambda index: f"{shown}, line {rows[index].line}", classes)
+        self.classes, self.labels = labels_of(labels, lambda index: f"{shown}, line {rows[index].line}", classes, shown)
+        self.bare_numbers = classes is None and all_numbers(labels)
         self._paths = Names.of(os.fsencode(row.path) for row in rows)
 
     def __len__(self) -> int:
@@ -62,37 +64,7 @@ class ListFile:
         return os.path.join(self.folder, os.fsdecode(self._paths[index]))  # noqa: PTH118
 
 
-def labels_of(
-    labels: Sequence[str], place: Callable[[int], str], classes: tuple[Class, ...] | None
-) -> tuple[tuple[Class, ...], NDArray[np.int32]]:
-    """Return the classes that written labels stand for, and the labels as indices into them.
-
-    `place` gives what an error calls the row of a label.
-    """
-    if all(_WHOLE_NUMBER.fullmatch(label) for label in labels):
-        numbers = [int(label) for label in labels]
-        classes = classes or _numbered_classes(numbers, place)
-        last = len(classes) - 1
-        for index, number in enumerate(numbers):
-            if not 0 <= number <= last:
-                raise InputError(
-                    f"{place(index)}: label {number} is out of range: of {last + 1} classes, labels are 0 to {last}"
-                )
-        return classes, np.array(numbers, np.int32)
-    classes = classes or tuple(Class(name, name) for name in sorted(set(labels)))
-    names = Counter(c.name for c in classes)
-    position = {c.name: index for index, c in enumerate(classes) if names[c.name] == 1}
-    position |= {c.id: index for index, c in enumerate(classes)}
-    for index, label in enumerate(labels):
-        if label not in position:
-            several = f"; {names[label]} classes have that name, give the id" if names[label] else ""
-            raise InputError(
-                f"{place(index)}: class {display_name(label)} is not among the {len(classes)} classes{several}"
-            )
-    return classes, np.array([position[label] for label in labels], np.int32)
-
-
-_WHOLE_NUMBER = re.compile(r"-?[0-9]{1,9}")
+_SPACE = " \t\r"  # what may stand around a path or a label; other kinds of space belong to the names
 
 
 class _Row(NamedTuple):
@@ -103,13 +75,13 @@ class _Row(NamedTuple):
 
 def _rows(path: Path, shown: str) -> Iterator[_Row]:
     try:
-        text = os.fsdecode(path.read_bytes().removeprefix(b"\xef\xbb\xbf"))
+        content = path.read_bytes()
     except OSError as error:
         raise InputError(f"{shown}: cannot be read ({error.strerror or error}); check the path") from error
-    if "\0" in text:
-        raise InputError(f"{shown}: not a list of images but a binary file; give a text file")
-    lines = [line.removesuffix("\r") for line in text.split("\n")]
-    rows = _csv_rows(lines, shown) if path.suffix.lower() == ".csv" else _plain_rows(lines, shown)
+    if b"\0" in content:
+        raise InputError(f"{shown}: {_binary(content)}")
+    text = os.fsdecode(content.removeprefix(b"\xef\xbb\xbf"))
+    rows = _csv_rows(text, shown) if path.suffix.lower() == ".csv" else _plain_rows(text, shown)
     for row in rows:
         if not row.path or not row.label:
             found = repr(row.path or row.label) if row.path or row.label else "neither"
@@ -117,19 +89,32 @@ def _rows(path: Path, shown: str) -> Iterator[_Row]:
         yield row
 
 
-def _plain_rows(lines: list[str], shown: str) -> Iterator[_Row]:
-    """Split at the last space, so that names may hold spaces."""
-    for number, line in enumerate(lines, start=1):
-        if line.strip():
-            path, _, label = line.strip().replace("\t", " ").rpartition(" ")
-            yield _Row(path.strip(), label, number)
+def _binary(content: bytes) -> str:
+    """Say what a file with zero bytes is instead of a list, and the mend."""
+    if content.startswith((b"\xff\xfe", b"\xfe\xff")):
+        return "a list in UTF-16; save it as UTF-8 text"
+    if content.startswith(b"PK"):
+        return "a ZIP archive; unpack it and give the folder, or pack the images into tar shards"
+    if content.startswith(b"\x1f\x8b") or content[257:262] == b"ustar":
+        return "a tar or gzip file under another name; let it end in .tar or .tar.gz"
+    return "not a list of images but a binary file; give a text file"
 
 
-def _csv_rows(lines: list[str], shown: str) -> Iterator[_Row]:
-    reader: Any = csv.reader(lines)
+def _plain_rows(text: str, shown: str) -> Iterator[_Row]:
+    """Split at the last space or tab, so that names may hold some."""
+    for number, line in enumerate(text.split("\n"), start=1):
+        whole = line.strip(_SPACE)
+        if whole:
+            path, label = re.fullmatch(r"(.*?)[ \t]*([^ \t]+)", whole, re.DOTALL).groups()  # type: ignore[union-attr]
+            yield _Row(path, label, number)
+
+
+def _csv_rows(text: str, shown: str) -> Iterator[_Row]:
+    reader: Any = csv.reader(io.StringIO(text, newline=""))
     try:
         header = [name.strip().lower() for name in next(reader, [])]
-        path_column, label_column = _column(header, _PATH_COLUMNS, shown), _column(header, _LABEL_COLUMNS, shown)
+        path_column = _column(header, _PATH_COLUMNS, "path, file, filename or image", shown)
+        label_column = _column(header, _LABEL_COLUMNS, "label or class", shown)
         for row in reader:
             if not row:
                 continue
@@ -137,22 +122,14 @@ def _csv_rows(lines: list[str], shown: str) -> Iterator[_Row]:
                 raise InputError(
                     f"{shown}, line {reader.line_num}: {len(row)} columns, where the header has {len(header)}"
                 )
-            yield _Row(row[path_column].strip(), row[label_column].strip(), reader.line_num)
+            yield _Row(row[path_column].strip(_SPACE), row[label_column].strip(_SPACE), reader.line_num)
     except csv.Error as error:
         raise InputError(f"{shown}, line {reader.line_num}: not CSV ({error})") from error
 
 
-def _column(header: list[str], names: Sequence[str], shown: str) -> int:
+def _column(header: list[str], names: Sequence[str], told: str, shown: str) -> int:
     found = [name for name in names if name in header]
     if not found:
-        raise InputError(f"{shown}, line 1: no column is called {', '.join(names[:-1])} or {names[-1]}")
+        there = ", ".join(filter(None, header)) or "none"
+        raise InputError(f"{shown}, line 1: no column is called {told}; there are {there}")
     return header.index(found[0])
-
-
-def _numbered_classes(numbers: list[int], place: Callable[[int], str]) -> tuple[Class, ...]:
-    """The classes that numbers imply. A stray huge number must not imply millions."""
-    largest = max(numbers)
-    if largest >= max(10_000, 2 * len(numbers)):
-        where = place(numbers.index(largest))
-        raise InputError(f"{where}: label {largest} implies more classes than there are images; give the class list")
-    return tuple(Class(str(number), str(number)) for number in range(max(largest, 0) + 1))

@@ -16,7 +16,7 @@ from googlenet.files import atomic_write
 from googlenet.images.finding import display_name
 from googlenet.machine import cache_folder
 
-__all__ = ["expand", "fetch", "is_url", "unpacked"]
+__all__ = ["expand", "fetch", "is_compressed", "is_url", "unpacked"]
 
 _MOST = 100_000  # names that a pattern may stand for
 _CHUNK = 1 << 20
@@ -28,17 +28,24 @@ def is_url(path: str) -> bool:
     return re.match(r"[a-zA-Z][a-zA-Z0-9+.-]+://", path) is not None
 
 
+def is_compressed(path: str) -> bool:
+    return path.lower().endswith((".gz", ".tgz"))
+
+
 def expand(pattern: str) -> list[str]:
     """Return the paths or URLs that a pattern with `{0..9}`, `{a,b}`, `*`, `?` stands for, each once.
 
-    Those of a glob are sorted. `InputError` where one matches nothing, or the pattern stands for over 100,000 names.
+    What exists under the name itself is meant, whatever characters the name holds. Those of a glob are sorted.
+    `InputError` where one matches nothing, or the pattern stands for over 100,000 names.
     """
+    if _exists(pattern):
+        return [pattern]
     names = list(itertools.islice(_braces(pattern), _MOST + 1))
     if len(names) > _MOST:
         raise InputError(f"{display_name(pattern)}: stands for more than {_MOST} names; check the braces")
     found = []
     for name in names:
-        matches = _glob(name) if re.search(r"[*?\[]", name) else [name]
+        matches = _glob(name) if re.search(r"[*?\[]", name) and not _exists(name) else [name]
         if not matches:
             raise InputError(f"{display_name(name)}: nothing matches this pattern; check it")
         found += matches
@@ -52,7 +59,7 @@ def unpacked(shard: str) -> Path:
 
     A copy is made anew when the shard's size or time has changed.
     """
-    compressed = shard.endswith(".gz")
+    compressed = is_compressed(shard)
     if not is_url(shard):
         path = Path(shard)
         if not compressed:
@@ -112,7 +119,7 @@ def _chunks(source: str) -> Iterator[bytes]:
             raw: IO[bytes] = stack.enter_context(file_system.open(place, "rb"))
         else:
             raw = stack.enter_context(Path(source).open("rb"))
-        plain: Any = stack.enter_context(gzip.open(raw)) if source.endswith(".gz") else raw
+        plain: Any = stack.enter_context(gzip.open(raw)) if is_compressed(source) else raw
         while chunk := plain.read(_CHUNK):
             yield chunk
 
@@ -149,11 +156,18 @@ def _failures_named(source: str) -> Iterator[None]:
 def _glob(pattern: str) -> list[str]:
     if not is_url(pattern):
         path = Path(pattern)
-        anchor = Path(path.anchor)
-        return sorted(str(match) for match in anchor.glob(str(path.relative_to(path.anchor))) if match.is_file())
+        parts = list(path.relative_to(path.anchor).parts)
+        folder = Path(path.anchor)
+        while len(parts) > 1 and (folder / parts[0]).is_dir():  # its brackets belong to its name
+            folder /= parts.pop(0)
+        return sorted(str(match) for match in folder.glob("/".join(parts)) if match.is_file())
     file_system, place = _remote(pattern)
     with _failures_named(pattern):
         return sorted(str(file_system.unstrip_protocol(match)) for match in file_system.glob(place))
+
+
+def _exists(name: str) -> bool:
+    return not is_url(name) and "\0" not in name and Path(name).is_file()
 
 
 def _braces(pattern: str) -> Iterator[str]:

@@ -1,7 +1,7 @@
 """Tar shards as WebDataset has them: members `KEY.jpg` and `KEY.cls`, neighbours, the class as text in the latter.
 
-Shards are local files or lie behind any URL that fsspec opens; `.tar.gz` and remote ones are streamed once into the
-user's cache folder. After that each image is read from its place, in any order, so that a run can begin anywhere.
+Shards are local files or lie behind any URL that fsspec opens; `.tar.gz`, `.tgz` and remote ones are streamed once into
+the user's cache folder. After that each image is read from its place, in any order, so that a run can begin anywhere.
 """
 
 import os
@@ -12,14 +12,13 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from googlenet.data.dataset import match
 from googlenet.data.index import Index, Names, index_file
-from googlenet.data.list_file import labels_of
+from googlenet.data.labels import all_numbers, labels_of, match
 from googlenet.data.remote import expand, fetch, is_url, unpacked
 from googlenet.data.tar import Member, members
 from googlenet.errors import InputError
 from googlenet.images.content import MAXIMUM_BYTES
-from googlenet.images.finding import ENDINGS, display_name
+from googlenet.images.finding import ENDINGS, display_name, left_out
 from googlenet.weights.classes import Class, read_classes
 
 __all__ = ["Shards"]
@@ -31,8 +30,9 @@ class Shards:
     """The images of all shards that `pattern` names, in the order of the shards and their members; a `Dataset`.
 
     `pattern` is a path or URL, with `{0000..0009}`, `{a,b}`, `*` or `?` where there are several. What `.cls` members
-    hold is an index into, or an id of, the classes in `classes.txt` beside the first shard, which are matched to
-    `classes` by id where both are there; without that file, of `classes`; without both, a number (see `list_file`).
+    hold is a label (see `labels`) of the classes in `classes.txt` beside the first shard, which are matched to
+    `classes` by id where both are there; without that file, of `classes`. `bare_numbers`: whether the labels are
+    numbers that no class list explains.
     """
 
     def __init__(self, pattern: str, classes: tuple[Class, ...] | None = None) -> None:
@@ -49,7 +49,8 @@ class Shards:
         self, beside: tuple[Class, ...] | None, classes: tuple[Class, ...] | None, shown: str
     ) -> tuple[tuple[Class, ...], NDArray[np.int32]]:
         written = [os.fsdecode(labels[i]) for labels in map(_labels, self._indexes) for i in range(len(labels))]
-        found, labels = labels_of(written, self.name, beside or classes)
+        found, labels = labels_of(written, self.name, beside or classes, shown)
+        self.bare_numbers = not beside and not classes and all_numbers(written)
         if beside and classes:
             return classes, match([c.id for c in found], classes, shown)[labels]
         return found, labels
@@ -118,10 +119,17 @@ def _index(path: str, shown: str) -> Index:
 
 
 def _samples(file: Any, shown: str) -> Iterator[_Sample]:
-    """Gather neighbouring members of one key: the image and its label."""
+    """Gather neighbouring members of one key: the image and its label.
+
+    A key may hold dots: it is what a `.cls` member has before its ending. Other members that begin with such a key and
+    a dot (`KEY.mask.png`) belong to that sample and are not its image.
+    """
+    listed = [(member, *_key(member.name)) for member in members(file, shown) if not _hidden(member.name)]
+    keys = {own for _, own, ending in listed if ending == b".cls"}
     key, image, label = b"", None, None
-    for member in members(file, shown):
-        own, ending = _key(member.name)
+    for member, own, ending in listed:
+        if own not in keys and (ending not in _IMAGES or any(before in keys for before in _shorter(own))):
+            continue
         if own != key:
             yield from _sample(key, image, label, shown)
             key, image, label = own, None, None
@@ -130,7 +138,7 @@ def _samples(file: Any, shown: str) -> Iterator[_Sample]:
                 raise InputError(f"{shown}: {_text(member.name)}: {member.length} bytes are no class; replace it")
             file.seek(member.offset)
             label = file.read(member.length).strip()
-        elif os.fsdecode(ending) in ENDINGS and image is None:
+        elif ending in _IMAGES and image is None:
             image = member
     yield from _sample(key, image, label, shown)
 
@@ -144,13 +152,25 @@ def _sample(key: bytes, image: Member | None, label: bytes | None, shown: str) -
     yield _Sample(image, label)
 
 
+_IMAGES = frozenset(os.fsencode(ending) for ending in ENDINGS)
+
+
+def _hidden(name: bytes) -> bool:
+    """Whether a member was not put there by a person: macOS adds `._NAME` to each file, others add folders."""
+    return any(left_out(os.fsdecode(part)) for part in name.split(b"/") if part not in (b".", b".."))
+
+
 def _key(name: bytes) -> tuple[bytes, bytes]:
-    """A member's key and its ending: the name is cut at the first dot behind its last folder."""
+    """What a member's name has before its last dot, and its ending in small letters."""
     folder, slash, base = name.rpartition(b"/")
-    if base.startswith(b"."):
-        return name, b""
-    stem, dot, ending = base.partition(b".")
-    return folder + slash + stem, (dot + ending).lower()
+    stem, dot, ending = base.rpartition(b".")
+    return (folder + slash + stem, (dot + ending).lower()) if dot else (name, b"")
+
+
+def _shorter(key: bytes) -> Iterator[bytes]:
+    """What a key has before each of its dots behind its last folder."""
+    start = key.rfind(b"/") + 1
+    return (key[:place] for place in range(start, len(key)) if key[place : place + 1] == b".")
 
 
 def _labels(index: Index) -> Names:

@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from googlenet.data.dataset import Dataset, refuse_empty_classes
-from googlenet.data.sources import open_dataset
+from googlenet.data.dataset import Dataset
+from googlenet.data.sources import Source, name_of, open_training, open_validation
 from googlenet.errors import InputError
 from googlenet.files import recorded_name, sha256
 from googlenet.network import zoo
@@ -25,7 +25,6 @@ from googlenet.weights.classes import Class
 
 __all__ = ["Setup", "prepare"]
 
-Source = str | os.PathLike[str] | Dataset
 Weights = str | os.PathLike[str] | Checkpoint
 
 
@@ -48,8 +47,8 @@ class Setup:
 def prepare(data: Source, recipe: Recipe, validation: Source | None, pretrained: Weights | None) -> Setup:
     """Open everything and check that it fits together; raises `InputError` before any work is done."""
     start = None if pretrained is None else _read(pretrained)
-    training = _training_set(data, start)
-    held_out = None if validation is None else _validation_set(validation, training)
+    training = open_training(data, start.classes if start else None)
+    held_out = None if validation is None else open_validation(validation, training)
     same = start is not None and [c.id for c in start.classes] == [c.id for c in training.classes]
     recipe = complete(recipe, fresh_classifiers=start is not None and not same)
     specification = _specification(recipe, start, len(training.classes))
@@ -70,38 +69,6 @@ def prepare(data: Source, recipe: Recipe, validation: Source | None, pretrained:
             "pretrained": None if start is None else _origin(pretrained, start),
         },
     )
-
-
-def _training_set(source: Source, start: Checkpoint | None) -> Dataset:
-    """Open the training images; where the pretrained weights know their classes, labels count in the weights' order."""
-    found = _open(source, "train")
-    if start is not None and _same_classes(found.classes, start.classes):
-        found = _open(source, "train", start.classes)
-    refuse_empty_classes(found, _named(source))
-    return found
-
-
-def _validation_set(source: Source, training: Dataset) -> Dataset:
-    found = _open(source, "validation", training.classes)
-    if [item.id for item in found.classes] != [item.id for item in training.classes]:
-        raise InputError(f"{_named(source)}: its classes are not those of the training images")
-    refuse_empty_classes(found, _named(source))
-    return found
-
-
-def _open(source: Source, part: str, classes: tuple[Class, ...] | None = None) -> Dataset:
-    """Return the data set that `source` is or names; its labels count in `classes` where they are given."""
-    if not isinstance(source, str | os.PathLike):
-        return source
-    if os.fspath(source) == "digits" and not Path(source).exists():
-        source = f"digits:{part}"
-    return open_dataset(source, classes)
-
-
-def _same_classes(found: tuple[Class, ...], known: tuple[Class, ...]) -> bool:
-    """Whether two sets of classes have the same ids, in any order; as many mere numbers are indices into the known."""
-    ids = {item.id for item in found}
-    return len(found) == len(known) and (ids == {item.id for item in known} or ids == set(map(str, range(len(known)))))
 
 
 def _read(pretrained: Weights | None) -> Checkpoint:
@@ -146,15 +113,12 @@ def _freeze(network: Network, rows: tuple[str, ...]) -> None:
         network.get_submodule(row).requires_grad_(False)
 
 
-def _named(source: Any) -> str:
-    return str(source) if isinstance(source, str | os.PathLike) else type(source).__name__.lower()
-
-
 def _fingerprint(source: Any, dataset: Dataset) -> dict[str, Any]:
     """Say which images these are, shortly enough for a million of them."""
     ids = "\n".join(item.id for item in dataset.classes)
     labels = hashlib.sha256(ids.encode() + np.ascontiguousarray(dataset.labels, np.int32).tobytes()).hexdigest()
-    return {"source": recorded_name(_named(source)), "images": len(dataset), "labels": labels}
+    name = recorded_name(source) if isinstance(source, str | os.PathLike) else name_of(source)
+    return {"source": name, "images": len(dataset), "labels": labels}
 
 
 def _origin(pretrained: Any, start: Checkpoint) -> dict[str, Any]:

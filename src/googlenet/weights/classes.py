@@ -7,6 +7,7 @@ sorts the ids, and the development kit's ILSVRC2012_ID, which Google's published
 
 import os
 import re
+import unicodedata
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
@@ -15,7 +16,7 @@ from typing import Literal
 
 from googlenet.errors import InputError
 
-__all__ = ["Class", "google", "ilsvrc", "numbered_classes", "read_classes"]
+__all__ = ["Class", "google", "id_key", "ilsvrc", "numbered_classes", "read_classes"]
 
 LONGEST_LINE = 1000
 """Characters; the longest line of ILSVRC's own list has 131."""
@@ -30,6 +31,11 @@ class Class:
 
     id: str
     name: str
+
+
+def id_key(identifier: str) -> str:
+    """Return what two ids have in common where they are the same class: one name may be written composed or not."""
+    return unicodedata.normalize("NFC", identifier)
 
 
 def numbered_classes(count: int) -> tuple[Class, ...]:
@@ -58,16 +64,17 @@ def read_classes(path: str | os.PathLike[str]) -> tuple[Class, ...]:
     """Read classes from a UTF-8 file with one class a line, in the order of the network's outputs.
 
     A line is either a WordNet id, a space and names ("n02119789 kit fox, Vulpes macrotis"), or a name that is its own
-    id. Raises `InputError` with the line's number for an empty, overlong, repeated or unprintable one.
+    id. Raises `InputError` with the line's number for an empty, overlong or repeated one, and for control characters.
     """
     path = Path(path)
     classes: dict[str, int] = {}
     result = []
     for number, line in enumerate(_lines(path), start=1):
         found = _class_of(line.strip(), f"{path}, line {number}")
-        if found.id in classes:
-            raise InputError(f"{path}, line {number}: class {found.id} stands in line {classes[found.id]} already")
-        classes[found.id] = number
+        key = id_key(found.id)
+        if key in classes:
+            raise InputError(f"{path}, line {number}: class {found.id} stands in line {classes[key]} already")
+        classes[key] = number
         result.append(found)
     return tuple(result)
 
@@ -103,7 +110,7 @@ def _class_of(line: str, place: str) -> Class:
         raise InputError(f"{place}: empty; give one class a line")
     if len(line) > LONGEST_LINE:
         raise InputError(f"{place}: over {LONGEST_LINE} characters, which is no class; give one class a line")
-    if not line.replace("\t", " ").isprintable():
-        raise InputError(f"{place}: holds characters that cannot be printed; save the list of classes as plain text")
+    if any(unicodedata.category(character) == "Cc" for character in line.replace("\t", " ")):
+        raise InputError(f"{place}: holds control characters; save the list of classes as plain text")
     synset = re.fullmatch(r"(n\d{8})\s+(.+)", line)
     return Class(*synset.groups()) if synset else Class(line, line)

@@ -1,0 +1,133 @@
+"""What a label means: the one rule by which folders, lists and shards find the class of an image.
+
+A label is the id of a class, or the name that only one class has. A whole number is an id as well where the ids are
+numbers (those of folders called 0 to 11, say); where they are not, it is an index into the class list, counted from 0.
+"""
+
+import logging
+import re
+from collections import Counter
+from collections.abc import Callable, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from googlenet.errors import InputError, shown
+from googlenet.weights.classes import Class, id_key
+
+__all__ = ["all_numbers", "labels_of", "match", "some"]
+
+log = logging.getLogger("googlenet")
+
+
+def labels_of(
+    labels: Sequence[str], place: Callable[[int], str], classes: tuple[Class, ...] | None, source: str
+) -> tuple[tuple[Class, ...], NDArray[np.int32]]:
+    """Return the classes that written labels stand for, and the labels as indices into them.
+
+    Without `classes`, whole numbers stand for the classes "0" to the largest, other labels for the classes of those
+    ids, sorted plainly. `place` gives what an error calls the row of a label; where numbers could be read in two ways,
+    the log says of `source` which one was taken. `InputError` names a label without a class and its row.
+    """
+    distinct = dict.fromkeys(labels)
+    for label in distinct:
+        if not _is_unicode(label):
+            where = place(labels.index(label))
+            raise InputError(f"{where}: label {shown(ascii(label)[1:-1])} is not UTF-8; save the text as UTF-8")
+    if classes is None:
+        classes = _implied_classes(labels, place)
+    position = _positions(list(distinct), classes, source)
+    for label in distinct:
+        if label not in position:
+            raise InputError(f"{place(labels.index(label))}: {_why_unknown(label, list(distinct), classes)}")
+    return classes, np.array([position[label] for label in labels], np.int32)
+
+
+def match(found: Sequence[str], classes: tuple[Class, ...], source: str) -> NDArray[np.int32]:
+    """Return the index in `classes` of each class id in `found`, by id and never by position.
+
+    `InputError` names ids that `classes` does not have. Classes without images are no error here: an evaluation may
+    hold a part of the classes.
+    """
+    position = {id_key(c.id): index for index, c in enumerate(classes)}
+    unknown = [identifier for identifier in found if id_key(identifier) not in position]
+    if unknown:
+        known = some([c.id for c in classes])
+        raise InputError(f"{source}: class {some(unknown)} is not among the {len(classes)} classes expected ({known})")
+    return np.array([position[id_key(identifier)] for identifier in found], np.int32)
+
+
+def all_numbers(labels: Sequence[str]) -> bool:
+    """Whether labels are all whole numbers of at most nine digits."""
+    return all(_WHOLE_NUMBER.fullmatch(label) for label in dict.fromkeys(labels))
+
+
+def some(names: Sequence[str], limit: int = 5) -> str:
+    """The first few of many names in one line."""
+    first = ", ".join(repr(name)[1:-1] for name in names[:limit])
+    return first if len(names) <= limit else f"{first} and {len(names) - limit} more"
+
+
+_WHOLE_NUMBER = re.compile(r"-?[0-9]{1,9}")
+
+
+def _positions(labels: list[str], classes: tuple[Class, ...], source: str) -> dict[str, int]:
+    """The index in `classes` of each of the distinct labels; those that have none are missing."""
+    names = Counter(c.name for c in classes)
+    known = {id_key(c.name): index for index, c in enumerate(classes) if names[c.name] == 1}
+    ids = {id_key(c.id): index for index, c in enumerate(classes)}
+    if not all_numbers(labels):
+        known |= ids
+        return {label: known[id_key(label)] for label in labels if id_key(label) in known}
+    values = _values(classes)
+    if values is None and not any(label in ids for label in labels):
+        log.info("%s: the labels are numbers, taken as indices: 0 is class %s", source, classes[0].id)
+        return {label: int(label) for label in labels if 0 <= int(label) < len(classes)}
+    found = {label: ids[label] for label in labels if label in ids}
+    if values is not None:
+        found = {label: values[int(label)] for label in labels if int(label) in values} | found
+    if any(int(label) != index for label, index in found.items()):
+        log.info("%s: the labels are numbers, taken as the ids of classes and not as indices", source)
+    return found
+
+
+def _values(classes: tuple[Class, ...]) -> dict[int, int] | None:
+    """The index of each class by its id's value where all ids are different numbers; None where they are not."""
+    if not all_numbers([c.id for c in classes]):
+        return None
+    values = {int(c.id): index for index, c in enumerate(classes)}
+    return values if len(values) == len(classes) else {}
+
+
+def _why_unknown(label: str, labels: list[str], classes: tuple[Class, ...]) -> str:
+    """Say what is wrong with a label that means no class, and with which hint it is mended."""
+    count = len(classes)
+    numbers = [int(other) for other in labels] if all_numbers(labels) else []
+    hint = ""
+    if numbers and min(numbers) == 1 and max(numbers) == count:
+        hint = "; the numbers begin at 1 here: subtract 1, or give the classes' ids"
+    if not numbers or _values(classes) is not None or {id_key(c.id) for c in classes} & set(labels):
+        several = sum(c.name == label for c in classes)
+        hint = f"; {several} classes have that name, give the id" if several else hint
+        return f"class {shown(label)} is not among the {count} classes ({some([c.id for c in classes])}){hint}"
+    return f"label {label} is out of range: of {count} classes, labels are 0 to {count - 1}{hint}"
+
+
+def _implied_classes(labels: Sequence[str], place: Callable[[int], str]) -> tuple[Class, ...]:
+    """The classes that labels imply. A stray huge number must not imply millions."""
+    if not all_numbers(labels):
+        return tuple(Class(name, name) for name in sorted({id_key(label) for label in labels}))
+    numbers = [int(label) for label in labels]
+    largest = max(numbers)
+    if largest >= max(10_000, 2 * len(numbers)):
+        where = place(numbers.index(largest))
+        raise InputError(f"{where}: label {largest} implies more classes than there are images; give the class list")
+    return tuple(Class(str(number), str(number)) for number in range(max(largest, 0) + 1))
+
+
+def _is_unicode(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
