@@ -8,7 +8,7 @@ import jinja2
 import numpy as np
 import pytest
 
-from googlenet.reporting.html import Figure, Illustration, Recall, Table, between, render, share
+from googlenet.reporting.html import ClassScore, Confusion, Figure, Illustration, Table, between, render, share
 from googlenet.reporting.pictures import data_uri
 
 HOSTILE = "<script>alert('x')</script>\"><img src=x onerror=alert(1)>"
@@ -45,7 +45,7 @@ class Page(HTMLParser):
 
 
 def training(**values: object) -> Page:
-    return Page(render("training.html", **({"title": "t", "recalls": [], "mistakes": []} | values)))  # type: ignore[arg-type]
+    return Page(render("training.html", **({"title": "t", "classes": [], "confusion": None, "mistakes": []} | values)))  # type: ignore[arg-type]
 
 
 def test_every_value_is_escaped() -> None:
@@ -61,18 +61,19 @@ def test_every_value_is_escaped() -> None:
         recipe={HOSTILE: HOSTILE},
         versions={HOSTILE: HOSTILE},
         hardware={HOSTILE: HOSTILE},
-        recalls=[Recall(HOSTILE, 1, 2, 0.5, (0.1, 0.9)), Recall(HOSTILE, 0, 0, None)],
+        classes=[ClassScore(HOSTILE, 1, 2, 3, (0.1, 0.9)), ClassScore(HOSTILE, 0, 0, 0)],
+        confusion=Confusion([HOSTILE, HOSTILE], [(0, 0, 1), (0, 1, 2), (1, 1, 3)]),
         mistakes=[Illustration(PICTURE, HOSTILE, False)],
     )
     page = Page(text)
     assert "<script" not in text
     assert page.all("script") == []
     assert not any(name.startswith("on") for _, attributes in page.elements for name in attributes)
-    assert page.words.count(HOSTILE) == 23  # title and heading, and once each of the others
+    assert page.words.count(HOSTILE) == 27  # title and heading, and once each of the others
 
 
 def test_a_page_loads_nothing() -> None:
-    text = render("training.html", title="t", mistakes=[Illustration(PICTURE, "m", False)], recalls=[])
+    text = render("training.html", title="t", mistakes=[Illustration(PICTURE, "m", False)], classes=[], confusion=None)
     page = Page(text)
     assert [image["src"] for image in page.all("img")] == [PICTURE]
     assert {name for name, _ in page.elements}.isdisjoint({"script", "link", "iframe", "object", "embed", "a", "base"})
@@ -102,7 +103,7 @@ def test_a_report_says_all_in_order() -> None:
         title="googlenet on flowers",
         figures=[share("top-1", 0.905, (0.8566, 0.9386), "200 images"), Figure("time", "12 min 03 s")],
         charts=[Illustration(PICTURE, "loss and accuracy")],
-        recalls=[Recall("roses", 25, 40, 0.625, (0.47, 0.758))],
+        classes=[ClassScore("roses", 25, 40, 50, (0.47, 0.758))],
         mistakes=[Illustration(PICTURE, "99.1 % tulips\ntruth: roses", False)],
         tables=[Table(["head", "images"], [["classifier", 1234], ["auxiliary_4a", None]], "Heads")],
         command="googlenet train flowers -o runs/flowers",
@@ -114,9 +115,11 @@ def test_a_report_says_all_in_order() -> None:
         "googlenet on flowers",
         *("top-1", "90.5 %", "95 % interval 85.7 to 93.9 %", "200 images", "time", "12 min 03 s"),
         "loss and accuracy",
-        *("Recall of each class", "The worst first. The bar is the recall, the line through its end the interval."),
-        *("class", "recall", "0 to 100 %", "95 % interval", "right", "images"),
-        *("roses", "62.5 %", "47.0 to 75.8 %", "25", "40"),
+        "Each class",
+        "The lowest recall first. The bar is the recall (of the class's images, how many were recognised), the line"
+        " through its end the interval. Precision: of the images taken for the class, how many belong to it.",
+        *("class", "recall", "0 to 100 %", "95 % interval", "precision", "right", "images", "answers"),
+        *("roses", "62.5 %", "47.0 to 75.8 %", "50.0 %", "25", "40", "50"),
         *("The worst mistakes", "Where the network was surest and wrong.", "✗", "99.1 % tulips truth: roses"),
         *("Heads", "head", "images", "classifier", "1,234", "auxiliary_4a", "-"),
         *("How this was made", "googlenet train flowers -o runs/flowers"),
@@ -126,24 +129,48 @@ def test_a_report_says_all_in_order() -> None:
 
 
 def test_the_worst_class_comes_first_and_one_without_images_last() -> None:
-    recalls = [Recall("a", 9, 10, 0.9), Recall("b", 0, 0, None), Recall("c", 0, 4, 0.0), Recall("d", 1, 2, 0.5)]
-    page = training(recalls=recalls)
+    scores = [ClassScore("a", 9, 10, 9), ClassScore("b", 0, 0, 2), ClassScore("c", 0, 4, 0), ClassScore("d", 1, 2, 3)]
+    page = training(classes=scores)
     assert [word for word in page.words if word in "abcd"] == ["c", "d", "a", "b"]
 
 
 def test_bars_and_intervals_have_the_lengths_of_their_values() -> None:
-    page = training(recalls=[Recall("roses", 25, 40, 0.625, (0.47, 0.758))])
+    page = training(classes=[ClassScore("roses", 25, 40, 50, (0.47, 0.758))])
     styles = [span["style"] for span in page.all("span") if "style" in span]
     assert styles == ["width: 62.50%", "left: 47.00%; width: 28.80%"]
 
 
 def test_many_classes_are_folded_after_forty() -> None:
-    page = training(recalls=[Recall(f"class {index}", index, 1000, index / 1000) for index in range(1000)])
+    page = training(classes=[ClassScore(f"class {index}", index, 1000, 1000) for index in range(1000)])
     assert "The other 960 classes" in page.words
     assert len([word for word in page.words if word.startswith("class ")]) == 1000
     folded = page.words.index("The other 960 classes")
     assert page.words.index("class 39") < folded < page.words.index("class 40")
-    assert training(recalls=[Recall("x", 1, 2, 0.5)] * 40).all("details") == []
+    assert training(classes=[ClassScore("x", 1, 2, 3)] * 40).all("details") == []
+
+
+def test_few_classes_give_a_matrix_with_its_shares() -> None:
+    page = training(confusion=Confusion(["ash", "beech", "cedar"], [(0, 0, 3), (0, 2, 1), (1, 1, 2000)]))
+    assert page.words[-12:] == [
+        *("Confusion matrix", page.words[-11], "truth", "ash", "beech", "cedar"),
+        *("ash", "3", "1", "beech", "2,000", "cedar"),
+    ]
+    cells = page.all("td")
+    assert [cell["class"] for cell in cells] == [("same" if n % 4 == 0 else "other") for n in range(9)]
+    shares = ["--share: 75.0%", None, "--share: 25.0%", None, "--share: 100.0%", None, None, None, None]
+    assert [cell.get("style") for cell in cells] == shares
+
+
+def test_many_classes_give_the_most_frequent_confusions() -> None:
+    names = [f"class {number}" for number in range(21)]
+    page = training(confusion=Confusion(names, [(0, 0, 9), (0, 1, 3), (0, 2, 8), (3, 4, 3)]))
+    assert page.words[2:] == [
+        *("The most frequent confusions", "truth", "answered", "images", "of the truth's"),
+        *("class 0", "class 2", "8", "40.0 %"),
+        *("class 3", "class 4", "3", "100.0 %"),
+        *("class 0", "class 1", "3", "15.0 %"),
+    ]
+    assert "There is none." in training(confusion=Confusion(names, [(0, 0, 9)])).words
 
 
 def test_numbers_in_tables_stand_to_the_right() -> None:
@@ -161,8 +188,8 @@ def test_pictures_are_marked_in_form_not_only_in_colour() -> None:
 
 
 def test_a_missing_value_is_an_error() -> None:
-    with pytest.raises(jinja2.UndefinedError, match="recalls"):
-        render("training.html", title="t", mistakes=[])
+    with pytest.raises(jinja2.UndefinedError, match="classes"):
+        render("training.html", title="t", mistakes=[], confusion=None)
 
 
 def test_a_file_name_that_is_no_text_can_be_written() -> None:

@@ -124,10 +124,28 @@ def test_polyaks_mean_is_the_mean_of_the_steps_after_the_burn_in(images: dict[st
 
 def test_the_report_is_one_file_with_what_people_look_for(finished: Path):
     page = (finished / "report.html").read_text()
-    for wanted in ("Recall of each class", "beech", "worst mistakes", "batch_size", "torch", "Top-1", "data:image/png"):
+    for wanted in (
+        "Each class",
+        "precision",
+        "Confusion matrix",
+        "beech",
+        "worst mistakes",
+        "batch_size",
+        "torch",
+        "Top-1",
+        "data:image/png",
+    ):
         assert wanted in page
     assert "http://" not in page
     assert "https://" not in page
+
+
+def test_curves_begin_at_the_first_step_however_seldom_steps_are_logged(images: dict[str, Path], tmp_path: Path):
+    train(images["data"], recipe(log_every=4, epochs=2), output=tmp_path)
+    assert [line["step"] for line in records(tmp_path, "step")] == [1, 4, 8, 12]
+    train(images["data"], recipe(log_every=50, epochs=1), output=tmp_path / "short")
+    assert [line["step"] for line in records(tmp_path / "short", "step")] == [1]
+    assert (tmp_path / "short/curves.png").exists()
 
 
 def test_a_run_depends_on_its_seed_alone(images: dict[str, Path], finished: Path, tmp_path: Path):

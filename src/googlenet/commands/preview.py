@@ -10,7 +10,7 @@ from googlenet.data.samples import TrainingSamples
 from googlenet.data.sources import open_dataset
 from googlenet.errors import InputError
 from googlenet.images.crops import find_sampling
-from googlenet.images.decoding import decode
+from googlenet.images.decoding import open_picture
 from googlenet.images.photometric import DistortionName
 from googlenet.randomness import generator
 from googlenet.reporting.sheet import Tile, draw_sheet
@@ -51,10 +51,10 @@ def run(options: Options) -> int:
     tiles = []
     for index in chosen.tolist():
         data, name = dataset.read(index), dataset.name(index)
-        picture = decode(data, name)
-        height, width = picture.shape[:2]
+        picture = open_picture(data, name).decoded()
+        height, width = picture.height, picture.width
         label = dataset.classes[dataset.labels[index]].name
-        tiles.append(Tile(picture, (label, f"{width} x {height}, as it is")))
+        tiles.append(Tile(picture.pixels, (label, f"{width} x {height}, as it is")))
         # Draw numbers beyond the data set stand for further visits, as they do with balanced classes.
         for draw in range(index, index + VARIANTS * len(dataset), len(dataset)):
             done = samples.draw(width, height, options.epoch, draw)

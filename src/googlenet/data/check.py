@@ -12,7 +12,7 @@ from googlenet.data.dataset import Dataset
 from googlenet.data.plausibility import doubts, one_class
 from googlenet.data.pool import default_workers
 from googlenet.errors import InputError
-from googlenet.images.decoding import decode
+from googlenet.images.decoding import open_picture
 
 __all__ = ["DataCheck", "Duplicates", "PartCheck", "SizeRange", "check"]
 
@@ -164,7 +164,8 @@ def _look_at(dataset: Dataset, index: int) -> _Look:
     try:
         data = dataset.read(index)
         digest = blake2b(data, digest_size=16).digest()
-        height, width = decode(data, dataset.name(index)).shape[:2]
+        picture = open_picture(data, dataset.name(index)).decoded()
+        width, height = picture.width, picture.height
         return _Look(digest, (width, height), "")
     except InputError as error:
         return _Look(digest, (0, 0), str(error))

@@ -96,6 +96,7 @@ def _draw_panel(axes: Axes, panel: Panel, colours: dict[str, str], x_label: str)
     values = values[np.isfinite(values)]
     axes.set_xlabel(x_label)
     axes.set_ylabel(panel.label, parse_math=False)
+    axes.set_xlim(left=0)
     axes.xaxis.set_major_locator(MaxNLocator(nbins=7, integer=True))
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
     if panel.share:

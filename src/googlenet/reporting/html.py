@@ -1,5 +1,6 @@
 """Reports as one HTML file: no script, no network, pictures inside, readable in light, dark and print."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -9,7 +10,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from googlenet.reporting.console import cell_text, is_numeric, percent
 
-__all__ = ["Figure", "Illustration", "Recall", "Table", "render", "share"]
+__all__ = ["ClassScore", "Confusion", "Figure", "Illustration", "Table", "render", "share"]
 
 
 @dataclass(frozen=True)
@@ -41,17 +42,53 @@ class Illustration:
 
 
 @dataclass(frozen=True)
-class Recall:
-    """How many of a class's images were recognised: `recall` is right / images, None where there are no images.
+class ClassScore:
+    """How a class did: of its `images`, `right` were recognised; `answers` are all images that were taken for it.
 
-    `interval` is the 95 % interval of `recall`.
+    `interval` is the 95 % interval of the recall, where there are images.
     """
 
     name: str
     right: int
     images: int
-    recall: float | None
+    answers: int
     interval: tuple[float, float] | None = None
+
+    @property
+    def recall(self) -> float | None:
+        """The share of the class's images that were recognised; None without images."""
+        return self.right / self.images if self.images else None
+
+    @property
+    def precision(self) -> float | None:
+        """The share of the answers of this class that were right; None where it was never answered."""
+        return self.right / self.answers if self.answers else None
+
+
+@dataclass(frozen=True)
+class Confusion:
+    """Who was taken for whom: `counts` are (truth, answer, images) by the places of the classes in `names`."""
+
+    names: Sequence[str]
+    counts: Sequence[tuple[int, int, int]]
+
+    @property
+    def matrix(self) -> list[list[int]]:
+        """Images, a row for each true class and a column for each answer."""
+        rows = [[0] * len(self.names) for _ in self.names]
+        for truth, answer, images in self.counts:
+            rows[truth][answer] = images
+        return rows
+
+    @property
+    def pairs(self) -> list[tuple[str, str, int, float]]:
+        """Truth, the other class that was answered, images, and their share of the truth's; the most frequent first."""
+        of_truth: Counter[int] = Counter()
+        for truth, _, images in self.counts:
+            of_truth[truth] += images
+        wrong = [(truth, answer, n, n / of_truth[truth]) for truth, answer, n in self.counts if truth != answer]
+        wrong.sort(key=lambda pair: (-pair[2], -pair[3]))
+        return [(self.names[truth], self.names[answer], n, part) for truth, answer, n, part in wrong]
 
 
 def share(name: str, value: float, interval: tuple[float, float] | None = None, note: str = "") -> Figure:
@@ -82,8 +119,9 @@ def render(
     """Return a page made of one of the templates, every value escaped.
 
     `page.html` shows any result, leaving out what is not given; `pictures` are by heading. `training.html` also shows,
-    and asks for, `recalls` (a sequence of `Recall`) and `mistakes` (of `Illustration`). Raises
-    `jinja2.UndefinedError` where a value that a template asks for is not given.
+    and asks for, `classes` (a sequence of `ClassScore`), `confusion` (a `Confusion` or None; above 20 classes its most
+    frequent pairs are listed) and `mistakes` (of `Illustration`). Raises `jinja2.UndefinedError` where a value that a
+    template asks for is not given.
     """
     given = {name: value for name, value in locals().items() if name not in ("template", "more")}
     page = _environment().get_template(template).render(given | more)

@@ -27,8 +27,8 @@ class RunLog:
         self._metrics = MetricsLog(folder.metrics, length)
 
     def take(self, step: Step) -> None:
-        """Write down every `log_every`th step: its own raw values."""
-        if step.number % self._every:
+        """Write down the first step and every `log_every`th: its own raw values."""
+        if step.number > 1 and step.number % self._every:
             return
         record: dict[str, Any] = {"event": "step", "step": step.number, "epoch": step.epoch, "rate": step.rate}
         record |= {"images": step.images, "loss": step.loss, "losses": step.losses}

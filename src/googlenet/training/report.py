@@ -11,13 +11,13 @@ import numpy as np
 
 from googlenet.errors import InputError
 from googlenet.evaluation.intervals import share_interval
-from googlenet.evaluation.metrics import right_by_class
+from googlenet.evaluation.metrics import confusion, right_by_class
 from googlenet.evaluation.validation import Outcome
 from googlenet.files import atomic_write
 from googlenet.images.decoding import decode
 from googlenet.reporting.console import duration, number, percent
 from googlenet.reporting.curves import Curve, Panel, draw_curves
-from googlenet.reporting.html import Figure, Illustration, Recall, render, share
+from googlenet.reporting.html import ClassScore, Confusion, Figure, Illustration, render, share
 from googlenet.reporting.pictures import data_uri, file_uri
 from googlenet.training.folder import RunFolder
 from googlenet.training.losses import MAIN
@@ -41,7 +41,8 @@ def write_report(folder: RunFolder, setup: Setup, summary: Mapping[str, Any], ou
         subtitle=_subject(setup),
         figures=_figures(summary, outcome),
         charts=[Illustration(file_uri(folder.curves), "Losses and accuracies over the steps")] if panels else [],
-        recalls=_recalls(setup, outcome) if outcome else [],
+        classes=_classes(setup, outcome) if outcome else [],
+        confusion=_confusion(setup, outcome) if outcome and outcome.images else None,
         mistakes=_mistakes(setup, outcome) if outcome else [],
         recipe=_recipe(setup),
         command=_command() or "",
@@ -94,12 +95,16 @@ def _figures(summary: Mapping[str, Any], outcome: Outcome | None) -> list[Figure
     return [*shown, Figure("Loss", number(outcome.loss), note=f"{outcome.images:,} validation images"), time]
 
 
-def _recalls(setup: Setup, outcome: Outcome) -> list[Recall]:
-    counts = right_by_class(outcome.labels, outcome.ranks, len(setup.classes))
-    return [
-        Recall(item.name, int(k), int(n), k / n if n else None, share_interval(int(k), int(n)))
-        for item, k, n in zip(setup.classes, *counts, strict=True)
-    ]
+def _classes(setup: Setup, outcome: Outcome) -> list[ClassScore]:
+    right, images = right_by_class(outcome.labels, outcome.ranks, len(setup.classes))
+    answers = np.bincount(outcome.answers, minlength=len(setup.classes))
+    columns = zip(setup.classes, right.tolist(), images.tolist(), answers.tolist(), strict=True)
+    return [ClassScore(item.name, k, n, taken, share_interval(k, n)) for item, k, n, taken in columns]
+
+
+def _confusion(setup: Setup, outcome: Outcome) -> Confusion:
+    counts = confusion(outcome.labels, outcome.answers).tolist()
+    return Confusion([item.name for item in setup.classes], [tuple(row) for row in counts])
 
 
 def _mistakes(setup: Setup, outcome: Outcome) -> list[Illustration]:
