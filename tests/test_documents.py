@@ -109,3 +109,13 @@ def test_the_readmes_python_runs(tmp_path, monkeypatch):
     exec(program, names)  # our own text
     assert names["features"].shape == (1, 1024, 7, 7)
     assert names["network"].specification.classifier.classes == 5
+
+
+def test_the_python_page_runs(world, monkeypatch):
+    monkeypatch.chdir(world)
+    names = {}
+    for program in blocks(ROOT / "docs/python.md", "python"):
+        exec(program, names)  # our own text
+    assert names["run"].summary["steps"] == 2
+    assert names["logits"].shape == (2, 2)
+    assert next(googlenet.load("own.safetensors").predict(["dog.jpg"])).best.name in ("daisy", "rose")

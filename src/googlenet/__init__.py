@@ -30,6 +30,7 @@ _HOMES = {
     "load": "googlenet.prediction.model",
     "normalise": "googlenet.images.preprocessing",
     "parameter_groups": "googlenet.training.optimizer",
+    "save": "googlenet.weights.checkpoint",
     "specification": "googlenet.network.zoo",
     "train": "googlenet.training.run",
 }
@@ -57,6 +58,7 @@ if TYPE_CHECKING:
     from googlenet.training.recipe import Recipe as Recipe
     from googlenet.training.run import train as train
     from googlenet.weights.checkpoint import Checkpoint as Checkpoint
+    from googlenet.weights.checkpoint import save as save
     from googlenet.weights.classes import Class as Class
     from googlenet.weights.creation import create as create
     from googlenet.weights.importers import read as import_weights  # noqa: F401  it has another name there
