@@ -1,6 +1,8 @@
 from PIL import Image
 
 from googlenet.__main__ import main
+from googlenet.commands import preview
+from googlenet.images import decoding
 
 
 def test_a_sheet_of_samples(tmp_path, capsys):
@@ -28,3 +30,14 @@ def test_what_cannot_be_shown_is_one_line(tmp_path, capsys):
     assert "sampling 'wild' is not known; there are paper, " in capsys.readouterr().err
     assert main(["preview", "digits", "--images", "0"]) == 2
     assert "give 1 to 16 images" in capsys.readouterr().err
+
+
+def test_a_picture_that_is_decoded_at_half_its_size_is_shown_with_its_own(tmp_path, monkeypatch):
+    monkeypatch.setattr(decoding, "MAXIMUM_PIXELS", 100)
+    for name in ("ash", "beech"):
+        (tmp_path / name).mkdir()
+        Image.new("RGB", (18, 12), "green").save(tmp_path / name / "a.jpg", progressive=True)
+    captions = []
+    monkeypatch.setattr(preview, "draw_sheet", lambda path, tiles, columns: captions.extend(t.caption for t in tiles))
+    assert main(["preview", str(tmp_path), "--images", "2", "--size", "32", "-o", str(tmp_path / "x.png")]) == 0
+    assert [caption[1] for caption in captions[::6]] == ["18 x 12, as it is"] * 2

@@ -2,12 +2,15 @@
 
 import json
 import shutil
+import struct
 
 import pytest
+from PIL import Image
 
 from googlenet.data.check import check
 from googlenet.data.digits import Digits
 from googlenet.data.folder import Folder
+from googlenet.images import decoding
 
 
 def test_nothing_is_wrong_with_the_digits():
@@ -68,3 +71,15 @@ def test_json(spoilt):
     assert values["training"]["width"] == {"smallest": 12, "median": 12, "largest": 12}
     assert len(values["duplicates"]) == 2
     assert json.loads(json.dumps(check(spoilt[0]).to_json()))["validation"] is None
+
+
+def test_sizes_are_those_of_pictures_that_are_decoded_at_half_of_them(tmp_path, monkeypatch):
+    monkeypatch.setattr(decoding, "MAXIMUM_PIXELS", 100)
+    for name in ("ash", "beech"):
+        (tmp_path / name).mkdir()
+        Image.new("RGB", (17, 12), "green").save(tmp_path / name / "a.jpg", exif=b"Exif\0\0MM\0*" + EXIF_6)
+    found = check(Folder(tmp_path)).training
+    assert (found.bad_images, found.width.median, found.height.median) == ((), 12, 17)
+
+
+EXIF_6 = struct.pack(">LHHHLHH", 8, 1, 274, 3, 1, 6, 0) + bytes(4)
