@@ -10,7 +10,7 @@ from googlenet.__main__ import COMMANDS
 OPTIONS = {
     "summary": ["network", "classes", "width", "budget", "batch", "json"],
     "download": ["name", "output"],
-    "import": ["file", "output", "classes", "json"],
+    "import": ["file", "output", "classes", "classifier", "json"],
     "predict": ["weights", "images", "null", "top", "batch_size", "computing", "json", "csv"],
     "embed": ["weights", "images", "output", "at", "batch_size", "null", "computing"],
     "train": ["data", "output", "validation", "pretrained", "recipe", "json"],

@@ -1,9 +1,13 @@
 import json
 import logging
 import struct
+import subprocess
+import sys
 
 import pytest
+import safetensors.torch
 import torch
+from safetensors import safe_open
 
 from googlenet.errors import InputError
 from googlenet.network.initialization import initialise
@@ -102,6 +106,7 @@ def metadata(**changes):
         (metadata(classes='[["a", "a"]]'), "1 classes are named for 10 outputs"),
         (metadata(classes=json.dumps([["a", "a"]] * 10)), "class id 'a' is there twice"),
         (metadata(provenance="3"), "the provenance cannot be read"),
+        (metadata(provenance='{"a":' * 500 + "1" + "}" * 500), "the provenance cannot be read"),
         (lambda header: header["conv1.3x3.weight"].update(data_offsets=[0, 2**60]), "not a whole safetensors file"),
     ],
 )
@@ -118,6 +123,37 @@ def test_a_torn_file_is_named(path, length):
     path.write_bytes(path.read_bytes()[:length])
     with pytest.raises(InputError, match=r"tiny\.safetensors: not a whole safetensors file"):
         read(path)
+
+
+@pytest.mark.parametrize(
+    ("content", "kind"),
+    [
+        (b"PK\3\4" + b"0" * 99, "zip"),
+        (b"\x0a\x09GoogleNet" + b"0" * 99, "caffemodel"),
+        (b"\x0a\x20\x0a" + b"0" * 99, "graph"),
+    ],
+)
+def test_files_of_other_programs_are_to_be_imported(tmp_path, content, kind):
+    path = tmp_path / "my net.weights"
+    path.write_bytes(content)
+    with pytest.raises(InputError) as caught:
+        read(path)
+    assert str(caught.value) == (
+        f"{path}: weights in the form of another program ({kind}); "
+        f"import it: googlenet import '{path}' -o '{tmp_path}/my net.safetensors'"
+    )
+    path = tmp_path / "other.safetensors"
+    path.write_bytes(safetensors.torch.save({"a": torch.zeros(1)}))
+    with pytest.raises(InputError, match=r"import it: googlenet import .*other.safetensors -o .*other-imported.safe"):
+        read(path)
+
+
+def test_the_same_content_gives_the_same_bytes(path, tmp_path):
+    program = "import sys; from googlenet.weights.checkpoint import *; save(sys.argv[2], read(sys.argv[1]))"
+    subprocess.run([sys.executable, "-c", program, path, tmp_path / "again"], check=True)
+    assert path.read_bytes() == (tmp_path / "again").read_bytes()
+    with safe_open(path, "pt") as file:
+        assert torch.equal(file.get_tensor("conv1.3x3.weight"), checkpoint().weights["conv1.3x3.weight"])
 
 
 def test_what_is_not_there_is_named(tmp_path):

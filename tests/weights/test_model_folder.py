@@ -1,6 +1,8 @@
 """The hub's own library reads the card; the package reads the folder back."""
 
 import json
+import subprocess
+from dataclasses import replace
 
 import pytest
 import torch
@@ -11,7 +13,7 @@ from googlenet.__main__ import main
 from googlenet.errors import InputError
 from googlenet.weights.checkpoint import Checkpoint, read, save
 from googlenet.weights.classes import Class
-from googlenet.weights.model_folder import model_card, write_hub_folder
+from googlenet.weights.model_folder import BEGIN, END, model_card, write_hub_folder
 
 
 @pytest.fixture
@@ -60,6 +62,57 @@ def test_another_folder_is_left_alone(checkpoint, tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["diary.txt"]
     with pytest.raises(InputError, match="not a folder"):
         write_hub_folder(tmp_path / "diary.txt", checkpoint)
+
+
+def test_a_clone_is_written_and_what_a_person_wrote_stays(checkpoint, tmp_path):
+    subprocess.run(["git", "init", "-q", tmp_path], check=True)
+    (tmp_path / ".gitattributes").write_text("*.safetensors filter=lfs")
+    assert write_hub_folder(tmp_path, checkpoint)
+    card = (tmp_path / "README.md").read_text()
+    (tmp_path / "README.md").write_text(card.replace("---\n\n", "license: mit\n---\n\n", 1) + "Not for medical use.\n")
+    other = replace(checkpoint, provenance={"source": "another"})
+    assert write_hub_folder(tmp_path, other)
+    again = (tmp_path / "README.md").read_text()
+    assert "- source: another\n" in again
+    assert "ab" not in ModelCard.load(tmp_path / "README.md").text.split("Provenance")[1].split("Classes")[0]
+    assert "license: mit\n---\n" in again
+    assert again.endswith("Not for medical use.\n")
+    for own in ("# My network\n", BEGIN, END + BEGIN):
+        (tmp_path / "README.md").write_text(own)
+        assert not write_hub_folder(tmp_path, checkpoint)
+        assert (tmp_path / "README.md").read_text() == own
+    assert (tmp_path / ".gitattributes").read_text() == "*.safetensors filter=lfs"
+    assert read(tmp_path).provenance == checkpoint.provenance
+
+
+def test_another_models_files_are_left_alone(checkpoint, tmp_path):
+    (tmp_path / ".git").mkdir()
+    (tmp_path / "config.json").write_text('{"library_name": "transformers"}')
+    with pytest.raises(InputError, match=r"config\.json is another model's"):
+        write_hub_folder(tmp_path, checkpoint)
+    (tmp_path / "config.json").unlink()
+    (tmp_path / "model.safetensors").write_text("theirs")
+    with pytest.raises(InputError, match=r"model\.safetensors is another model's"):
+        write_hub_folder(tmp_path, checkpoint)
+    assert (tmp_path / "model.safetensors").read_text() == "theirs"
+
+
+def test_private_places_do_not_reach_the_folder(checkpoint, tmp_path):
+    private = {
+        "source": {
+            "file": "/home/eve/acme/clients/7/model.pth",
+            "data": ["https://eve:secret@host/a.tar?token=secret"],
+        },
+        "recipe": {"validation": "/mnt/acme/data/flowers/test", "rate": 0.1, "preset": "fine-tune"},
+    }
+    write_hub_folder(tmp_path / "model", replace(checkpoint, provenance=private))
+    for path in (tmp_path / "model").iterdir():
+        for secret in (b"eve", b"secret", b"acme"):
+            assert secret not in path.read_bytes(), (path, secret)
+    assert read(tmp_path / "model").provenance == {
+        "source": {"file": "7/model.pth", "data": ["https://host/a.tar"]},
+        "recipe": {"validation": "flowers/test", "rate": 0.1, "preset": "fine-tune"},
+    }
 
 
 def test_the_command(checkpoint, tmp_path, capsys):

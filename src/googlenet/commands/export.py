@@ -8,7 +8,7 @@ from typing import Annotated
 from tyro.conf import Positional, arg
 
 from googlenet.errors import InputError
-from googlenet.reporting.console import warn
+from googlenet.reporting.console import say, warn
 
 
 @dataclass(frozen=True)
@@ -35,8 +35,8 @@ def run(options: Options) -> int:
 
     checkpoint = read(options.weights)
     onnx = None if options.onnx is None else export_onnx(checkpoint, options.onnx)
-    if options.hub_folder is not None:
-        write_hub_folder(options.hub_folder, checkpoint)
+    if options.hub_folder is not None and not write_hub_folder(options.hub_folder, checkpoint):
+        say(f"{options.hub_folder}: README.md is somebody's own and stays as it is; no card is written")
     if onnx and onnx.checked_with is None:
         warn(f"{onnx.file}: not compared with another engine, since onnxruntime is missing ({EXTRA})")
     if options.json:
@@ -47,5 +47,5 @@ def run(options: Options) -> int:
         agreed = f"; {onnx.checked_with} agrees to {onnx.probability_difference:.0e}" if onnx.checked_with else ""
         print(f"{onnx.file}: ONNX opset {onnx.opset}, {onnx.bytes / 1e6:.1f} MB{agreed}")
     if options.hub_folder is not None:
-        print(f"{options.hub_folder}: model.safetensors, config.json, README.md; googlenet.load reads the folder")
+        print(f"{options.hub_folder}: model.safetensors, config.json; googlenet.load reads the folder")
     return 0

@@ -13,7 +13,7 @@ from googlenet.weights.classes import read_classes
 
 @dataclass(frozen=True)
 class Options:
-    """Turn Caffe's, torchvision's or Google's GoogLeNet weights into a checkpoint."""
+    """Turn GoogLeNet weights of Caffe, torch (torchvision's names or this package's) or Google into a checkpoint."""
 
     file: Annotated[Positional[Path], arg(metavar="FILE")]
     """A .caffemodel, .pb, .npz, .pth or .safetensors file; its kind is told by its content."""
@@ -21,6 +21,8 @@ class Options:
     """The checkpoint to write."""
     classes: Path | None = None
     """A file with one class a line, in the order of the outputs (default: ILSVRC's, which come with the package)."""
+    classifier: Annotated[str | None, arg(metavar="NAME")] = None
+    """The last layer by its name in FILE, where fine-tuning gave it one that does not tell (Caffe, torch)."""
     json: bool = False
     """Print what was found, used and left as one JSON object."""
 
@@ -31,7 +33,7 @@ def run(options: Options) -> int:
     from googlenet.weights.checkpoint import save
 
     classes = None if options.classes is None else read_classes(options.classes)
-    checkpoint, report = importers.read(options.file, classes)
+    checkpoint, report = importers.read(options.file, classes, classifier=options.classifier)
     save(options.output, checkpoint)
     for warning in report.warnings:
         warn(warning)

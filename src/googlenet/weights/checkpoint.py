@@ -6,32 +6,36 @@ A safetensors file, so reading it runs no code. Its metadata holds the rest as J
 import json
 import logging
 import os
+import shlex
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any
 
 import torch
-from safetensors.torch import save as to_bytes
 from torch import Tensor
 
 from googlenet.errors import InputError, shown
-from googlenet.files import atomic_write
+from googlenet.files import atomic_write, recorded_name
 from googlenet.network.graph import Convolve, Linear, expand
 from googlenet.network.initialization import Initialization, initialise
 from googlenet.network.module import Network
 from googlenet.network.specification import Specification
 from googlenet.weights.classes import Class
-from googlenet.weights.tensor_file import open_tensors
+from googlenet.weights.kinds import BEGINNING, kind_of
+from googlenet.weights.tensor_file import open_tensors, write_tensors
 
-__all__ = ["WEIGHTS_NAME", "Checkpoint", "build", "expected_tensors", "read", "save", "today"]
+__all__ = ["WEIGHTS_NAME", "Checkpoint", "build", "expected_tensors", "read", "save", "shareable", "today"]
 
 FORMAT = "googlenet-checkpoint-1"
 
 WEIGHTS_NAME = "model.safetensors"
 """What a checkpoint is called where a folder stands for a model (`googlenet.weights.model_folder`)."""
+
+DEEPEST = 30
+"""Objects and lists within each other in a provenance; a training's has four."""
 
 log = logging.getLogger("googlenet")
 
@@ -57,11 +61,11 @@ def save(path: str | os.PathLike[str], checkpoint: Checkpoint) -> None:
         "format": FORMAT,
         "specification": checkpoint.specification.to_json(),
         "classes": json.dumps([[item.id, item.name] for item in checkpoint.classes], ensure_ascii=False),
-        "provenance": json.dumps(dict(checkpoint.provenance), ensure_ascii=False),
+        "provenance": json.dumps(shareable(dict(checkpoint.provenance)), ensure_ascii=False),
     }
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in checkpoint.weights.items()}
     with atomic_write(path) as file:
-        file.write(to_bytes(tensors, metadata))
+        write_tensors(file, tensors, metadata)
 
 
 def read(path: str | os.PathLike[str]) -> Checkpoint:
@@ -73,12 +77,11 @@ def read(path: str | os.PathLike[str]) -> Checkpoint:
     if (path / WEIGHTS_NAME).is_file():
         path = path / WEIGHTS_NAME
     where = str(path)
+    _refuse_foreign(path)
     with open_tensors(path) as file:
         metadata = file.metadata() or {}
         if metadata.get("format") != FORMAT:
-            raise InputError(
-                f"{where}: not a checkpoint of this package; `googlenet import` makes one of other weights"
-            )
+            raise InputError(f"{where}: not a checkpoint of this package; {_import_it(path)}")
         specification = Specification.from_json(metadata.get("specification", ""), f"{where}: specification")
         _check_names(set(file.keys()), specification, where)
         weights = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
@@ -153,9 +156,37 @@ def check(checkpoint: Checkpoint, where: str) -> None:
         raise InputError(f"{where}: class id '{shown(twice)}' is there twice")
 
 
+def shareable(value: Any, depth: int = 0) -> Any:
+    """Return a provenance without what may be private: folders above a file's own, and secrets within URLs."""
+    if depth > DEEPEST:
+        raise InputError(f"the provenance is nested more than {DEEPEST} deep")
+    if isinstance(value, dict):
+        return {key: shareable(item, depth + 1) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [shareable(item, depth + 1) for item in value]
+    is_place = isinstance(value, str) and ("://" in value or PurePath(value).is_absolute() or value.startswith("~"))
+    return recorded_name(value) if is_place else value
+
+
 def today() -> str:
     """Return the date and time for a provenance, in UTC."""
     return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+def _refuse_foreign(path: Path) -> None:
+    """Raise `InputError` for weights in the form of another program, which `googlenet import` reads."""
+    try:
+        with path.open("rb") as file:
+            kind = kind_of(file.read(BEGINNING)) if path.is_file() else None
+    except OSError:
+        return  # the reader of checkpoints says what is wrong
+    if kind not in (None, "safetensors"):
+        raise InputError(f"{path}: weights in the form of another program ({kind}); {_import_it(path)}")
+
+
+def _import_it(path: Path) -> str:
+    own = path.with_name(f"{path.stem}-imported" if path.suffix == ".safetensors" else path.stem)
+    return f"import it: googlenet import {shlex.quote(str(path))} -o {shlex.quote(f'{own}.safetensors')}"
 
 
 def _warn_of_broken_weights(weights: Mapping[str, Tensor], where: str) -> None:
@@ -188,8 +219,8 @@ def _read_classes(text: str, where: str) -> tuple[Class, ...]:
 
 def _read_object(text: str, where: str) -> dict[str, Any]:
     try:
-        value = json.loads(text)
-    except (ValueError, RecursionError):
+        value = shareable(json.loads(text))
+    except (ValueError, RecursionError):  # of which InputError is one
         value = None
     if not isinstance(value, dict):
         raise InputError(f"{where}: the provenance cannot be read")

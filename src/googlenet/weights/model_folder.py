@@ -8,25 +8,37 @@ from typing import Any
 from googlenet.errors import InputError
 from googlenet.files import atomic_write
 from googlenet.network.cost import cost
-from googlenet.weights.checkpoint import WEIGHTS_NAME, Checkpoint, save
+from googlenet.weights.checkpoint import WEIGHTS_NAME, Checkpoint, save, shareable
 
 __all__ = ["write_hub_folder"]
 
+CONFIGURATION = "config.json"
 
-def write_hub_folder(folder: str | os.PathLike[str], checkpoint: Checkpoint) -> None:
+BEGIN, END = "<!-- begin of the card by googlenet -->", "<!-- end of the card by googlenet -->"
+"""Between these marks a README is written anew; what stands around them is a person's."""
+
+LARGEST_TEXT = 16 * 2**20
+"""Bytes of a README or configuration that is looked into."""
+
+
+def write_hub_folder(folder: str | os.PathLike[str], checkpoint: Checkpoint) -> bool:
     """Write `model.safetensors`, `config.json` and `README.md`; `googlenet.load(folder)` reads them back.
 
-    Raises `InputError` where the folder holds another model's files or cannot be written.
+    The folder may be new, a clone of a repository of the hub, or one that was written before. Of a README, only what
+    stands between the marks of an earlier card is replaced; one without them is somebody's own and stays as it is, and
+    False is returned. Raises `InputError` where the folder holds another model's files or cannot be written.
     """
     folder = Path(folder)
     if folder.exists() and not folder.is_dir():
         raise InputError(f"{folder}: not a folder; name another")
-    foreign = sorted(path.name for path in folder.glob("*")) if folder.is_dir() else []
-    if foreign and WEIGHTS_NAME not in foreign:
-        raise InputError(f"{folder}: holds {foreign[0]} and no model of this package; name an empty or a new folder")
+    _refuse_foreign(folder)
+    card = _card_within(folder / "README.md", model_card(checkpoint))
     save(folder / WEIGHTS_NAME, checkpoint)
-    _write(folder / "config.json", json.dumps(_configuration(checkpoint), indent=2, ensure_ascii=False) + "\n")
-    _write(folder / "README.md", model_card(checkpoint))
+    _write(folder / CONFIGURATION, json.dumps(_configuration(checkpoint), indent=2, ensure_ascii=False) + "\n")
+    if card is None:
+        return False
+    _write(folder / "README.md", card)
+    return True
 
 
 def model_card(checkpoint: Checkpoint) -> str:
@@ -42,6 +54,8 @@ def model_card(checkpoint: Checkpoint) -> str:
         "tags:",
         *(f"- {tag}" for tag in ("image-classification", "googlenet", "inception", specification.name)),
         "---",
+        "",
+        BEGIN,
         "",
         f"# {specification.name}",
         "",
@@ -66,15 +80,48 @@ def model_card(checkpoint: Checkpoint) -> str:
         "",
         "## Provenance",
         "",
-        *(_provenance(checkpoint.provenance) or ["Nothing is known."]),
+        *(_provenance(shareable(checkpoint.provenance)) or ["Nothing is known."]),
         "",
         "## Classes",
         "",
         ", ".join(f"{_inline(item.name)} ({_inline(item.id)})" for item in checkpoint.classes[:20])
         + (f", and {len(checkpoint.classes) - 20} more in `config.json`" if len(checkpoint.classes) > 20 else ""),
         "",
+        END,
+        "",
     ]
     return "\n".join(lines)
+
+
+def _refuse_foreign(folder: Path) -> None:
+    """Raise `InputError` unless what is there may stand beside a model, and nothing of another one is overwritten."""
+    names = sorted(path.name for path in folder.iterdir()) if folder.is_dir() else []
+    if not names:
+        return
+    if CONFIGURATION in names or WEIGHTS_NAME in names:
+        if '"library_name": "googlenet"' not in (_text(folder / CONFIGURATION) or ""):
+            found = CONFIGURATION if CONFIGURATION in names else WEIGHTS_NAME
+            raise InputError(f"{folder}: {found} is another model's; name an empty or a new folder")
+    elif ".git" not in names:
+        raise InputError(f"{folder}: holds {names[0]} and no model of this package; name an empty or a new folder")
+
+
+def _card_within(path: Path, card: str) -> str | None:
+    """Return the README with `card` in the place of an earlier one, or None where a person wrote all of it."""
+    if not path.exists():
+        return card
+    text = _text(path)
+    if text is None or text.count(BEGIN) != 1 or text.count(END) != 1 or text.index(BEGIN) > text.index(END):
+        return None
+    body = card[card.index(BEGIN) : card.index(END)]
+    return text[: text.index(BEGIN)] + body + text[text.index(END) :]
+
+
+def _text(path: Path) -> str | None:
+    try:
+        return path.read_text(encoding="utf-8") if path.stat().st_size <= LARGEST_TEXT else None
+    except (OSError, UnicodeDecodeError):
+        return None
 
 
 def _configuration(checkpoint: Checkpoint) -> dict[str, Any]:
@@ -84,7 +131,7 @@ def _configuration(checkpoint: Checkpoint) -> dict[str, Any]:
         "specification": json.loads(checkpoint.specification.to_json()),
         "id2label": {str(index): item.name for index, item in enumerate(checkpoint.classes)},
         "class_ids": [item.id for item in checkpoint.classes],
-        "provenance": dict(checkpoint.provenance),
+        "provenance": shareable(checkpoint.provenance),
     }
 
 

@@ -2,16 +2,18 @@
 
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from safetensors import SafetensorError, safe_open
+from safetensors.torch import save
+from torch import Tensor
 
 from googlenet.errors import InputError, shown
 
-__all__ = ["LARGEST_HEADER", "open_tensors"]
+__all__ = ["LARGEST_HEADER", "open_tensors", "write_tensors"]
 
 LARGEST_HEADER = 4 * 2**20
 """Bytes; the header of a network with 20,000 named classes takes under 2 MB."""
@@ -37,6 +39,18 @@ def open_tensors(path: str | os.PathLike[str]) -> Iterator[Any]:
         raise InputError(f"{path}: no such file") from None
     except (SafetensorError, OSError) as error:
         raise InputError(f"{path}: not a whole safetensors file ({shown(str(error), 120)})") from None
+
+
+def write_tensors(file: IO[bytes], tensors: Mapping[str, Tensor], metadata: Mapping[str, str]) -> None:
+    """Write a safetensors file: the same bytes for the same content (the library shuffles the metadata each time)."""
+    content = memoryview(save(dict(tensors), dict(metadata)))
+    length = int.from_bytes(content[:8], "little")
+    header = json.loads(bytes(content[8 : 8 + length]))
+    header["__metadata__"] = dict(metadata)
+    text = json.dumps(header, ensure_ascii=False, separators=(",", ":"), sort_keys=True).encode()
+    text += b" " * (-len(text) % 8)  # the numbers begin at a multiple of 8, as the library has it
+    file.write(len(text).to_bytes(8, "little") + text)
+    file.write(content[8 + length :])
 
 
 def _check_header(path: Path) -> None:

@@ -125,7 +125,21 @@ def test_head_that_does_not_fit_is_left_with_a_warning(tmp_path: Path, small: Sp
 
 
 @pytest.mark.parametrize("old", [False, True], ids=["layer", "layers"])
-@pytest.mark.parametrize("form", ["packed", "unpacked", "double", "unpacked double", "pieces", "with diff"])
+@pytest.mark.parametrize(
+    "form",
+    [
+        "packed",
+        "unpacked",
+        "double",
+        "unpacked double",
+        "pieces",
+        "with diff",
+        "raw halves",
+        "raw floats",
+        "raw doubles",
+        "raw, no type",
+    ],
+)
 def test_every_form_of_numbers(tmp_path: Path, small: Specification, old: bool, form: str) -> None:
     def numbers(array: np.ndarray) -> bytes:
         flat = array.ravel()
@@ -135,10 +149,16 @@ def test_every_form_of_numbers(tmp_path: Path, small: Specification, old: bool, 
             "double": packed(8, flat, "<f8"),
             "unpacked double": unpacked(8, flat, "<f8"),
             "pieces": packed(5, flat[:3]) + unpacked(5, flat[3:5]) + packed(5, flat[5:]),
+            "raw halves": field(10, 2) + field(12, flat.astype("<f2").tobytes()),
+            "raw floats": field(12, flat.tobytes()) + field(10, 1),
+            "raw doubles": field(10, 0) + field(12, flat.astype("<f8").tobytes()),
+            "raw, no type": field(12, flat.astype("<f8").tobytes()),
             "with diff": packed(6, flat * 2) + packed(5, flat) + packed(9, flat * 3, "<f8"),
         }[form]
 
     arrays = caffe_arrays(small)
+    if form == "raw halves":
+        arrays = {name: array.astype(np.float16).astype(np.float32) for name, array in arrays.items()}
     content = [field(1, b"net"), layer("pool2/3x3_s2_pool2/3x3_s2_0_split", "Split", [], old=old)]
     for name in dict.fromkeys(name.rsplit(".", 1)[0] for name in arrays):
         parts = [arrays[f"{name}.{part}"] for part in ("weight", "bias")]
@@ -188,6 +208,34 @@ def test_fine_tuned_networks_are_read_with_their_classes(tmp_path: Path, small: 
     assert checkpoint.classes == flowers
     with pytest.raises(InputError, match="the network has 5 outputs, the list of classes names 4"):
         read(tmp_path, caffemodel(fine_tuned(small, names)), flowers[:4])
+
+
+@pytest.mark.parametrize("name", ["categories_loss{}/classifier", "loss{}_fc", "my/loss{}", "flowers-loss{}-5"])
+def test_classifiers_are_found_by_their_loss(tmp_path: Path, small: Specification, name: str) -> None:
+    arrays = fine_tuned(small, {f"loss{number}/classifier": name.format(number) for number in (1, 2, 3)})
+    checkpoint, report = read(tmp_path, caffemodel(arrays))
+    assert report.left == ()
+    assert len(checkpoint.specification.auxiliary) == 2
+    for ours, number in (("auxiliary_4a.classifier", 1), ("auxiliary_4d.classifier", 2), ("classifier", 3)):
+        assert np.array_equal(checkpoint.weights[f"{ours}.weight"].numpy(), arrays[f"{name.format(number)}.weight"])
+
+
+def test_whole_numbers_are_named(tmp_path: Path, small: Specification) -> None:
+    shape = field(7, field(1, b"\x08"))
+    for kind, found in ((field(10, 3), "type 3"), (field(10, b"\0" * 8), "bytes")):
+        content = layer("conv1/7x7_s2", "Convolution", [shape + kind + field(12, b"\0" * 32)])
+        assert f"a blob holds whole numbers ({found})" in refusal(tmp_path, content)
+
+
+def test_the_classifier_can_be_said(tmp_path: Path, small: Specification) -> None:
+    arrays = fine_tuned(small, {"loss3/classifier": "a"})
+    arrays |= {"b.weight": arrays["a.weight"] + 1, "b.bias": arrays["a.bias"]}
+    (tmp_path / "two").write_bytes(caffemodel(arrays))
+    checkpoint, report = read_caffe(Source.open(tmp_path / "two"), classifier="b")
+    assert np.array_equal(checkpoint.weights["classifier.weight"].numpy(), arrays["b.weight"])
+    assert report.left == ("a.bias", "a.weight")
+    with pytest.raises(InputError, match="there is no layer c with weights; of other names there are a, b"):
+        read_caffe(Source.open(tmp_path / "two"), classifier="c")
 
 
 def test_two_classifiers_are_ambiguous(tmp_path: Path, small: Specification) -> None:

@@ -23,6 +23,7 @@ from googlenet.network.specification import Pixels, Resize, Specification
 from googlenet.weights import checkpoint
 from googlenet.weights.checkpoint import Checkpoint
 from googlenet.weights.classes import Class, ilsvrc
+from googlenet.weights.importers import read as import_weights
 from googlenet.weights.importers.assembly import Report
 from googlenet.weights.importers.source import Source
 from googlenet.weights.importers.torchvision import read_pth, read_safetensors
@@ -107,6 +108,12 @@ FORMS = {
         {"epoch": 3, "best": 0.5, "state_dict": tensors, "optimizer": {"state": {0: [1]}}}
     ),
     "reference training": lambda tensors: saved({"model": tensors, "epoch": 3}, zipped=False),
+    "compiled": lambda tensors: saved({f"_orig_mod.{name}": value for name, value in tensors.items()}),
+    "compiled within": lambda tensors: saved(
+        {name.replace("branch", "_orig_mod.branch"): value for name, value in tensors.items()}
+    ),
+    "all wrappers": lambda tensors: save({f"_orig_mod.module.model.{name}": value for name, value in tensors.items()}),
+    "deep": lambda tensors: saved({"run": {"net": {f"module.{name}": value for name, value in tensors.items()}}}),
     "without counters": lambda tensors: saved({name: tensors[name] for name in tensors if "num_batches" not in name}),
 }
 
@@ -143,6 +150,48 @@ def test_heads_may_be_absent_and_classes_others(tmp_path: Path, narrow: Specific
     assert len(report.used) == 344
     with pytest.raises(InputError, match="the network has 3 outputs, the list of classes names 2"):
         read(tmp_path, saved(tensors), classes[:2])
+
+
+def test_the_first_of_two_networks_is_taken_and_it_says_so(tmp_path: Path, narrow: Specification) -> None:
+    tensors = state_dict(narrow)
+    other = {f"module.{name}": value * 0 for name, value in tensors.items()}
+    for content in (saved({"model": tensors, "ema": {"state": other}}), saved({**tensors, **other})):
+        imported, report = read(tmp_path, content)
+        assert torch.equal(imported.weights["conv1.7x7.weight"], tensors["conv1.conv.weight"])
+        assert report.warnings[0].split("; ")[1] in (
+            "there is another one at ema, state, module.*",
+            "there is another one at module.*",
+        )
+
+
+@pytest.mark.parametrize("name", ["googlenet", "googlenet-tiny", "googlenet-bn", "plain"])
+@pytest.mark.parametrize("prefix", ["", "_orig_mod.module."])
+def test_state_dicts_of_this_package_are_known_by_their_shapes(
+    tmp_path: Path, small: Specification, name: str, prefix: str
+) -> None:
+    specification = zoo.specification(name, classes=3)
+    ours = Network(specification).state_dict()
+    for number, tensor in enumerate(ours.values()):
+        tensor.copy_(torch.full_like(tensor, number))
+    imported, report = read(tmp_path, saved({"model": {f"{prefix}{key}": value for key, value in ours.items()}}))
+    assert (report.left, report.warnings) == ((), ())
+    assert imported.specification == specification
+    assert all(torch.equal(imported.weights[key], value) for key, value in ours.items())
+
+
+def test_a_network_of_no_zoo_is_named(tmp_path: Path, small: Specification) -> None:
+    ours = Network(zoo.specification("googlenet-tiny", width=2.0)).state_dict()
+    assert "a network of this package, and none of its zoo as it comes" in refusal(tmp_path, saved(ours))
+
+
+def test_a_renamed_classifier_can_be_said(tmp_path: Path, narrow: Specification) -> None:
+    tensors = state_dict(narrow)
+    for part in ("weight", "bias"):
+        tensors[f"fc.1.{part}"] = tensors.pop(f"fc.{part}")[:4]
+    assert "for want of fc.weight" in refusal(tmp_path, saved(tensors))
+    imported, _ = import_weights(tmp_path / "weights", classifier="fc.1")
+    assert torch.equal(imported.weights["classifier.weight"], tensors["fc.1.weight"])
+    assert len(imported.classes) == 4
 
 
 def test_values_that_are_not_finite_are_named(tmp_path: Path, narrow: Specification) -> None:

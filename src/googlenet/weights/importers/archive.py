@@ -14,10 +14,7 @@ from re import finditer
 from googlenet.errors import InputError, shown
 from googlenet.weights.importers.source import Source
 
-__all__ = ["SIGNATURE", "Archive"]
-
-SIGNATURE = b"PK\x03\x04"
-"""The first bytes of an archive."""
+__all__ = ["Archive"]
 
 DIRECTORY_ENTRY = b"PK\x01\x02"
 

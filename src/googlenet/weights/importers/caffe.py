@@ -6,6 +6,7 @@ B, G, R; the first convolution's input channels are reversed, so that the networ
 """
 
 import math
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
@@ -30,6 +31,10 @@ MOST_AXES = 32
 """As in Caffe; keeps the product of the dimensions small."""
 
 FIRST_CONVOLUTION = "conv1/7x7_s2.weight"
+
+RAW_TYPES = ("<f8", "<f4", "<f2")
+"""Kinds of raw numbers by their code in a BlobProto: `opencv/opencv modules/dnn/src/caffe/opencv-caffe.proto`, whose
+`shrinkCaffeModel` writes halves, as NVIDIA's Caffe does. The codes behind them are whole numbers."""
 
 
 @dataclass(frozen=True)
@@ -64,8 +69,13 @@ class Blob:
         return Array(shape, lambda: np.concatenate(self.pieces).reshape(shape))
 
 
-def read_caffe(source: Source, classes: Sequence[Class] | None = None) -> tuple[Checkpoint, Report]:
-    """Read a `.caffemodel` as a checkpoint of the zoo's `googlenet` with Caffe's pixels turned to R, G, B."""
+def read_caffe(
+    source: Source, classes: Sequence[Class] | None = None, classifier: str | None = None
+) -> tuple[Checkpoint, Report]:
+    """Read a `.caffemodel` as a checkpoint of the zoo's `googlenet` with Caffe's pixels turned to R, G, B.
+
+    `classifier` names the last layer where its name and shape do not tell it.
+    """
     specification = replace(zoo.specification("googlenet"), pixels=PIXELS)
     names = {
         f"{node.key}.{part}": f"{_layer_name(node.name)}.{part}"
@@ -76,7 +86,7 @@ def read_caffe(source: Source, classes: Sequence[Class] | None = None) -> tuple[
     kind, layers = _read_layers(Message.whole(source.data, str(source.path)))
     arrays = _arrays(source, layers)
     inputs = expected_tensors(specification)["classifier.weight"][1]
-    renamed = _renamed_classifiers(source, arrays, set(names.values()), inputs)
+    renamed = _renamed_classifiers(source, arrays, set(names.values()), inputs, classifier)
     names = {key: renamed.get(name, name) for key, name in names.items()}
     if FIRST_CONVOLUTION in arrays:
         arrays[FIRST_CONVOLUTION] = _with_channels_reversed(arrays[FIRST_CONVOLUTION])
@@ -123,11 +133,16 @@ def _read_layer(layer: Message, generation: Generation) -> tuple[str, list[Blob]
 
 
 def _read_blob(blob: Message) -> Blob:
-    """Read a BlobProto; the four old dimensions come before `shape`, single floats before doubles, as in Caffe."""
+    """Read a BlobProto; the four old dimensions come before `shape`, single floats before doubles, as in Caffe.
+
+    Raw bytes (with a code for their type) stand for both where neither is there.
+    """
     dims: dict[int, int] = {}
     shape: list[int] = []
     single: list[Floats] = []
     double: list[Floats] = []
+    raw: list[Message] = []
+    code: Value = 0
     for number, value in blob:
         if number in (1, 2, 3, 4) and isinstance(value, int):
             dims[number] = value
@@ -137,11 +152,15 @@ def _read_blob(blob: Message) -> Blob:
             single.append(_floats(blob, value, "<f4"))
         elif number == 8:
             double.append(_floats(blob, value, "<f8"))
+        elif number == 10:
+            code = value
+        elif number == 12 and isinstance(value, Message):
+            raw = [value]  # the last one counts
     if len(shape) > MOST_AXES:
         raise InputError(f"{blob.budget.where}: damaged at byte {blob.start:,}: an array of {len(shape)} dimensions")
     if dims:
         shape = [dims.get(number, 0) for number in (1, 2, 3, 4)]
-    return Blob(tuple(shape), tuple(single or double))
+    return Blob(tuple(shape), tuple(single or double or [_raw_floats(blob, value, code) for value in raw]))
 
 
 def _read_shape(shape: Message) -> Iterator[int]:
@@ -160,6 +179,15 @@ def _floats(blob: Message, value: Value, kind: str) -> Floats:
     raise InputError(f"{blob.budget.where}: damaged after byte {blob.start:,}: a blob's numbers are of the wrong kind")
 
 
+def _raw_floats(blob: Message, value: Message, code: Value) -> Floats:
+    if isinstance(code, int) and code < len(RAW_TYPES):
+        return value.floats(RAW_TYPES[code])
+    found = f"type {code}" if isinstance(code, int) else "bytes"
+    raise InputError(
+        f"{blob.budget.where}: a blob holds whole numbers ({found}), as quantized networks do; give the one in floats"
+    )
+
+
 def _arrays(source: Source, layers: dict[str, list[Blob]]) -> dict[str, Array]:
     """Name the blobs: a layer's first is its weight, the second its bias; others keep their number."""
     arrays = {}
@@ -173,33 +201,46 @@ def _arrays(source: Source, layers: dict[str, list[Blob]]) -> dict[str, Array]:
     return arrays
 
 
-def _renamed_classifiers(source: Source, arrays: dict[str, Array], known: set[str], inputs: int) -> dict[str, str]:
+def _renamed_classifiers(
+    source: Source, arrays: dict[str, Array], known: set[str], inputs: int, chosen: str | None
+) -> dict[str, str]:
     """Map each classifier's arrays that are missing to those that took their place.
 
-    Fine-tuning in Caffe begins by giving the classifier another name, lest its old weights be loaded.
+    Fine-tuning in Caffe begins by giving the classifier another name, lest its old weights be loaded. `chosen` takes
+    the place of the last one, whatever else is there.
     """
     renamed: dict[str, str] = {}
     unknown = [name.removesuffix(".weight") for name in arrays if name.endswith(".weight") and name not in known]
+    if chosen is not None and f"{chosen}.weight" not in arrays:
+        there = ", ".join(shown(name) for name in unknown[:5]) or "none but the usual ones"
+        raise InputError(
+            f"{source.path}: there is no layer {shown(chosen)} with weights; of other names there are {there}"
+        )
     for place in ("loss1", "loss2", "loss3"):
         missing = f"{place}/classifier"
         candidates = [
-            name for name in unknown if arrays[f"{name}.weight"].shape[1:] == (inputs,) and _place(name) == place
+            name
+            for name in unknown
+            if arrays[f"{name}.weight"].shape[1:] == (inputs,) and _place(name) == place and name != chosen
         ]
-        if f"{missing}.weight" in arrays or not candidates:
+        if place == "loss3" and chosen is not None:
+            candidates = [chosen]
+        elif f"{missing}.weight" in arrays or not candidates:
             continue
         if len(candidates) > 1:
             several = ", ".join(shown(name) for name in candidates[:5])
             raise InputError(
-                f"{source.path}: which layer is the classifier? {missing} is missing, and there are {several}"
+                f"{source.path}: which layer is the classifier? {missing} is missing, and there are {several}; "
+                "say which with --classifier"
             )
         renamed |= {f"{missing}.{part}": f"{candidates[0]}.{part}" for part in ("weight", "bias")}
     return renamed
 
 
 def _place(layer: str) -> str:
-    """Return to which of the three losses a renamed classifier belongs: those of the heads keep their folder."""
-    folder = layer.partition("/")[0]
-    return folder if folder in ("loss1", "loss2") else "loss3"
+    """Return to which of the three losses a renamed classifier belongs: the number stays somewhere in its name."""
+    number = re.search(r"loss([123])(?!\d)", layer)
+    return number[0] if number else "loss3"
 
 
 def _with_channels_reversed(array: Array) -> Array:

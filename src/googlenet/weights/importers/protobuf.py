@@ -16,7 +16,7 @@ from googlenet.errors import InputError
 
 __all__ = ["Budget", "Floats", "Message", "Value"]
 
-Floats = NDArray[np.float32] | NDArray[np.float64]
+Floats = NDArray[np.float16] | NDArray[np.float32] | NDArray[np.float64]
 
 VARINT, FIXED_64, LENGTH_DELIMITED, FIXED_32 = 0, 1, 2, 5
 
@@ -93,7 +93,7 @@ class Message:
         return str(self.data[self.start : self.end], "utf-8", errors="replace")
 
     def floats(self, kind: str = "<f4") -> Floats:
-        """Return the span as packed floats (`<f4` or `<f8`), in place."""
+        """Return the span as packed floats (`<f2`, `<f4` or `<f8`), in place."""
         size = np.dtype(kind).itemsize
         if len(self) % size:
             raise self._damaged(self.start, f"{len(self)} bytes are no whole number of {size}-byte floats")

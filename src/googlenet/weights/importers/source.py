@@ -7,7 +7,6 @@ from pathlib import Path
 
 from googlenet.errors import InputError
 from googlenet.files import sha256
-from googlenet.weights.checkpoint import today
 
 __all__ = ["Source"]
 
@@ -34,11 +33,10 @@ class Source:
             raise InputError(f"{path}: cannot be read ({error.strerror or error})") from error
 
     def provenance(self, kind: str) -> dict[str, str | int]:
-        """Return what a checkpoint says about its origin: the file's name, hash and size, the format, today's date."""
+        """Return what a checkpoint says about its origin: the file's name, hash and size, the format."""
         return {
             "source": self.path.name,
             "sha256": sha256(self.path),
             "bytes": self.path.stat().st_size,
             "format": kind,
-            "date": today(),
         }

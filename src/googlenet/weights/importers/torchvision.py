@@ -1,10 +1,11 @@
-"""torchvision's GoogLeNet: state dicts as `.pth`, in both forms that torch has written, and as `.safetensors`.
+"""State dicts as `.pth`, in both forms that torch has written, and as `.safetensors`: torchvision's GoogLeNet, or ours.
 
 Names: `pytorch/vision torchvision/models/googlenet.py`. The published file has both auxiliary heads (untrained); `aux1`
 hangs on 4a and `aux2` on 4d. Its pixels are -1..1, as TF-slim trained it; torchvision gets there inside `forward`.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -13,18 +14,18 @@ from torch import Tensor
 from googlenet.errors import InputError, shown
 from googlenet.network import zoo
 from googlenet.network.graph import expand
+from googlenet.network.specification import Specification
 from googlenet.weights.checkpoint import Checkpoint, expected_tensors
 from googlenet.weights.classes import Class, ilsvrc
-from googlenet.weights.importers.archive import SIGNATURE, Archive
+from googlenet.weights.importers.archive import Archive
 from googlenet.weights.importers.assembly import Array, Report, assemble
 from googlenet.weights.importers.pickled import Storage, walk
 from googlenet.weights.importers.source import Source
+from googlenet.weights.importers.state_dict import FIRST_WEIGHTS, own_network, state_dicts
+from googlenet.weights.kinds import SIGNATURE
 from googlenet.weights.tensor_file import open_tensors
 
-__all__ = ["MAGIC", "read_pth", "read_safetensors"]
-
-MAGIC = b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19."
-"""The first pickle of a file that torch wrote before 1.6, or without its ZIP form: a number that only torch uses."""
+__all__ = ["read_pth", "read_safetensors"]
 
 LARGEST_PICKLE = 16 * 2**20
 """Bytes; that of the published state dict has 70,000."""
@@ -46,50 +47,71 @@ LAYERS = {
 }
 
 
-def read_pth(source: Source, classes: Sequence[Class] | None = None) -> tuple[Checkpoint, Report]:
-    """Read a `.pth` as a checkpoint of the zoo's `googlenet-torchvision`; a state dict within a training's is found."""
+def read_pth(
+    source: Source, classes: Sequence[Class] | None = None, classifier: str | None = None
+) -> tuple[Checkpoint, Report]:
+    """Read a `.pth` as a checkpoint: a state dict, or what a training saved around it.
+
+    `classifier` is the module that took the place of `fc` (`fc.1`, where it became a sequence).
+    """
     zipped = source.data[: len(SIGNATURE)] == SIGNATURE
-    value = _check_zip(source) if zipped else _check_stream(source)
+    (_check_zip if zipped else _check_stream)(source)
     try:
         loaded = torch.load(source.path, map_location="cpu", weights_only=True)
     except Exception as error:  # torch raises many kinds, and none of them is the user's affair
         raise InputError(f"{source.path}: damaged: torch cannot read it ({shown(str(error))})") from error
-    for key in ("state_dict", "model"):
-        if isinstance(value, dict) and isinstance(value.get(key), dict):
-            loaded = loaded[key]
-            break
-    tensors = loaded if isinstance(loaded, dict) else {}
-    return _assemble(source, "torch .pth (ZIP)" if zipped else "torch .pth (before 1.6)", tensors, classes)
+    return _assemble(source, "torch .pth (ZIP)" if zipped else "torch .pth (before 1.6)", loaded, classes, classifier)
 
 
-def read_safetensors(source: Source, classes: Sequence[Class] | None = None) -> tuple[Checkpoint, Report]:
-    """Read a `.safetensors` as a checkpoint of the zoo's `googlenet-torchvision`."""
+def read_safetensors(
+    source: Source, classes: Sequence[Class] | None = None, classifier: str | None = None
+) -> tuple[Checkpoint, Report]:
+    """Read a `.safetensors` of a state dict as a checkpoint; `classifier` as in `read_pth`."""
     with open_tensors(source.path) as file:
         if (file.metadata() or {}).get("format", "").startswith("googlenet-checkpoint"):
             raise InputError(f"{source.path}: a checkpoint of this package already; there is nothing to import")
         tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-    return _assemble(source, "safetensors", tensors, classes)
+    return _assemble(source, "safetensors", tensors, classes, classifier)
 
 
 def _assemble(
-    source: Source, kind: str, tensors: Mapping[Any, Any], classes: Sequence[Class] | None
+    source: Source, kind: str, loaded: Any, classes: Sequence[Class] | None, classifier: str | None
 ) -> tuple[Checkpoint, Report]:
-    specification = zoo.specification("googlenet-torchvision")
+    found = state_dicts(loaded)
+    tensors = found[0].tensors if found else {}
+    arrays = {name: _array(tensor) for name, tensor in tensors.items()}
+    own = own_network(arrays)
+    if own:
+        specification, published = zoo.specification(own), tuple[Class, ...]()
+        names: dict[str, str] = {}
+        kind += f" of {own}"
+    elif any(name in arrays for name in FIRST_WEIGHTS[1:]):
+        mend = "only a checkpoint says what a network is (`googlenet.weights.checkpoint.save`)"
+        raise InputError(f"{source.path}: a network of this package, and none of its zoo as it comes; {mend}")
+    else:
+        specification, published = zoo.specification("googlenet-torchvision"), ilsvrc()
+        names = _names(specification)
+    names = {key: names.get(key, key) for key in expected_tensors(specification)}
+    if classifier is not None:
+        names |= {f"classifier.{part}": f"{classifier}.{part}" for part in ("weight", "bias")}
+    checkpoint, report = assemble(source, kind, specification, arrays, names, published, classes)
+    if len(found) > 1:
+        others = ", ".join(shown(other.place) for other in found[1:4])
+        warning = f"the network at {found[0].place} is taken; there is another one at {others}"
+        report = replace(report, warnings=(*report.warnings, warning))
+    return checkpoint, report
+
+
+def _names(specification: Specification) -> dict[str, str]:
+    """Return torchvision's name for each key of the state dict."""
     expected = expected_tensors(specification)
-    names = {
+    return {
         key: f"{_module(node.name)}.{_entry(key.removeprefix(f'{node.key}.'), norm=len(node.weight) == 4)}"
         for node in expand(specification)
         if node.weight
         for key in expected
         if key.startswith(f"{node.key}.")
     }
-    parallel = all(str(name).startswith("module.") for name in tensors)  # as torch's DataParallel saves them
-    arrays = {
-        str(name).removeprefix("module." if parallel else ""): _array(tensor)
-        for name, tensor in tensors.items()
-        if isinstance(tensor, Tensor)
-    }
-    return assemble(source, kind, specification, arrays, names, ilsvrc(), classes)
 
 
 def _module(node: str) -> str:
@@ -108,8 +130,8 @@ def _array(tensor: Tensor) -> Array:
     return Array(tuple(tensor.shape), lambda: (tensor.float() if tensor.is_floating_point() else tensor).numpy())
 
 
-def _check_zip(source: Source) -> Any:
-    """Compare what an archive of torch's declares with what it has; return its value, storages in place of tensors."""
+def _check_zip(source: Source) -> None:
+    """Compare what an archive of torch's declares with what it has."""
     archive = Archive.open(source)
     pickles = [name for name in archive.members if name.endswith("/data.pkl") and name.count("/") == 1]
     if len(pickles) != 1:
@@ -125,10 +147,9 @@ def _check_zip(source: Source) -> Any:
         if member not in archive.members or archive.size(member) != storage.bytes:
             size = archive.size(member) if member in archive.members else 0
             raise _wrong_size(source, storage, size)
-    return found.value
 
 
-def _check_stream(source: Source) -> Any:
+def _check_stream(source: Source) -> None:
     """The same for torch's older form: five pickles, then for each storage its count of numbers and the numbers."""
     position = 0
     found = []
@@ -150,7 +171,6 @@ def _check_stream(source: Source) -> Any:
         if size != storage.bytes:
             raise _wrong_size(source, storage, size)
         position += 8 + size
-    return content.value
 
 
 def _wrong_size(source: Source, storage: Storage, size: int) -> InputError:
