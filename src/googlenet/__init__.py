@@ -1,4 +1,4 @@
-"""The complete system of "Going deeper with convolutions" (Szegedy et al., 2014).
+"""The networks of "Going deeper with convolutions" (Szegedy et al., 2014), their weights, training and use.
 
 The public names are resolved when they are first used, so that importing the package imports no torch.
 """

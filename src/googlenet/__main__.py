@@ -95,7 +95,7 @@ def _overview() -> str:
         [
             "usage: googlenet COMMAND ...   (googlenet COMMAND --help says more; googlenet --version)",
             "",
-            'The complete system of "Going deeper with convolutions" (Szegedy et al., 2014).',
+            'The networks of "Going deeper with convolutions" (Szegedy et al., 2014), their weights, training and use.',
             "",
             *lines,
         ]

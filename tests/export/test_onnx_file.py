@@ -104,7 +104,7 @@ def test_weights_that_are_not_finite_are_refused(checkpoint, tmp_path):
 @pytest.mark.parametrize(
     ("missing", "status", "said"),
     [
-        ("onnx", 2, "writing ONNX needs the package onnx; install it with pip install 'googlenet[export]'"),
+        ("onnx", 2, "writing ONNX needs the package onnx; install it with pip install onnx onnxruntime"),
         ("onnxruntime", 0, "not compared with another engine, since onnxruntime is missing"),
     ],
 )

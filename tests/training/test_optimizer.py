@@ -15,6 +15,7 @@ from torch import nn
 from torch.optim import lr_scheduler
 
 from googlenet.errors import InputError
+from googlenet.training import optimizer as optimizer_module
 from googlenet.training.optimizer import SGD, clip, parameter_groups
 
 
@@ -209,6 +210,14 @@ def test_what_has_no_gradient_stays_and_what_comes_later_is_moved():
     two.grad = torch.ones(1)
     optimizer.step()
     assert (one.item(), two.item()) == pytest.approx((1.0, 1 - 0.2 * 1.5))
+
+
+def test_parameters_are_moved_alike_alone_and_all_at_once(monkeypatch: pytest.MonkeyPatch):
+    alone, together = small(), small()
+    expected = train(alone, SGD(parameter_groups(alone), nesterov=True), range(3))
+    monkeypatch.setattr(optimizer_module, "_together", lambda parameters: [parameters])  # as on an accelerator
+    assert train(together, SGD(parameter_groups(together), nesterov=True), range(3)) == expected
+    assert all(torch.equal(a, b) for a, b in zip(alone.parameters(), together.parameters(), strict=True))
 
 
 @pytest.mark.parametrize("option", [{"lr": -0.1}, {"momentum": 1.0}, {"weight_decay": float("nan")}, {"lr_mult": -1.0}])

@@ -133,7 +133,7 @@ def _remote(url: str) -> tuple[Any, str]:
     try:
         import fsspec
     except ImportError as error:
-        raise InputError(f"{display_name(url)}: URLs need the extra: pip install 'googlenet[remote]'") from error
+        raise InputError(f"{display_name(url)}: URLs need fsspec: pip install 'fsspec[http,s3,gs]'") from error
     with _failures_named(url):
         file_system, place = fsspec.core.url_to_fs(url)
         return file_system, place

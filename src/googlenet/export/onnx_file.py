@@ -26,7 +26,7 @@ __all__ = ["OnnxFile", "export_onnx"]
 CLOSE = 1e-5
 """Largest difference of a logit, in the largest logit, up to which two engines give the same answers."""
 
-EXTRA = "pip install 'googlenet[export]'"
+EXTRA = "pip install onnx onnxruntime"
 
 
 @dataclass(frozen=True)

@@ -98,7 +98,7 @@ class _Events:
         try:
             from torch.utils.tensorboard import SummaryWriter
         except ImportError:
-            raise InputError("tensorboard is not installed; pip install 'googlenet[tensorboard]'") from None
+            raise InputError("tensorboard is not installed; pip install tensorboard") from None
         self._writer = SummaryWriter(str(folder), purge_step=step + 1 if step else None)
 
     def write(self, step: int, record: Mapping[str, Any]) -> None:
