@@ -211,14 +211,14 @@ def test_a_worker_that_is_stopped_is_said_and_waited_for(monkeypatch):
 SCRIPT = """
 import sys, time
 from googlenet.data.digits import Digits
-from googlenet.data.loader import Loader
-from googlenet.data.pool import WorkerPool
+from googlenet.data.pool import Job, WorkerPool
 from googlenet.data.sampler import Sampler
 from googlenet.data.samples import TrainingSamples
 
 digits, pool = Digits(), WorkerPool(2)
-loader = Loader(digits, TrainingSamples((64, 64), 1), Sampler(digits.labels, 64, 1), pool)
-for batch in loader.batches(stop=None):
+job = Job(pool, digits, TrainingSamples((64, 64), 1), False)
+for planned in Sampler(digits.labels, 64, 1).batches():
+    job.order(planned).result()
     print(*(worker.process.pid for worker in pool.workers), flush=True)
 """
 
@@ -272,8 +272,7 @@ OWN_DATA = """
 import hashlib
 import numpy as np
 from googlenet.data.digits import Digits
-from googlenet.data.loader import Loader
-from googlenet.data.pool import WorkerPool
+from googlenet.data.pool import Job, WorkerPool
 from googlenet.data.sampler import Sampler
 from googlenet.data.samples import TrainingSamples
 
@@ -291,9 +290,10 @@ class Mine:
 def show():
     data, digest = Mine(), hashlib.sha256()
     with WorkerPool(2) as pool:
-        loader = Loader(data, TrainingSamples((24, 24), 1), Sampler(data.labels, 64, 1), pool)
-        for batch in loader.batches(stop=2):
-            digest.update(batch["images"].numpy().tobytes())
+        job = Job(pool, data, TrainingSamples((24, 24), 1), False)
+        orders = [job.order(planned) for planned in Sampler(data.labels, 64, 1).batches(stop=2)]
+        for order in orders:
+            digest.update(order.result().arrays["images"].tobytes())
     print(digest.hexdigest())
 """
 GUARDED = OWN_DATA + '\nif __name__ == "__main__":\n    show()\n'

@@ -4,6 +4,7 @@ What lies below is found by `scan`, which keeps it as an index.
 """
 
 import os
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -85,6 +86,12 @@ class Folder:
 
     def name(self, index: int) -> str:
         return display_name(self._file(index))
+
+    def keys(self) -> Iterator[str]:
+        """Yield the path of each image below the folder."""
+        for number, folder in enumerate(self._folders):
+            start, stop = self._starts[number : number + 2].tolist()
+            yield from (os.fsdecode(folder + b"/" + name) for name in self._files[start:stop])
 
     def sizes(self) -> NDArray[np.int64]:
         """Return how many bytes each image's file has now, -1 where it is gone: [N]. Asks the disk for each of them."""

@@ -56,6 +56,12 @@ class ListFile:
     def name(self, index: int) -> str:
         return display_name(self._file(index))
 
+    def keys(self) -> Iterator[str]:
+        """Yield the path of each image from the list's folder, where it lies below it."""
+        beginning = os.path.join(os.path.abspath(self.folder), "")  # noqa: PTH100, PTH118
+        for path in self._paths:
+            yield os.path.normpath(os.fsdecode(path)).removeprefix(beginning)
+
     def sizes(self) -> NDArray[np.int64]:
         """Return how many bytes each image's file has now, -1 where there is none: [N]. Asks the disk for each."""
         return np.fromiter((file_size(self._file(index)) for index in range(len(self))), np.int64, len(self))

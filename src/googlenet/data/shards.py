@@ -5,6 +5,7 @@ the user's cache folder. After that each image is read from its place, in any or
 """
 
 import os
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -39,6 +40,7 @@ class Shards:
         shards = expand(pattern)
         beside = _classes_beside(shards[0])
         self._paths = [str(unpacked(shard)) for shard in shards]
+        self._names = [re.split(r"[/\\]", shard)[-1] for shard in shards]
         self._shown = [display_name(shard) for shard in shards]
         self._indexes = [_index(path, shown) for path, shown in zip(self._paths, self._shown, strict=True)]
         counts = [len(index.arrays["offsets"]) for index in self._indexes]
@@ -76,6 +78,12 @@ class Shards:
         arrays = self._indexes[shard].arrays
         member = Names(arrays["names"], arrays["name_offsets"])[number]
         return f"{self._shown[shard]}: {display_name(os.fsdecode(member))}"
+
+    def keys(self) -> Iterator[str]:
+        """Yield shard and member of each image, the shard without its folder."""
+        for path, index in zip(self._names, self._indexes, strict=True):
+            members = Names(index.arrays["names"], index.arrays["name_offsets"])
+            yield from (f"{path}: {os.fsdecode(member)}" for member in members)
 
     def sizes(self) -> NDArray[np.int64]:
         """Return how many bytes each image has: [N]."""

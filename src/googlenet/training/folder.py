@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from googlenet.data.identity import Identity, difference
 from googlenet.errors import InputError
 from googlenet.files import atomic_write
 from googlenet.records import decode
@@ -46,17 +47,24 @@ class RunFolder:
             remove_leftovers(self.path)
             yield
 
-    def begin(self, recipe: Recipe, origin: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    def begin(
+        self, recipe: Recipe, origin: Mapping[str, Any], identities: Mapping[str, Identity]
+    ) -> Mapping[str, Any] | None:
         """Claim the folder for a run; return the summary of a finished one.
 
-        `origin` says what is trained on and from: `data`, `validation`, `pretrained`, with what they contain. Raises
-        `InputError` with the fields that differ where the folder belongs to another run.
+        `origin` says what is trained on and from: `data`, `validation`, `pretrained`, with what they contain, wherever
+        they lie; `identities` are those of the first two. Raises `InputError` with what differs where the folder
+        belongs to another run.
         """
         if self.recipe.exists():
-            self._compare(recipe, origin)
+            self._compare(recipe, origin, identities)
         else:
             self._refuse_foreign()
             self.write_json(self.recipe, {**origin, **to_json(recipe)})
+        for name, identity in identities.items():
+            if not self._listing(name).exists():
+                with atomic_write(self._listing(name)) as file:
+                    file.write(identity.listing)
         return self.read_json(self.summary) if self.summary.exists() else None
 
     def write_json(self, path: Path, value: Mapping[str, Any]) -> None:
@@ -72,11 +80,17 @@ class RunFolder:
             raise InputError(f"{path}: expected an object; give another output folder")
         return value
 
-    def _compare(self, recipe: Recipe, origin: Mapping[str, Any]) -> None:
+    def _listing(self, name: str) -> Path:
+        """The images of `data` or `validation` as the run began with them."""
+        return self.path / f"{name}.txt.gz"
+
+    def _compare(self, recipe: Recipe, origin: Mapping[str, Any], identities: Mapping[str, Identity]) -> None:
         found = self.read_json(self.recipe)
         before = {key: found.pop(key, None) for key in origin}
         changed = [
-            f"{key} {_shown(before[key])}, now {_shown(origin[key])}" for key in origin if before[key] != origin[key]
+            self._difference(key, before[key], origin[key], identities.get(key))
+            for key in origin
+            if not _is_same(before[key], origin[key])
         ]
         changed += differences(decode(Recipe, found, str(self.recipe)), recipe)
         if changed:
@@ -84,10 +98,24 @@ class RunFolder:
                 f"{self.path}: belongs to another run ({'; '.join(changed)}); give its options again, or another folder"
             )
 
+    def _difference(self, key: str, before: Any, now: Any, identity: Identity | None) -> str:
+        words = ""
+        if identity and self._listing(key).is_file():
+            words = difference(self._listing(key).read_bytes(), identity)
+        return f"{key}: {words}" if words else f"{key} {_shown(before)}, now {_shown(now)}"
+
     def _refuse_foreign(self) -> None:
-        there = [path.name for path in (self.metrics, self.final, self.summary) if path.exists()]
+        ours = (self.metrics, self.final, self.summary, self._listing("data"), self._listing("validation"))
+        there = [path.name for path in ours if path.exists()]
         if there:
             raise InputError(f"{self.path}: holds {there[0]} but no recipe.json; give another output folder")
+
+
+def _is_same(before: Any, now: Any) -> bool:
+    """Whether it is the same content, wherever it lies."""
+    if isinstance(before, Mapping) and isinstance(now, Mapping) and "sha256" in before and "sha256" in now:
+        return bool(before["sha256"] == now["sha256"])
+    return bool(before == now)
 
 
 def _shown(value: Any) -> str:

@@ -51,7 +51,7 @@ def train(
     with torch.random.fork_rng(range(torch.cuda.device_count())):  # each step seeds torch's generators for its dropout
         setup = prepare(data, recipe, validation, pretrained)
         with folder.held():
-            summary = folder.begin(setup.recipe, setup.origin)
+            summary = folder.begin(setup.recipe, setup.origin, setup.identities)
             if summary is None:
                 with Session(folder, setup, exchange) as session:
                     summary = session.run()

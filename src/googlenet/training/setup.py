@@ -1,15 +1,13 @@
 """What a run works on, put together and checked before the first step: data, classes, network."""
 
-import hashlib
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from googlenet.data.dataset import Dataset
+from googlenet.data.identity import Identity, identity
 from googlenet.data.sources import Source, name_of, open_training, open_validation
 from googlenet.errors import InputError
 from googlenet.files import recorded_name, sha256
@@ -42,6 +40,8 @@ class Setup:
     """Keys of the classifiers that start fresh beside pretrained weights."""
     origin: Mapping[str, Any]
     """What was trained on and from, for the run's recipe.json."""
+    identities: Mapping[str, Identity]
+    """Which images `data` and, where there is one, `validation` are."""
 
 
 def prepare(data: Source, recipe: Recipe, validation: Source | None, pretrained: Weights | None) -> Setup:
@@ -56,19 +56,17 @@ def prepare(data: Source, recipe: Recipe, validation: Source | None, pretrained:
     _freeze(network, recipe.freeze)
     if recipe.patience and held_out is None:
         raise InputError(f"patience {recipe.patience}: give --validation images to judge by, or leave it out")
-    return Setup(
-        recipe,
-        training,
-        held_out,
-        training.classes,
-        network,
-        fresh,
-        {
-            "data": _fingerprint(data, training),
-            "validation": None if held_out is None else _fingerprint(validation, held_out),
-            "pretrained": None if start is None else _origin(pretrained, start),
-        },
-    )
+    sets = {"data": (data, training)} | ({} if held_out is None else {"validation": (validation, held_out)})
+    identities = {name: identity(found) for name, (_, found) in sets.items()}
+    origin: dict[str, Any] = {
+        "data": None,
+        "validation": None,
+        "pretrained": None if start is None else _origin(pretrained, start),
+    }
+    for name, (source, _) in sets.items():
+        found = identities[name]
+        origin[name] = {"source": _recorded(source), "images": found.images, "sha256": found.sha256}
+    return Setup(recipe, training, held_out, training.classes, network, fresh, origin, identities)
 
 
 def _read(pretrained: Weights | None) -> Checkpoint:
@@ -113,15 +111,11 @@ def _freeze(network: Network, rows: tuple[str, ...]) -> None:
         network.get_submodule(row).requires_grad_(False)
 
 
-def _fingerprint(source: Any, dataset: Dataset) -> dict[str, Any]:
-    """Say which images these are, shortly enough for a million of them."""
-    ids = "\n".join(item.id for item in dataset.classes)
-    labels = hashlib.sha256(ids.encode() + np.ascontiguousarray(dataset.labels, np.int32).tobytes()).hexdigest()
-    name = recorded_name(source) if isinstance(source, str | os.PathLike) else name_of(source)
-    return {"source": name, "images": len(dataset), "labels": labels}
-
-
 def _origin(pretrained: Any, start: Checkpoint) -> dict[str, Any]:
     if isinstance(pretrained, Checkpoint):
         return {"source": str(start.provenance.get("source", "a checkpoint in memory"))}
     return {"source": recorded_name(pretrained), "sha256": sha256(Path(pretrained))}
+
+
+def _recorded(source: Any) -> str:
+    return recorded_name(source) if isinstance(source, str | os.PathLike) else name_of(source)

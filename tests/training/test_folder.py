@@ -1,0 +1,77 @@
+"""Whose a run's folder is: the same data wherever they lie, other data whatever they are called."""
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from googlenet.errors import InputError
+from googlenet.training.folder import RunFolder
+from googlenet.training.recipe import Recipe
+from googlenet.training.setup import prepare
+
+RECIPE = Recipe(network="googlenet-tiny", epochs=1)
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    for name in ("cat", "dog"):
+        for number in range(3):
+            file = tmp_path / "data" / name / f"{number}.bmp"
+            file.parent.mkdir(parents=True, exist_ok=True)
+            Image.fromarray(np.full((8, 8 + number, 3), 40 * number, np.uint8)).save(file)
+    return tmp_path / "data"
+
+
+def begin(folder: Path, data: str | Path, validation: str | Path | None = None) -> None:
+    setup = prepare(data, RECIPE, validation, None)
+    folder.mkdir(exist_ok=True)
+    RunFolder(folder).begin(setup.recipe, setup.origin, setup.identities)
+
+
+def test_the_same_data_by_other_paths_and_moved_are_the_same_run(data, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    run = tmp_path / "run"
+    begin(run, "data", "data")
+    for same in ("data/", "./data", data, tmp_path / "run/../data"):
+        begin(run, same, same)
+    shutil.move(data, tmp_path / "moved")
+    begin(run, "moved", "moved")
+    assert sorted(path.name for path in run.iterdir()) == ["data.txt.gz", "recipe.json", "validation.txt.gz"]
+
+
+@pytest.mark.parametrize("what", ["data", "validation"])
+def test_other_data_are_another_run_and_the_change_is_named(what, data, tmp_path):
+    other = tmp_path / "other"
+    shutil.copytree(data, other)
+    (other / "cat/1.bmp").rename(other / "cat/9.bmp")
+    run = tmp_path / "run"
+    begin(run, data, data)
+    with pytest.raises(
+        InputError, match=rf"another run \({what}: image 2 was cat/1.bmp \(class cat, \d+ bytes\), now cat/2.bmp"
+    ):
+        begin(run, other if what == "data" else data, other if what == "validation" else data)
+
+
+def test_a_lost_listing_is_made_again_and_missed_without_a_traceback(data, tmp_path):
+    run = tmp_path / "run"
+    begin(run, data)
+    (run / "data.txt.gz").unlink()
+    with pytest.raises(InputError, match=r"validation none, now \S*data 6 [0-9a-f]{12}"):
+        begin(run, data, data)
+    begin(run, data)
+    (run / "data.txt.gz").write_bytes(b"damaged")
+    (data / "dog/2.bmp").unlink()
+    with pytest.raises(InputError, match=r"data .* 6 [0-9a-f]{12}, now .* 5 [0-9a-f]{12}"):
+        begin(run, data)
+
+
+def test_what_others_have_in_a_folder_stays(data, tmp_path):
+    run = tmp_path / "run"
+    run.mkdir()
+    (run / "data.txt.gz").write_text("mine")
+    with pytest.raises(InputError, match=r"holds data.txt.gz but no recipe.json"):
+        begin(run, data)
+    assert [path.name for path in run.iterdir()] == ["data.txt.gz"]
