@@ -160,12 +160,12 @@ def ours(images: Tensor, labels: Tensor, device: str) -> tuple[Work, str]:
     network = Network(specification("googlenet"))
     initialise(network)
     form, _ = find_execution(network, device=device, precision="auto", batch_size=len(labels), images=MANY)
-    form.place(network).train()
+    training_network = form.fuse(form.place(network))
     optimizer = SGD(parameter_groups(network, weight_decay=recipe.weight_decay))
     batch = Batch(0, 0, {"images": images, "labels": labels}, torch.arange(len(labels)))
     taken = steps(
         network,
-        lambda given: form.train(network, given),
+        lambda given: form.train(training_network, given),
         optimizer,
         Average(network, "polyak"),
         itertools.repeat(batch),

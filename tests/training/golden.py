@@ -13,6 +13,7 @@ import torch
 from safetensors import safe_open
 from small_runs import recipe, write_images
 
+from googlenet import native
 from googlenet.machine import processor
 from googlenet.training import execution, log
 from googlenet.training.recipe import Recipe
@@ -44,10 +45,10 @@ RUNS: dict[str, Recipe] = {
 
 
 def machine() -> dict[str, str]:
-    """What the last digits depend on, with one thread: the processor's instructions and the libraries' versions."""
+    """What the last digits depend on, with one thread: instructions, kernels and the libraries' versions."""
     here = processor()
     libraries = {name: version(name) for name in ("torch", "numpy", "opencv-python-headless", "simplejpeg", "pillow")}
-    return {"processor": f"{here.model} ({', '.join(here.instructions)})", **libraries}
+    return {"processor": f"{here.model} ({', '.join(here.instructions)})", "kernels": native.level(), **libraries}
 
 
 def measure(name: str) -> dict[str, Any]:

@@ -1,49 +1,100 @@
 """The faster ways compute what the plain ones do: outputs and gradients, against torch's operators and float64."""
 
+import copy
+
 import pytest
 import torch
 
 from googlenet.network.initialization import initialise
 from googlenet.network.module import Network
 from googlenet.network.zoo import NETWORKS, specification
-from googlenet.training.fused import install
+from googlenet.training.fused import TrainingNetwork
 from googlenet.training.pooling import can_pool
 
-needs_compiler = pytest.mark.skipif(not can_pool(), reason="there is no C++ compiler")
+needs_compiler = pytest.mark.skipif(not can_pool(), reason="there are no compiled kernels")
+
+
+def with_weights(name: str) -> Network:
+    network = Network(specification(name, classes=5, width=0.1))
+    initialise(network, seed=3)
+    return network.to(memory_format=torch.channels_last)
 
 
 @pytest.mark.parametrize("name", sorted(NETWORKS))
 @pytest.mark.parametrize("pools", [False, pytest.param(True, marks=needs_compiler)])
 def test_every_network_of_the_zoo_keeps_outputs_and_gradients(name: str, pools: bool):
-    network = Network(specification(name, classes=5, width=0.1))
-    initialise(network, seed=3)
-    network = network.to(memory_format=torch.channels_last)
-    size = network.specification.input[1]
+    plain = with_weights(name)
+    fused = TrainingNetwork(plain, joined=True, pools=pools)
+    size = plain.specification.input[1]
     x = torch.randn(2, 3, size, size, generator=torch.Generator().manual_seed(4)) * 50
     found = []
-    for faster in (False, True, False):  # and back again
-        install(network, joined=faster, pools=faster and pools)
+    for network in (plain, fused):
         network.train()
-        torch.manual_seed(0)
+        for module in network.modules():
+            if isinstance(module, torch.nn.Dropout):
+                module.eval()
         network.zero_grad()
         outputs = network(x)
         sum(logits.logsumexp(1).sum() for logits in outputs.values()).backward()
-        gradients = [parameter.grad.clone() for parameter in network.parameters()]
+        gradients = [parameter.grad.clone() for parameter in plain.parameters()]
         for module in network.modules():
             if isinstance(module, torch.nn.BatchNorm2d):
                 module.reset_running_stats()
         outputs["evaluation"] = network.eval()(x)
-        found.append(([value.detach() for value in outputs.values()], gradients, list(network.state_dict())))
-    plain, quick, again = found
-    assert plain[2] == quick[2]
-    for one, other in zip(plain[0] + plain[1], quick[0] + quick[1], strict=True):
+        found.append([value.detach() for value in (*outputs.values(), *gradients)])
+    for one, other in zip(*found, strict=True):
         torch.testing.assert_close(one, other, rtol=1e-3, atol=1e-4 * float(one.abs().max()) + 1e-8)
-    assert all(torch.equal(one, other) for one, other in zip(plain[0] + plain[1], again[0] + again[1], strict=True))
 
 
-def test_something_is_really_joined():
-    network = Network(specification("googlenet"))
-    before = {type(module).__name__ for module in network.modules()}
-    install(network, joined=True, pools=False)
-    assert {type(module).__name__ for module in network.modules()} - before == {"_JoinedBlock"}
-    assert sum(type(module).__name__ == "_JoinedBlock" for module in network.modules()) == 9
+def test_the_weights_are_those_of_the_network_itself():
+    plain = with_weights("googlenet-cifar")
+    fused = TrainingNetwork(plain, joined=True)
+    assert list(fused.state_dict()) == list(plain.state_dict())
+    for kind in ("named_parameters", "named_buffers"):
+        for (name, one), (same, other) in zip(getattr(plain, kind)(), getattr(fused, kind)(), strict=True):
+            assert name == same
+            assert one is other
+    plain.load_state_dict({name: torch.full_like(value, 2) for name, value in plain.state_dict().items()})
+    assert all(bool((value == 2).all()) for value in fused.state_dict().values())
+    random = torch.random.get_rng_state()
+    TrainingNetwork(plain)
+    assert torch.equal(torch.random.get_rng_state(), random)
+
+
+def test_a_copy_is_a_network_of_its_own():
+    fused = TrainingNetwork(with_weights("googlenet-tiny"), joined=True).eval()
+    copied = copy.deepcopy(fused)
+    x = torch.ones(1, 3, 32, 32)
+    before = fused(x)
+    for parameter in copied.parameters():
+        parameter.data.zero_()
+    assert torch.equal(fused(x), before)
+    assert not copied(x).any()
+
+
+def test_something_is_really_joined_and_rectified_later():
+    plain = Network(specification("googlenet"))
+    fused = TrainingNetwork(plain, joined=True, pools=can_pool())
+    kinds = [type(module).__name__ for module in fused.modules()]
+    assert kinds.count("_JoinedBlock") == 9
+    assert "_JoinedBlock" not in {type(module).__name__ for module in plain.modules()}
+    relus = {name for name, module in fused.named_modules() if getattr(module, "relu", True) is False}
+    rectified = [name for name, module in fused.named_modules() if getattr(module, "rectified", False)]
+    if can_pool():  # conv1 before a pool, conv2 before a normalisation; the ReLU within conv2 stays
+        assert relus - {name for name in relus if name.endswith("classifier")} == {"conv1.7x7", "conv2.3x3"}
+        assert rectified == ["pool1", "norm2"]
+    else:
+        assert rectified == []
+    assert all(module.relu for name, module in plain.named_modules() if name in ("conv1.7x7", "conv2.3x3"))
+
+
+def test_frozen_rows_are_in_evaluation_from_the_first_step_on():
+    plain = with_weights("googlenet-cifar")
+    fused = TrainingNetwork(plain, frozen=plain.row_names[:2])
+    frozen = [fused.get_submodule(name) for name in plain.row_names[:2]]
+    for _ in range(2):
+        assert fused.training
+        assert not any(module.training for row in frozen for module in row.modules())
+        assert fused.get_submodule(plain.row_names[2]).training
+        fused.eval()
+        fused.train()

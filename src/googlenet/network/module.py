@@ -40,7 +40,7 @@ class Network(nn.Module):
         for name, members in groupby((node for node in nodes if node.name != "softmax"), key=lambda node: node.row):
             if hasattr(self, name):
                 raise InputError(f"row '{name}': torch's modules need this name themselves; choose another")
-            self.add_module(name, _build(list(members), specification))
+            self.add_module(name, self._build_row(list(members)))
         self.row_names = [row.name for row in specification.rows]
         heads = specification.auxiliary if auxiliary else ()
         self.head_rows = {head.name: head.after for head in heads}
@@ -95,6 +95,31 @@ class Network(nn.Module):
         if name == "input" or (module is not None and (not layer or (isinstance(module, Block) and module.has(layer)))):
             return rows.index(row) if module is not None else -1
         raise InputError(f"'{name}' is no layer of {self.specification.name}; its rows are {', '.join(rows)}")
+
+    # How it is built. A network that computes the same in another way overrides the last two.
+
+    def _build_row(self, nodes: list[Node]) -> nn.Module:
+        """Return the module of one row or head from its operations."""
+        row = nodes[0].row
+        layers = {
+            node.name.removeprefix(f"{row}/"): self.build_layer(node) for node in nodes if node.weight or _own(node)
+        }
+        if list(layers) == [row]:
+            return layers[row]
+        layers.pop(row, None)
+        branches: dict[str, list[str]] = {}
+        for node in nodes:
+            if node.name != row:
+                branches.setdefault(node.branch, []).append(node.name.removeprefix(f"{row}/"))
+        return self.build_block(layers, branches.values())
+
+    def build_block(self, layers: Mapping[str, nn.Module], branches: Iterable[Iterable[str]]) -> nn.Module:
+        """Return the module of a row that consists of several operations."""
+        return Block(layers, branches)
+
+    def build_layer(self, node: Node) -> nn.Module:
+        """Return the module of one operation."""
+        return _layer(node, self.specification)
 
 
 class Block(nn.Module):
@@ -216,22 +241,6 @@ class Pooling(nn.Module):
 
     def extra_repr(self) -> str:
         return str(self.pool)
-
-
-def _build(nodes: list[Node], specification: Specification) -> nn.Module:
-    """Return the module of one row or head from its operations."""
-    row = nodes[0].row
-    layers = {
-        node.name.removeprefix(f"{row}/"): _layer(node, specification) for node in nodes if node.weight or _own(node)
-    }
-    if list(layers) == [row]:
-        return layers[row]
-    layers.pop(row, None)
-    branches: dict[str, list[str]] = {}
-    for node in nodes:
-        if node.name != row:
-            branches.setdefault(node.branch, []).append(node.name.removeprefix(f"{row}/"))
-    return Block(layers, branches.values())
 
 
 def _own(node: Node) -> bool:

@@ -4,7 +4,7 @@ What is fastest is measured, not believed (`googlenet.machine`); what was measur
 continued run computes in the same way, since others round otherwise.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from typing import Any, Literal
@@ -19,7 +19,8 @@ from googlenet.network.cost import multiply_adds
 from googlenet.network.initialization import initialise
 from googlenet.network.module import Network
 from googlenet.network.specification import Specification
-from googlenet.training import fused, pooling
+from googlenet.training import pooling
+from googlenet.training.fused import TrainingNetwork
 
 __all__ = ["Execution", "find_execution", "has_bfloat16"]
 
@@ -66,8 +67,11 @@ class Execution:
     def place(self, network: Network) -> Network:
         """Bring a network to the device and into the layout."""
         local_response_norm.use(self.normalisation)
-        fused.install(network, joined=self.joined, pools=self.own_pools)
         return network.to(device=self.device, memory_format=self._layout)  # type: ignore[call-overload]
+
+    def fuse(self, network: Network, *, frozen: Iterable[str] = ()) -> TrainingNetwork:
+        """Return what computes a network that was placed, in training, with its parameters; see `TrainingNetwork`."""
+        return TrainingNetwork(network, joined=self.joined, pools=self.own_pools, frozen=frozen)
 
     def prepare(self, network: Network, images: Tensor) -> Tensor:
         """Return the network's input for uint8 [N, height, width, 3]: normalised once a batch, on the device."""
@@ -156,13 +160,13 @@ def has_bfloat16(device: str) -> bool:
 
 def _step(specification: Specification, execution: Execution, batch_size: int) -> Callable[[], Any]:
     """Return a function that takes one training step of a network like the one to be trained."""
-    made: list[Network] = []
+    made: list[TrainingNetwork] = []
 
     def step() -> None:
         if not made:  # when it is first measured, if it is
-            network = Network(specification).train()
+            network = Network(specification)
             initialise(network)
-            made.append(execution.place(network))
+            made.append(execution.fuse(execution.place(network)))
         (network,) = made
         images = torch.randint(256, (batch_size, *specification.input[1:], 3), dtype=torch.uint8)
         network.zero_grad(set_to_none=True)

@@ -6,49 +6,78 @@ instead of three to add. Pools have faster gradients (`pooling`). And the ReLU o
 largest maps of the network, is part of what follows: of the maximum in the pool behind it, or of the normalisation.
 """
 
-from collections.abc import Iterator
-from itertools import pairwise
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import groupby, pairwise
+from typing import Self
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional
 
-from googlenet.network.local_response_norm import LocalResponseNorm
+from googlenet.network.graph import Convolve, Node, expand
 from googlenet.network.module import Block, ConvolutionUnit, Network, Pooling
-from googlenet.network.specification import AveragePool, MaxPool
+from googlenet.network.specification import AveragePool, LocalResponseNorm, MaxPool
 from googlenet.training.pooling import average_pool, max_pool
 
-__all__ = ["install"]
+__all__ = ["TrainingNetwork"]
 
 
-def install(network: Network, *, joined: bool, pools: bool) -> None:
-    """Let `network` compute with `joined` convolutions, with `pools` of its own and fewer ReLUs, or as it is written.
+class TrainingNetwork(Network):
+    """Another way to compute `network`, with the parameters and buffers of `network` itself.
 
-    Only how it computes changes: parameters, their names and the results stay.
+    It is built from the graph as every network is: with `joined` the 1x1 convolutions of a module are one, with `pools`
+    there are faster pools and fewer ReLUs. Names, shapes and results stay, and whatever moves the weights of one moves
+    those of the other. The rows in `frozen` are always in evaluation. Bring `network` to its device before.
     """
-    followed = list(_followed_convolutions(network))
-    for unit, after in followed:
-        if getattr(after, "rectified", False):
-            unit.relu, after.rectified = True, False  # type: ignore[assignment]
-    for module in network.modules():
-        if isinstance(module, Block) and len(_joinable(module)) > 1:
-            module.__class__ = _JoinedBlock if joined else Block
-        if isinstance(module, Pooling):
-            module.__class__ = _own_pooling(module) if pools else Pooling
-    for unit, after in followed:
-        if pools and unit.relu and isinstance(after, _OwnMaxPooling | LocalResponseNorm):
-            unit.relu, after.rectified = False, True
+
+    def __init__(
+        self, network: Network, *, joined: bool = False, pools: bool = False, frozen: Iterable[str] = ()
+    ) -> None:
+        self._joined, self._pools, self._frozen = joined, pools, tuple(frozen)
+        heads = bool(network.head_rows)
+        self._rectifying = dict(_rectifying(expand(network.specification, auxiliary=heads))) if pools else {}
+        with torch.device("meta"):
+            super().__init__(network.specification, auxiliary=heads)
+        for name, module in network.named_modules():
+            same = self.get_submodule(name)
+            for kind, tensor in [*module.named_parameters(recurse=False), *module.named_buffers(recurse=False)]:
+                setattr(same, kind, tensor)
+        self.train()
+
+    def train(self, mode: bool = True) -> Self:
+        super().train(mode)
+        for row in self._frozen:
+            self.get_submodule(row).eval()
+        return self
+
+    def build_block(self, layers: Mapping[str, nn.Module], branches: Iterable[Iterable[str]]) -> nn.Module:
+        block = _JoinedBlock(layers, branches)
+        return block if self._joined and len(block.joined) > 1 else super().build_block(layers, branches)
+
+    def build_layer(self, node: Node) -> nn.Module:
+        own = _own_pooling(node) if self._pools else None
+        layer: nn.Module = own or super().build_layer(node)
+        if node.name in self._rectifying:
+            layer.relu = False  # type: ignore[assignment]  # it is part of what follows
+        if node.name in self._rectifying.values():
+            layer.rectified = True  # type: ignore[assignment]
+        return layer
 
 
 class _JoinedBlock(Block):
     """A module whose 1x1 convolutions on its own input are one."""
 
+    def __init__(self, layers: Mapping[str, nn.Module], branches: Iterable[Iterable[str]]) -> None:
+        super().__init__(layers, branches)
+        firsts = {branch[0]: layers[branch[0]] for branch in self.branches}
+        self.joined = [name for name, layer in firsts.items() if _is_joinable(layer)]
+
     def forward(self, x: Tensor) -> Tensor:
-        units = _joinable(self)
-        weight = torch.cat([unit.weight for unit in units.values()])
-        bias = torch.cat([unit.bias for unit in units.values()])  # type: ignore[misc]
+        units: list[ConvolutionUnit] = [self.get_submodule(name) for name in self.joined]  # type: ignore[misc]
+        weight = torch.cat([unit.weight for unit in units])
+        bias = torch.cat([unit.bias for unit in units])  # type: ignore[misc]
         output = functional.relu(functional.conv2d(x, weight, bias), inplace=True)
-        parts = dict(zip(units, output.split([len(unit.weight) for unit in units.values()], dim=1), strict=True))
+        parts = dict(zip(self.joined, output.split([len(unit.weight) for unit in units], dim=1), strict=True))
         ends = []
         for first, *others in self.branches:
             end = parts[first] if first in parts else self.get_submodule(first)(x)
@@ -84,36 +113,33 @@ LARGEST_AVERAGED = 32 * 32
 """Pixels of a map whose averages' gradient is a matrix product."""
 
 
-def _own_pooling(module: Pooling) -> type[Pooling]:
-    pool = module.pool
-    if isinstance(pool, MaxPool) and pool.rounding != "same" and pool.stride <= pool.kernel < 16:
-        return _OwnMaxPooling
-    return _OwnAveragePooling if isinstance(pool, AveragePool) and pool.rounding != "same" else Pooling
+def _own_pooling(node: Node) -> Pooling | None:
+    """The faster form of a pool, where there is one."""
+    match node.operation:
+        case MaxPool(rounding="floor" | "ceil") as pool if pool.stride <= pool.kernel < 16:
+            return _OwnMaxPooling(pool)
+        case AveragePool(rounding="floor" | "ceil") as pool:
+            return _OwnAveragePooling(pool)
+    return None
 
 
-def _followed_convolutions(network: Network) -> Iterator[tuple[ConvolutionUnit, torch.nn.Module]]:
-    """The convolutions whose output is a row's, where the next row alone reads it, and that row."""
-    for before, row in pairwise(network.row_names):
-        unit = _last_unit(network.get_submodule(before))
-        if unit is not None and before not in network.head_rows.values():
-            yield unit, network.get_submodule(row)
+def _rectifying(nodes: Iterable[Node]) -> Iterator[tuple[str, str]]:
+    """The convolutions whose output is a row's, where a pool or normalisation alone reads it; and what reads it."""
+    nodes = [node for node in nodes if node.row != "softmax"]
+    read_by_heads = {node.inputs[0] for node in nodes if node.auxiliary}
+    rows = [list(row) for _, row in groupby((node for node in nodes if not node.auxiliary), key=lambda node: node.row)]
+    for (*_, last), (reader, *_) in pairwise(rows):
+        is_convolution = isinstance(last.operation, Convolve) and last.operation.relu
+        if is_convolution and last.name not in read_by_heads:
+            pool = _own_pooling(reader)
+            if isinstance(pool, _OwnMaxPooling) or isinstance(reader.operation, LocalResponseNorm):
+                yield last.name, reader.name
 
 
-def _last_unit(row: torch.nn.Module) -> ConvolutionUnit | None:
-    """The convolution whose output is the row's."""
-    if isinstance(row, Block) and len(row.branches) == 1:
-        row = row.get_submodule(row.branches[0][-1])
-    return row if isinstance(row, ConvolutionUnit) else None
-
-
-def _joinable(block: Block) -> dict[str, ConvolutionUnit]:
-    """The 1x1 convolutions that read the block's input, by name."""
-    firsts = {branch[0]: block.get_submodule(branch[0]) for branch in block.branches}
-    return {
-        name: unit
-        for name, unit in firsts.items()
-        if isinstance(unit, ConvolutionUnit)
-        and (unit.kernel, unit.stride, unit.groups, unit.relu) == (1, 1, 1, True)
-        and unit.bias is not None
-        and unit.batch_norm is None
-    }
+def _is_joinable(layer: nn.Module) -> bool:
+    return (
+        isinstance(layer, ConvolutionUnit)
+        and (layer.kernel, layer.stride, layer.groups, layer.relu) == (1, 1, 1, True)
+        and layer.bias is not None
+        and layer.batch_norm is None
+    )

@@ -59,6 +59,7 @@ class Session:
         state = load(folder.path)
         self.execution = self._execution(state)
         self.network = self.execution.place(setup.network)
+        self.training_network = self.execution.fuse(self.network, frozen=self.recipe.freeze)
         self._closing.callback(local_response_norm.use, Execution.normalisation)
         self.optimizer = self._optimizer()
         self.average = Average(
@@ -169,11 +170,7 @@ class Session:
         return f"the last good checkpoint, of step {state.step}, is {self.folder.last_good}"
 
     def _forward(self, images: Tensor) -> Mapping[str, Tensor]:
-        if not self.network.training:  # after an evaluation, or at the start
-            self.network.train()
-            for row in self.recipe.freeze:
-                self.network.get_submodule(row).eval()
-        return self.execution.train(self.network, images)
+        return self.execution.train(self.training_network, images)
 
     def _training_samples(self) -> TrainingSamples:
         sampling = SCHEMES[self.recipe.sampling or "paper"]

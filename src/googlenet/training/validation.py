@@ -40,6 +40,7 @@ class Validation:
         open_loader: Callable[[Dataset, EvaluationSamples, InOrder], Loader],
     ) -> None:
         self.network, self.average, self.execution = network, average, execution
+        self._evaluating = execution.fuse(network).eval()
         self._data, self._validation = data, validation
         self._batch_size, self._seed, self._open_loader = batch_size, seed, open_loader
 
@@ -65,7 +66,7 @@ class Validation:
 
     def _validate(self, watched: Callable[[Iterator[Batch]], Iterator[Batch]]) -> Outcome:
         batches = watched(self._loader.batches())
-        return validate(self.network, lambda images: self.execution.evaluate(self.network, images), batches)
+        return validate(self._evaluating, lambda images: self.execution.evaluate(self._evaluating, images), batches)
 
     @cached_property
     def _samples(self) -> EvaluationSamples:
