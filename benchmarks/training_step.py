@@ -26,7 +26,7 @@ import multiprocessing
 import shlex
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import nullcontext
 from functools import partial
 from multiprocessing.connection import Connection
@@ -163,9 +163,14 @@ def ours(images: Tensor, labels: Tensor, device: str) -> tuple[Work, str]:
     training_network = form.fuse(form.place(network))
     optimizer = SGD(parameter_groups(network, weight_decay=recipe.weight_decay))
     batch = Batch(0, 0, {"images": images, "labels": labels}, torch.arange(len(labels)))
+
+    def forward(part: Batch) -> Mapping[str, Tensor]:
+        training_network.draw_masks(recipe.seed, part.step, part.indices)
+        return form.train(training_network, part["images"])
+
     taken = steps(
         network,
-        lambda given: form.train(training_network, given),
+        forward,
         optimizer,
         Average(network, "polyak"),
         itertools.repeat(batch),

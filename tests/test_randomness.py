@@ -9,7 +9,7 @@ import pytest
 from scipy import stats
 
 from googlenet.errors import InputError
-from googlenet.randomness import generator, torch_seed
+from googlenet.randomness import generator, words
 
 
 def philox4x64(counter: list[int], key: list[int]) -> list[int]:
@@ -48,7 +48,6 @@ def test_frozen_draws():
     assert random.random(2).tolist() == [0.5495621814627044, 0.2778096767466466]
     assert random.integers(0, 1000, 4).tolist() == [11, 115, 692, 726]
     assert random.normal(size=2).tolist() == [0.1267933345474826, 1.0924078395512988]
-    assert torch_seed(1, "frozen", 2, 3) == 5068816457016018622
 
 
 def test_another_process_gives_the_same_numbers():
@@ -73,12 +72,6 @@ def test_first_draws_of_neighbours_are_uniform_and_independent():
     assert abs(np.corrcoef(first[:-1], first[1:])[0, 1]) < 4 / np.sqrt(first.size)
 
 
-def test_torch_seed_fits_torch():
-    seeds = {torch_seed(0, "dropout", 0, step) for step in range(1000)}
-    assert len(seeds) == 1000
-    assert all(0 <= seed < 1 << 63 for seed in seeds)
-
-
 @pytest.mark.parametrize("call", [(-1, "a", 0, 0), (0, "a", -1, 0), (0, "a", 0, -1), (1 << 64, "a", 0, 0)])
 def test_numbers_out_of_range_are_named(call):
     with pytest.raises(InputError, match=r"(seed|epoch|index) .*: give a whole number"):
@@ -95,3 +88,14 @@ def test_cheap_and_without_torch():
             generator(1, "crops", 2, index)
         rounds.append((time.perf_counter() - start) / 500)
     assert min(rounds) < 200e-6  # about 13 microseconds on a quiet core
+
+
+def test_words_are_the_streams_of_generators():
+    indices = [7, (1 << 64) - 1, 0, 7]
+    rows = words(5, "masks", 2, indices, 9)
+    assert rows.shape == (4, 9)
+    assert rows.dtype == np.uint32
+    for row, index in zip(rows.tolist(), indices, strict=True):
+        wide = generator(5, "masks", 2, index).bit_generator.random_raw(5).tolist()
+        assert row == [part for word in wide for part in (word & 0xFFFFFFFF, word >> 32)][:9]
+    assert words(0, "masks", 0, [], 10).shape == (0, 10)

@@ -4,18 +4,23 @@ Nothing here has a state that others share. Whoever needs random numbers says wh
 sample, and gets the same numbers whatever else ran before, in whichever process, on however many machines. Exact
 resume, sharding and repeatable augmentation follow from this.
 
+`words` gives the same numbers for many indices at once.
+
 The generator is Philox, which is counter-based: its key is (seed, purpose), its counter starts at (epoch, index), so
 that two different calls read from streams that do not meet.
 """
 
 import hashlib
+from collections.abc import Sequence
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from googlenet.errors import InputError
 
-__all__ = ["generator", "torch_seed"]
+__all__ = ["generator", "words"]
 
 _LIMIT = 1 << 64
 
@@ -34,9 +39,21 @@ def generator(seed: int, purpose: str, epoch: int = 0, index: int = 0) -> np.ran
     return np.random.Generator(np.random.Philox(key=key, counter=counter))
 
 
-def torch_seed(seed: int, purpose: str, epoch: int = 0, index: int = 0) -> int:
-    """Return a seed in 0 .. 2^63 - 1 for a generator that is not numpy's, such as torch's for dropout."""
-    return int(generator(seed, purpose, epoch, index).bit_generator.random_raw()) >> 1
+def words(
+    seed: int, purpose: str, epoch: int, indices: Sequence[int] | NDArray[np.integer], count: int
+) -> NDArray[np.uint32]:
+    """Return `count` uniform words for each of many indices, uint32 [N, count]: the streams of `generator` themselves.
+
+    One bit generator serves them all, which is several times as fast.
+    """
+    bits = generator(seed, purpose, epoch).bit_generator
+    state: dict[str, Any] = dict(bits.state)
+    rows = np.empty((len(indices), -(-count // 2)), "<u8")
+    for row, index in zip(rows, indices, strict=True):
+        state["state"]["counter"] = np.array([0, 0, index, epoch], np.uint64)
+        bits.state = state
+        row[:] = bits.random_raw(len(row))
+    return rows.view("<u4")[:, :count]
 
 
 @lru_cache(maxsize=256)

@@ -170,6 +170,7 @@ def _step(specification: Specification, execution: Execution, batch_size: int) -
         (network,) = made
         images = torch.randint(256, (batch_size, *specification.input[1:], 3), dtype=torch.uint8)
         network.zero_grad(set_to_none=True)
+        network.draw_masks(0, 0, torch.arange(batch_size))
         with execution.computing():
             sum(logits.float().logsumexp(1).sum() for logits in execution.train(network, images).values()).backward()  # type: ignore[union-attr]
         if execution.device == "cuda":

@@ -16,7 +16,8 @@ from torch.nn import functional
 
 from googlenet.network.graph import Convolve, Node, expand
 from googlenet.network.module import Block, ConvolutionUnit, Network, Pooling
-from googlenet.network.specification import AveragePool, LocalResponseNorm, MaxPool
+from googlenet.network.specification import AveragePool, Dropout, LocalResponseNorm, MaxPool
+from googlenet.training.dropout import IndexedDropout
 from googlenet.training.pooling import average_pool, max_pool
 
 __all__ = ["TrainingNetwork"]
@@ -27,7 +28,8 @@ class TrainingNetwork(Network):
 
     It is built from the graph as every network is: with `joined` the 1x1 convolutions of a module are one, with `pools`
     there are faster pools and fewer ReLUs. Names, shapes and results stay, and whatever moves the weights of one moves
-    those of the other. The rows in `frozen` are always in evaluation. Bring `network` to its device before.
+    those of the other. The rows in `frozen` are always in evaluation. `draw_masks` comes before each batch in
+    training. Bring `network` to its device before.
     """
 
     def __init__(
@@ -44,6 +46,13 @@ class TrainingNetwork(Network):
                 setattr(same, kind, tensor)
         self.train()
 
+    def draw_masks(self, seed: int, step: int, indices: Tensor) -> None:
+        """Draw the dropout masks of step `step` for the images with these `indices`, int64 [N]."""
+        device = next(self.parameters()).device
+        for module in self.modules():
+            if isinstance(module, IndexedDropout) and module.training:
+                module.draw(seed, step, indices, device)
+
     def train(self, mode: bool = True) -> Self:
         super().train(mode)
         for row in self._frozen:
@@ -55,6 +64,8 @@ class TrainingNetwork(Network):
         return block if self._joined and len(block.joined) > 1 else super().build_block(layers, branches)
 
     def build_layer(self, node: Node) -> nn.Module:
+        if isinstance(node.operation, Dropout):
+            return IndexedDropout(node.operation.rate, node.name, node.output)
         own = _own_pooling(node) if self._pools else None
         layer: nn.Module = own or super().build_layer(node)
         if node.name in self._rectifying:

@@ -169,8 +169,10 @@ class Session:
         self._write_weights(self.folder.last_good, "raw", state.part("network"))
         return f"the last good checkpoint, of step {state.step}, is {self.folder.last_good}"
 
-    def _forward(self, images: Tensor) -> Mapping[str, Tensor]:
-        return self.execution.train(self.training_network, images)
+    def _forward(self, batch: Batch) -> Mapping[str, Tensor]:
+        step = batch.epoch * self.steps_per_epoch + batch.step
+        self.training_network.draw_masks(self.recipe.seed, step, batch.indices)
+        return self.execution.train(self.training_network, batch["images"])
 
     def _training_samples(self) -> TrainingSamples:
         sampling = SCHEMES[self.recipe.sampling or "paper"]

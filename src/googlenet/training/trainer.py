@@ -17,7 +17,6 @@ from googlenet.data.batch import Batch
 from googlenet.errors import InputError
 from googlenet.evaluation.metrics import rank_of_truth
 from googlenet.network.module import Network
-from googlenet.randomness import torch_seed
 from googlenet.training.averaging import Average
 from googlenet.training.losses import MAIN, cross_entropies, total
 from googlenet.training.optimizer import SGD, clip
@@ -80,7 +79,7 @@ class Diverged(InputError):  # noqa: N818  it is what happened, not a fault of t
 
 def steps(
     network: Network,
-    forward: Callable[[Tensor], Mapping[str, Tensor]],
+    forward: Callable[[Batch], Mapping[str, Tensor]],
     optimizer: SGD,
     average: Average,
     batches: Iterator[Batch],
@@ -93,7 +92,7 @@ def steps(
 ) -> Iterator[Step]:
     """Train on `batches`, the first of which is that of step `start`, and yield after each step.
 
-    `forward` takes uint8 [N, height, width, 3] and returns the logits by head; whoever gets a `Step` may save, evaluate
+    `forward` takes a batch, or a part of one, and returns the logits by head; whoever gets a `Step` may save, evaluate
     or stop: between two steps network, optimizer and average are whole. Raises `Diverged`, before the weights are
     touched, where loss or gradient is not finite; `name` tells an image's file for its message.
     """
@@ -103,15 +102,17 @@ def steps(
     begun = time.perf_counter()
     for done, batch in enumerate(batches, start):
         rate = rate_at(recipe, done / steps_per_epoch)
-        torch.manual_seed(torch_seed(recipe.seed, "dropout", index=done))
         for parameter in parameters:
             parameter.grad = None
         seen: dict[str, float] = {}
         if len(batch):
             figures = _accumulate(forward, batch, recipe)
             exchange.gather(parameters)
-            figures["gradient"] = clip(parameters, recipe.clip)
-            seen = dict(zip(figures, torch.stack(list(figures.values())).tolist(), strict=True))  # waits for the device
+            norm = clip(parameters, recipe.clip)
+            *sums, gradient = torch.stack([*figures.values(), norm]).tolist()  # waits for the device
+            seen = {what: value / len(batch) for what, value in zip(figures, sums, strict=True)} | {
+                "gradient": gradient
+            }
             if broken := _broken(seen, named):
                 files = ", ".join(name(int(index)) for index in batch.indices)
                 raise Diverged(f"step {done + 1}: the {broken} is not finite; its images: {files}")
@@ -133,25 +134,25 @@ def steps(
         begun = time.perf_counter()
 
 
-def _accumulate(forward: Callable[[Tensor], Mapping[str, Tensor]], batch: Batch, recipe: Recipe) -> dict[str, Tensor]:
-    """Leave the gradient of the batch's mean loss in the parameters, part by part; return its figures by name."""
+def _accumulate(forward: Callable[[Batch], Mapping[str, Tensor]], batch: Batch, recipe: Recipe) -> dict[str, Tensor]:
+    """Leave the gradient of the batch's mean loss in the parameters, part by part; return sums over it by name."""
     count = len(batch)
     figures: dict[str, Tensor] = {}
     for part in batch.split(min(recipe.accumulate, count)):
-        outputs = forward(part["images"])
+        outputs = forward(part)
         labels = part["labels"].to(next(iter(outputs.values())).device)
         losses = cross_entropies(outputs, labels, recipe.label_smoothing)
-        loss, share = total(losses, recipe.auxiliary_weight), len(labels) / count
-        (loss * share).backward()
-        found = {"loss": loss}
+        loss = total(losses, recipe.auxiliary_weight)
+        (loss * (len(part) / count)).backward()
+        found = {"loss": loss * len(part)}
         for output, logits in outputs.items():
             head = MAIN if output == "logits" else output
             rank = rank_of_truth(logits.detach(), labels)
-            found[f"loss of {head}"] = losses[head]
-            found[f"top-1 of {head}"] = (rank < 1).float().mean()
-            found[f"top-5 of {head}"] = (rank < 5).float().mean()
+            found[f"loss of {head}"] = losses[head] * len(part)
+            found[f"top-1 of {head}"] = (rank < 1).float().sum()
+            found[f"top-5 of {head}"] = (rank < 5).float().sum()
         for what, value in found.items():
-            figures[what] = figures.get(what, 0.0) + share * value.detach()
+            figures[what] = figures.get(what, 0.0) + value.detach()
     return figures
 
 
