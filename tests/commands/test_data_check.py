@@ -1,4 +1,6 @@
 import json
+import os
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -76,3 +78,16 @@ def test_many_problems_of_one_kind_are_cut_short(folders, capsys):
     assert "... and 10 more like these; --json lists all" in out  # 30 groups of duplicates
     assert "... and 40 more like these; --json lists all" in out  # 60 bad images
     assert len(json.loads(check(capsys, folders / "training", "--json")[1])["duplicates"]) == 30
+
+
+def test_json_holds_the_real_names(folders, capfd):
+    names = [os.fsencode(name) for name in ("a\nb.png", "Screenshot 9.41\u202fAM.png")] + [b"\xff.png"]
+    for name in names:
+        path = os.fsdecode(os.fsencode(folders / "training" / "cat") + b"/" + name)
+        Path(path).write_bytes(b"no image")
+    status, out = check(capfd, folders / "training", "--json")
+    found = json.loads(out)
+    assert status == 1
+    assert all(Path(name).exists() for name, _ in found["training"]["bad_images"])
+    assert {Path(name).name for name in found["duplicates"][0]["names"]} == {os.fsdecode(name) for name in names}
+    assert all(line.isprintable() for line in check(capfd, folders / "training")[1].replace("\t", "").splitlines())

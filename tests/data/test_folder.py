@@ -10,6 +10,7 @@ import pytest
 from googlenet.data.folder import Folder
 from googlenet.data.index import Index, Names
 from googlenet.errors import InputError
+from googlenet.images.decoding import decode
 from googlenet.weights.classes import Class
 
 
@@ -110,7 +111,10 @@ def test_names_that_are_not_utf8(class_folders):
     Path(os.fsdecode(os.fsencode(class_folders) + b"/cat/" + name)).write_bytes(b"strange")
     folder = Folder(class_folders)
     assert folder.read(9) == b"strange"
-    assert folder.name(9).isprintable()
+    assert os.fsencode(folder.name(9)) == os.fsencode(class_folders) + b"/cat/" + name
+    with pytest.raises(InputError, match=r"cat/\\udcff\\udcfe.png: not a JPEG") as failure:
+        decode(folder.read(9), folder.name(9))
+    assert str(failure.value).isprintable()
 
 
 def test_a_missing_or_odd_file_is_named_when_it_is_read(class_folders):

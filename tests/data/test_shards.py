@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from googlenet.data import remote
-from googlenet.data.remote import expand
+from googlenet.data.remote import expand, source_name
 from googlenet.data.shards import Shards
 from googlenet.data.sources import open_dataset
 from googlenet.errors import InputError
@@ -241,3 +241,13 @@ def test_cifar(shared):
     # the small test set holds the first 50 of each class of the full one
     full = {test.read(i): int(test.labels[i]) for i in range(1000)}
     assert all(full[small.read(i)] == small.labels[i] for i in range(0, 500, 50))
+
+
+def test_what_may_be_secret_in_a_url_is_not_said(folder):
+    memory = fsspec.filesystem("memory")
+    memory.pipe_file("/data/good.tar", (folder / "t-0000.tar").read_bytes())
+    url = "memory://alice:key@data/missing.tar"
+    assert source_name(url) == "memory://data/missing.tar"
+    with pytest.raises(InputError, match=r"memory://data/missing\.tar: cannot be read") as failure:
+        Shards(url)
+    assert "key" not in str(failure.value)

@@ -1,6 +1,5 @@
 """`googlenet data check`: reads everything once and lists what would spoil or bias a training."""
 
-import json
 from dataclasses import dataclass
 from typing import Annotated
 
@@ -8,7 +7,7 @@ from tyro.conf import Positional, arg
 
 from googlenet.data.check import DataCheck, PartCheck, check
 from googlenet.data.sources import open_dataset
-from googlenet.reporting.console import printable, table
+from googlenet.reporting.console import data_on_stdout, json_line, printable, table
 from googlenet.reporting.progress import Progress
 
 
@@ -26,11 +25,13 @@ class Options:
 
 def run(options: Options) -> int:
     """Print what was found; return 1 where something is wrong."""
+    if options.json:
+        data_on_stdout()
     training = open_dataset(options.data)
     validation = open_dataset(options.validation, training.classes) if options.validation else None
     with Progress("checking", total=len(training) + len(validation or ())) as progress:
         found = check(training, validation, progress.update, options.data)
-    print(json.dumps(found.to_json(), ensure_ascii=False) if options.json else _page(found))
+    print(json_line(found.to_json()) if options.json else _page(found))
     return 1 if found.problems else 0
 
 

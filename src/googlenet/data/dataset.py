@@ -36,7 +36,10 @@ class Dataset(Protocol):
         ...
 
     def name(self, index: int) -> str:
-        """Return what an error or a report calls the image: its path, or shard and member."""
+        """Return what an error or a report calls the image: its path as it is, or shard and member.
+
+        The characters are the real ones, so that a program finds the file; whoever prints it escapes it.
+        """
         ...
 
 

@@ -85,7 +85,7 @@ class Folder:
         return read_file(self._file(index))
 
     def name(self, index: int) -> str:
-        return display_name(self._file(index))
+        return self._file(index)
 
     def keys(self) -> Iterator[str]:
         """Yield the path of each image below the folder."""

@@ -54,7 +54,7 @@ class ListFile:
         return read_file(self._file(index))
 
     def name(self, index: int) -> str:
-        return display_name(self._file(index))
+        return self._file(index)
 
     def keys(self) -> Iterator[str]:
         """Yield the path of each image from the list's folder, where it lies below it."""

@@ -12,11 +12,11 @@ from pathlib import Path
 from typing import IO, Any
 
 from googlenet.errors import InputError
-from googlenet.files import atomic_write
+from googlenet.files import atomic_write, recorded_name
 from googlenet.images.finding import display_name
 from googlenet.machine import cache_folder
 
-__all__ = ["expand", "fetch", "is_compressed", "is_url", "unpacked"]
+__all__ = ["expand", "fetch", "is_compressed", "is_url", "source_name", "unpacked"]
 
 _MOST = 100_000  # names that a pattern may stand for
 _CHUNK = 1 << 20
@@ -26,6 +26,11 @@ _SPARE = 1 << 30  # bytes of disk that are left free
 
 def is_url(path: str) -> bool:
     return re.match(r"[a-zA-Z][a-zA-Z0-9+.-]+://", path) is not None
+
+
+def source_name(source: str) -> str:
+    """Return what messages call a path or URL, on one line; of a URL without what may be a secret."""
+    return display_name(recorded_name(source) if is_url(source) else source)
 
 
 def is_compressed(path: str) -> bool:
@@ -42,15 +47,15 @@ def expand(pattern: str) -> list[str]:
         return [pattern]
     names = list(itertools.islice(_braces(pattern), _MOST + 1))
     if len(names) > _MOST:
-        raise InputError(f"{display_name(pattern)}: stands for more than {_MOST} names; check the braces")
+        raise InputError(f"{source_name(pattern)}: stands for more than {_MOST} names; check the braces")
     found = []
     for name in names:
         matches = _glob(name) if re.search(r"[*?\[]", name) and not _exists(name) else [name]
         if not matches:
-            raise InputError(f"{display_name(name)}: nothing matches this pattern; check it")
+            raise InputError(f"{source_name(name)}: nothing matches this pattern; check it")
         found += matches
     if not found:
-        raise InputError(f"{display_name(pattern)}: stands for no name; check the braces")
+        raise InputError(f"{source_name(pattern)}: stands for no name; check the braces")
     return list(dict.fromkeys(found))
 
 
@@ -67,7 +72,7 @@ def unpacked(shard: str) -> Path:
         try:
             status = path.stat()
         except OSError as error:
-            raise InputError(f"{display_name(shard)}: cannot be read ({error.strerror or error})") from error
+            raise InputError(f"{source_name(shard)}: cannot be read ({error.strerror or error})") from error
         return _copy(
             str(path.absolute()), f"{status.st_size}-{status.st_mtime_ns}-{status.st_ctime_ns}", status.st_size
         )
@@ -96,7 +101,7 @@ def _copy(source: str, stamp: str, packed_size: int | None) -> Path:
     copy = _place(source, stamp, ".tar")
     if copy.is_file():
         return copy
-    shown, written = display_name(source), 0
+    shown, written = source_name(source), 0
     with atomic_write(copy) as out:
         free = shutil.disk_usage(copy.parent).free - _SPARE
         for chunk in _chunks(source):
@@ -133,7 +138,7 @@ def _remote(url: str) -> tuple[Any, str]:
     try:
         import fsspec
     except ImportError as error:
-        raise InputError(f"{display_name(url)}: URLs need fsspec: pip install 'fsspec[http,s3,gs]'") from error
+        raise InputError(f"{source_name(url)}: URLs need fsspec: pip install 'fsspec[http,s3,gs]'") from error
     with _failures_named(url):
         file_system, place = fsspec.core.url_to_fs(url)
         return file_system, place
@@ -147,10 +152,12 @@ def _failures_named(source: str) -> Iterator[None]:
     except InputError:
         raise
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
-        raise InputError(f"{display_name(source)}: not a whole gzip file ({error}); replace it") from error
+        raise InputError(f"{source_name(source)}: not a whole gzip file ({error}); replace it") from error
     except Exception as error:
         reason = " ".join(str(error).split()) or type(error).__name__
-        raise InputError(f"{display_name(source)}: cannot be read ({reason}); check the URL and its rights") from error
+        for secret in re.findall(r"://([^/?#]*@)|([?#].*)", source) if is_url(source) else ():
+            reason = reason.replace("".join(secret), "")
+        raise InputError(f"{source_name(source)}: cannot be read ({reason}); check the URL and its rights") from error
 
 
 def _glob(pattern: str) -> list[str]:

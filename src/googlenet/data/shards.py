@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from googlenet.data.index import Index, Names, index_file
 from googlenet.data.labels import all_numbers, labels_of, match
-from googlenet.data.remote import expand, fetch, is_url, unpacked
+from googlenet.data.remote import expand, fetch, is_url, source_name, unpacked
 from googlenet.data.tar import Member, members
 from googlenet.errors import InputError
 from googlenet.images.content import MAXIMUM_BYTES
@@ -41,11 +41,11 @@ class Shards:
         beside = _classes_beside(shards[0])
         self._paths = [str(unpacked(shard)) for shard in shards]
         self._names = [re.split(r"[/\\]", shard)[-1] for shard in shards]
-        self._shown = [display_name(shard) for shard in shards]
+        self._shown = [source_name(shard) for shard in shards]
         self._indexes = [_index(path, shown) for path, shown in zip(self._paths, self._shown, strict=True)]
         counts = [len(index.arrays["offsets"]) for index in self._indexes]
         self._starts = np.concatenate([[0], np.cumsum(counts)])
-        self.classes, self.labels = self._resolve(beside, classes, display_name(pattern))
+        self.classes, self.labels = self._resolve(beside, classes, source_name(pattern))
 
     def _resolve(
         self, beside: tuple[Class, ...] | None, classes: tuple[Class, ...] | None, shown: str
@@ -77,7 +77,7 @@ class Shards:
         shard, number = self._place(index)
         arrays = self._indexes[shard].arrays
         member = Names(arrays["names"], arrays["name_offsets"])[number]
-        return f"{self._shown[shard]}: {display_name(os.fsdecode(member))}"
+        return f"{self._shown[shard]}: {os.fsdecode(member)}"
 
     def keys(self) -> Iterator[str]:
         """Yield shard and member of each image, the shard without its folder."""

@@ -12,10 +12,10 @@ from googlenet.data.folder import Folder
 from googlenet.data.labels import match, some
 from googlenet.data.list_file import ListFile
 from googlenet.data.plausibility import doubts, empty_classes, refuse_unlearnable
-from googlenet.data.remote import is_url
+from googlenet.data.remote import is_url, source_name
 from googlenet.data.shards import Shards
 from googlenet.errors import InputError
-from googlenet.images.finding import ENDINGS, display_name
+from googlenet.images.finding import ENDINGS
 from googlenet.weights.classes import Class, id_key
 
 __all__ = ["Source", "name_of", "open_dataset", "open_training", "open_validation"]
@@ -37,7 +37,7 @@ def open_dataset(source: str | os.PathLike[str], classes: tuple[Class, ...] | No
     `InputError` says what does not fit, with path and row.
     """
     name = os.fspath(source)
-    shown = display_name(name)
+    shown = source_name(name)
     if _SHARD.search(name):
         return Shards(name, classes)
     if is_url(name):
@@ -90,7 +90,7 @@ def open_validation(source: Source, training: Dataset) -> Dataset:
 
 def name_of(source: Source) -> str:
     """Return what a message calls a source."""
-    return display_name(source) if isinstance(source, str | os.PathLike) else type(source).__name__.lower()
+    return source_name(os.fspath(source)) if isinstance(source, str | os.PathLike) else type(source).__name__.lower()
 
 
 def _under_known(source: Source, known: tuple[Class, ...] | None) -> Dataset:

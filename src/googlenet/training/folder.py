@@ -69,7 +69,9 @@ class RunFolder:
 
     def write_json(self, path: Path, value: Mapping[str, Any]) -> None:
         with atomic_write(path) as file:
-            file.write(json.dumps(value, indent=1, ensure_ascii=False).encode() + b"\n")
+            text = json.dumps(value, indent=1, ensure_ascii=False)
+            # a byte of a file name that is no UTF-8 becomes an escape, which JSON has as well
+            file.write(text.encode("utf-8", "backslashreplace") + b"\n")
 
     def read_json(self, path: Path) -> dict[str, Any]:
         try:

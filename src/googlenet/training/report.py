@@ -15,7 +15,7 @@ from googlenet.evaluation.metrics import confusion, right_by_class
 from googlenet.evaluation.validation import Outcome
 from googlenet.files import atomic_write
 from googlenet.images.decoding import decode
-from googlenet.reporting.console import duration, number, percent
+from googlenet.reporting.console import duration, number, percent, printable
 from googlenet.reporting.curves import Curve, Panel, draw_curves
 from googlenet.reporting.html import ClassScore, Confusion, Figure, Illustration, render, share
 from googlenet.reporting.pictures import data_uri, file_uri
@@ -117,7 +117,9 @@ def _mistakes(setup: Setup, outcome: Outcome) -> list[Illustration]:
         index = int(outcome.indices[place])
         answer, truth = (setup.classes[labels[place]].name for labels in (outcome.answers, outcome.labels))
         name = setup.validation.name(index)
-        caption = f"{percent(float(outcome.probability[place]))} {answer}; truth: {truth} ({Path(name).name})"
+        caption = (
+            f"{percent(float(outcome.probability[place]))} {answer}; truth: {truth} ({printable(Path(name).name)})"
+        )
         try:
             picture = decode(setup.validation.read(index), name)
         except InputError:  # gone or changed since it was evaluated
