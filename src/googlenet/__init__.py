@@ -13,11 +13,13 @@ _HOMES = {
     "Checkpoint": "googlenet.weights.checkpoint",
     "Class": "googlenet.weights.classes",
     "EvaluationImages": "googlenet.data.torch_dataset",
+    "Embedding": "googlenet.prediction.results",
     "InputError": "googlenet.errors",
     "Model": "googlenet.prediction.model",
     "Network": "googlenet.network.module",
     "PhotometricDistortion": "googlenet.images.transforms",
     "Prediction": "googlenet.prediction.results",
+    "Predictor": "googlenet.inference.predictor",
     "RandomResizedCrop": "googlenet.images.transforms",
     "Recipe": "googlenet.training.recipe",
     "SGD": "googlenet.training.optimizer",
@@ -45,6 +47,7 @@ if TYPE_CHECKING:
     from googlenet.images.preprocessing import normalise as normalise
     from googlenet.images.transforms import PhotometricDistortion as PhotometricDistortion
     from googlenet.images.transforms import RandomResizedCrop as RandomResizedCrop
+    from googlenet.inference.predictor import Predictor as Predictor
     from googlenet.network.cost import cost as cost
     from googlenet.network.module import Network as Network
     from googlenet.network.specification import Specification as Specification
@@ -52,6 +55,7 @@ if TYPE_CHECKING:
     from googlenet.prediction.model import Model as Model
     from googlenet.prediction.model import load as load
     from googlenet.prediction.results import Answer as Answer
+    from googlenet.prediction.results import Embedding as Embedding
     from googlenet.prediction.results import Prediction as Prediction
     from googlenet.training.optimizer import SGD as SGD
     from googlenet.training.optimizer import parameter_groups as parameter_groups
