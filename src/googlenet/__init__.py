@@ -25,6 +25,7 @@ _HOMES = {
     "SGD": "googlenet.training.optimizer",
     "Specification": "googlenet.network.specification",
     "TrainingImages": "googlenet.data.torch_dataset",
+    "TrainingNetwork": "googlenet.training.fused",
     "cost": "googlenet.network.cost",
     "create": "googlenet.weights.creation",
     "export_onnx": "googlenet.export.onnx_file",
@@ -57,6 +58,7 @@ if TYPE_CHECKING:
     from googlenet.prediction.results import Answer as Answer
     from googlenet.prediction.results import Embedding as Embedding
     from googlenet.prediction.results import Prediction as Prediction
+    from googlenet.training.fused import TrainingNetwork as TrainingNetwork
     from googlenet.training.optimizer import SGD as SGD
     from googlenet.training.optimizer import parameter_groups as parameter_groups
     from googlenet.training.recipe import Recipe as Recipe
