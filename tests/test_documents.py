@@ -131,3 +131,19 @@ def test_the_python_page_runs(world, monkeypatch):
     assert names["run"].summary["steps"] == 2
     assert names["logits"].shape == (2, 2)
     assert next(googlenet.load("own.safetensors").predict(["dog.jpg"])).best.name in ("daisy", "rose")
+
+
+def test_links_lead_somewhere():
+    pages = [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")]
+    links = [(page, link) for page in pages for link in re.findall(r"\]\(([^)#]+)", page.read_text(encoding="utf-8"))]
+    assert len(links) > 20
+    assert [(page.name, link) for page, link in links if "://" not in link and not (page.parent / link).exists()] == []
+
+
+def test_the_map_names_what_is_there():
+    source = ROOT / "src/googlenet"
+    text = (ROOT / "docs/architecture.md").read_text(encoding="utf-8")
+    files = set(re.findall(r"`([a-z_/]+\.py)`", text))
+    assert [name for name in files if not list(source.rglob(name))] == []
+    folders = {path.name for path in source.iterdir() if (path / "__init__.py").exists()}
+    assert set(re.findall(r"^\| `([a-z]+)/`", text, re.MULTILINE)) == folders
