@@ -147,3 +147,8 @@ def test_the_map_names_what_is_there():
     assert [name for name in files if not list(source.rglob(name))] == []
     folders = {path.name for path in source.iterdir() if (path / "__init__.py").exists()}
     assert set(re.findall(r"^\| `([a-z]+)/`", text, re.MULTILINE)) == folders
+
+
+def test_decisions_are_numbered_without_gap():
+    numbers = sorted(path.name[:4] for path in (ROOT / "docs/decisions").glob("*.md"))
+    assert numbers == [f"{number:04}" for number in range(1, len(numbers) + 1)]

@@ -68,7 +68,8 @@ class TrainingImages(_Images):
     or its (height, width); `sampling` and `distortion` are named as in `Recipe`. `images[epoch, draw]` is the sample
     that `googlenet train` sees in that epoch, whatever else was asked for before; draws from N on are repetitions of
     image draw % N with samples of their own. `images[index]` is any sample, by torch's generator. `batches` gives a
-    `DataLoader` its order. Raises `InputError` for what cannot be opened or read.
+    `DataLoader` its order; `classes` and `labels` are the data set's. Raises `InputError` for what cannot be opened or
+    read.
 
         images = TrainingImages("flowers/train", 224, seed=0)
         loader = torch.utils.data.DataLoader(images, batch_sampler=images.batches(32, epochs=60), num_workers=4)
