@@ -2,6 +2,7 @@
 
 import json
 import logging
+import os
 import subprocess
 import sys
 import time
@@ -66,13 +67,44 @@ def test_a_single_form_is_not_measured(folder: Path) -> None:
     assert not list(folder.iterdir())
 
 
-@pytest.mark.parametrize("content", [b"", b"[]", b"\xff", b'{"sleeping": 3}', b'{"sleeping": {"slow": 1}}'])
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"[]",
+        b"\xff",
+        b'{"sleeping": 3}',
+        b'{"sleeping": {"slow": 1}}',
+        b'{"sleeping": {"slow": null, "quick": "now"}}',
+        b'{"sleeping": {"slow": NaN, "quick": 1.0}}',
+        b"[" * 100000,
+    ],
+)
 def test_a_damaged_memory_is_measured_again(content: bytes, folder: Path) -> None:
     machine.choose("sleeping", FORMS)
     (file,) = folder.iterdir()
     file.write_bytes(content)
     assert machine.choose("sleeping", FORMS).ground == "measured"
     assert json.loads(file.read_bytes())["sleeping"].keys() == FORMS.keys()
+
+
+@pytest.mark.skipif(os.name != "posix", reason="modes and owners are POSIX's")
+@pytest.mark.parametrize("mode", [0o666, 0o664, 0o646])
+def test_a_memory_that_others_may_write_is_measured_again(mode: int, folder: Path) -> None:
+    machine.choose("sleeping", FORMS)
+    (file,) = folder.iterdir()
+    file.write_text('{"sleeping": {"slow": 0.0, "quick": 9.0}}')
+    file.chmod(mode)
+    assert machine.choose("sleeping", FORMS).ground == "measured"
+    assert machine.choose("sleeping", FORMS).ground == "remembered"  # what was written then is its user's
+
+
+@pytest.mark.skipif(os.name != "posix", reason="modes and owners are POSIX's")
+def test_a_memory_of_somebody_else_is_measured_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    machine.choose("sleeping", FORMS)
+    assert machine.choose("sleeping", FORMS).ground == "remembered"
+    monkeypatch.setattr(os, "getuid", lambda: 12345)
+    assert machine.choose("sleeping", FORMS).ground == "measured"
 
 
 def test_a_folder_that_cannot_be_written_is_no_failure(monkeypatch: pytest.MonkeyPatch) -> None:

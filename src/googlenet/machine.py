@@ -16,7 +16,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeGuard
 
 from googlenet.errors import InputError
 from googlenet.files import atomic_write
@@ -150,7 +150,7 @@ def _choose(question: str, forms: Mapping[str, Callable[[], Any]], key: str, rou
     memory = cache_folder() / f"machine-{processor().fingerprint}.json"
     entry = f"{question}; {key}" if key else question
     remembered = _read(memory).get(entry)
-    if isinstance(remembered, dict) and remembered.keys() == forms.keys():
+    if _are_seconds(remembered) and remembered.keys() == forms.keys():
         return Choice(question, min(remembered, key=remembered.__getitem__), remembered, "remembered")
     seconds = _measure(forms, rounds)
     _remember(memory, entry, seconds)
@@ -181,19 +181,34 @@ def _measure(forms: Mapping[str, Callable[[], Any]], rounds: int) -> dict[str, f
     return best
 
 
+_LARGEST_MEMORY = 1 << 20
+
+
 def _read(memory: Path) -> dict[str, Any]:
-    """What was measured before; nothing where the file is not there or damaged, since it can be measured again."""
+    """What was measured before; nothing where it cannot be believed, since it can be measured again.
+
+    That is a file that is not there or damaged, belongs to somebody else, or may be written by others.
+    """
     try:
-        value = json.loads(memory.read_bytes())
-    except (OSError, ValueError):
+        with memory.open("rb") as file:
+            status = os.fstat(file.fileno())
+            if os.name == "posix" and (status.st_uid != os.getuid() or status.st_mode & 0o022):
+                return {}
+            value = json.loads(file.read(_LARGEST_MEMORY))
+    except (OSError, ValueError, RecursionError):
         return {}
     return value if isinstance(value, dict) else {}
+
+
+def _are_seconds(value: Any) -> TypeGuard[dict[str, float]]:
+    return isinstance(value, dict) and all(isinstance(one, float) and one >= 0 for one in value.values())
 
 
 def _remember(memory: Path, entry: str, seconds: dict[str, float]) -> None:
     try:
         with atomic_write(memory) as file:
             file.write(json.dumps(_read(memory) | {entry: seconds}, indent=1).encode())
+        memory.chmod(0o644)
     except InputError as error:
         log.warning("%s; it will be measured again next time", error)
 
