@@ -8,7 +8,7 @@ TORCH_OPTION := $(if $(TORCH_INDEX),--index-url $(TORCH_INDEX))
 
 KERNELS := CMakeLists.txt $(wildcard src/googlenet/native/*pp)
 
-.PHONY: demo test test-all lint docs install install-dev kernels clean
+.PHONY: demo test test-all lint docs install install-dev kernels sanitize clean
 
 demo: install ## train, evaluate and use a small GoogLeNet on embedded images
 	$(BIN)/googlenet demo --output demo
@@ -31,6 +31,9 @@ lint: install-dev
 kernels: ## (re)build the C++ kernels in place, with the machine's CMake
 	cmake -S . -B build/kernels
 	cmake --build build/kernels --parallel
+
+sanitize: install-dev ## the kernels over random shapes under AddressSanitizer and UndefinedBehaviorSanitizer
+	$(BIN)/python tests/native/sanitize.py
 
 install: .venv/installed
 install-dev: .venv/installed-dev

@@ -51,8 +51,17 @@ def test_a_true_box_filter(form, old, size):
     assert np.abs(resize_by_area(patch, *size) - box_filter(patch, *size)).max() < 1.5  # two roundings
 
 
-@pytest.mark.skipif(FORMS == ["opencv"], reason="built without kernels")
-@settings(max_examples=300, deadline=None)
+@pytest.fixture(
+    params=native.levels() if native.library() else [pytest.param("", marks=pytest.mark.skip("no kernels"))]
+)
+def kernels(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each library that this processor runs."""
+    library = native.load(request.param)
+    monkeypatch.setattr(native, "library", lambda: library)
+
+
+@pytest.mark.usefixtures("kernels")
+@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(old=st.tuples(st.integers(1, 400), st.integers(1, 400)), share=st.tuples(st.floats(0, 1), st.floats(0, 1)))
 @example(old=(448, 448), share=(0.5, 0.5))  # whole factors
 @example(old=(300, 400), share=(0.75, 0.56))
@@ -61,7 +70,8 @@ def test_a_true_box_filter(form, old, size):
 def test_the_forms_are_equal_to_the_bit(old, share):
     size = tuple(max(1, round(length * part)) for length, part in zip(old, share, strict=True))
     image = pixels(old[0] + 3, old[1] + 5)
-    for patch in (image[1 : 1 + old[0], 2 : 2 + old[1]], image[:0:-1, ::-1][: old[0], : old[1]]):  # rows with gaps
+    window = image[1 : 1 + old[0], 2 : 2 + old[1]]  # rows with gaps
+    for patch in (window, window[::-1], image[:0:-1, ::-1][: old[0], : old[1]]):
         expected = cv2.resize(patch, size[::-1], interpolation=cv2.INTER_AREA)
         assert np.array_equal(area._natively(patch, *size), expected)
 

@@ -1,6 +1,10 @@
 """Sizes known from Caffe and TensorFlow, and from Table 1."""
 
 import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from torch.nn import functional
 
 from googlenet.network.graph import expand, pool_padding, pool_size, same_padding
 from googlenet.network.specification import AveragePool, MaxPool
@@ -67,6 +71,22 @@ def test_concatenation_keeps_the_papers_order():
 def test_pool_rounding(pool, size, expected, padding):
     assert pool_size(size, pool) == expected
     assert pool_padding(size, pool) == padding
+
+
+@given(
+    size=st.integers(1, 40),
+    kernel=st.integers(1, 9),
+    stride=st.integers(1, 50),
+    padding=st.integers(0, 4),
+    rounding=st.sampled_from(["ceil", "floor"]),
+)
+def test_pools_are_of_torchs_size(size, kernel, stride, padding, rounding):
+    pool = MaxPool("pool", kernel, stride, min(padding, kernel // 2), rounding)
+    if pool_size(size, pool) < 1:
+        return
+    x = torch.zeros(1, 1, size, 1)
+    window = ((kernel, 1), (stride, 1), (pool.padding, 0))
+    assert functional.max_pool2d(x, *window, ceil_mode=rounding == "ceil").shape[2] == pool_size(size, pool)
 
 
 def test_same_padding_puts_the_odd_pixel_after():

@@ -64,6 +64,7 @@ def _natively(patch: NDArray[np.uint8], height: int, width: int) -> NDArray[np.u
     if patch.strides[1:] != (3, 1) or patch.strides[0] < 3 * patch.shape[1]:
         patch = np.ascontiguousarray(patch)
     result = np.empty((height, width, 3), np.uint8)
-    source = (patch.ctypes.data, *patch.shape[:2], patch.strides[0])
+    stride = 3 * patch.shape[1] if patch.flags.c_contiguous else patch.strides[0]  # numpy's of a single row is anything
+    source = (patch.ctypes.data, *patch.shape[:2], stride)
     native.call("shrink_by_area", *source, result.ctypes.data, height, width)
     return result

@@ -14,6 +14,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from googlenet import native
+from googlenet.errors import InputError
 from googlenet.inference.folding import fold
 from googlenet.network.graph import Concatenate, Convolve, Linear, Node, Softmax, expand, pool_padding
 from googlenet.network.module import ConvolutionUnit, FullyConnected, Network
@@ -49,6 +50,11 @@ class Packed:
         if (node.name,) not in self._made:
             layer = self.network.get_submodule(node.key)
             assert isinstance(layer, FullyConnected)
+            if prod(node.input) != layer.weight.shape[1]:
+                size = "x".join(map(str, node.input))
+                raise InputError(
+                    f"{node.name}: a map of {size} comes, for which the network was not made; resize the pictures"
+                )
             weight = layer.weight.detach().unflatten(1, node.input)
             self._made[(node.name,)] = _tiled([_pixel_order(weight)], [layer.bias.detach()])
         return self._made[(node.name,)]
@@ -63,7 +69,7 @@ class Plan:
     """The steps for inputs of one shape [images, 3, height, width]; `keep` names the values that `run` returns."""
 
     def __init__(self, packed: Packed, shape: Sequence[int], keep: Sequence[str]) -> None:
-        self._packed, self._keep, self._images = packed, keep, shape[0]
+        self._packed, self._shape, self._keep, self._images = packed, tuple(shape), keep, shape[0]
         nodes = expand(packed.network.specification, auxiliary=False, size=(shape[2], shape[3]))
         self._pools = _pools_inside(nodes, keep)
         groups = _groups([node for node in nodes if node.name not in self._pools])
@@ -82,10 +88,17 @@ class Plan:
 
     def run(self, x: Tensor, threads: int) -> dict[str, Tensor]:
         """Return what is kept, [images, channels, height, width] or [images, outputs], in memory of its own."""
-        pixels = (x.data_ptr(), (ctypes.c_int64 * 4)(*x.shape), (ctypes.c_int64 * 4)(*x.stride()))
+        if x.shape != self._shape or x.dtype != torch.float32 or x.device.type != "cpu":
+            found = f"{list(x.shape)} in {x.dtype} on {x.device}"
+            raise ValueError(f"the plan is for {list(self._shape)} in float32 on the CPU, not for {found}")
+        pixels = (x.data_ptr(), _length(x), (ctypes.c_int64 * 4)(*x.shape), (ctypes.c_int64 * 4)(*x.stride()))
         source = ctypes.byref(_source(self._input))
         native.call("run_plan", *pixels, source, *self._border, self._program, len(self._program), threads)
         return {name: self._maps.outside(name).clone(memory_format=torch.contiguous_format) for name in self._keep}
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """A copy is made anew: steps point to memory."""
+        return Plan, (self._packed, self._shape, self._keep)
 
     def _reads(self, group: Sequence[Node]) -> set[str]:
         """The names of the maps that a group of nodes reads, less the network's input."""
@@ -133,13 +146,13 @@ class Plan:
         """A fully connected layer: the convolution of a map of one pixel that has all the numbers."""
         step = self._step("CONVOLVE", node, _Window(1, 1, 0, 0, 1, 1))
         numbers = prod(node.input)
-        step.x = _Source(step.x.data, numbers, numbers, self._images, 1, 1)
+        step.x = _Source(step.x.data, step.x.length, numbers, numbers, self._images, 1, 1)
         return self._weighted(step, self._packed.linear(node), linear.relu)
 
     def _step(self, kind: str, node: Node, window: "_Window", group: Sequence[Node] = ()) -> "_Step":
         """A step that reads what `node` reads and writes the values of `group` (default: of `node`)."""
         maps = [self._maps.get(target.name) for target in group or (node,)]
-        targets = (_Target * len(maps))(*(_Target(y.data_ptr(), y.stride(2), y.shape[3]) for y in maps))
+        targets = (_Target * len(maps))(*(_Target(y.data_ptr(), _length(y), y.stride(2), y.shape[3]) for y in maps))
         self._kept.append(targets)
         source = self._input if node.inputs[0] == "input" else self._maps.get(node.inputs[0])
         return _Step(kind=_KINDS.index(kind), x=_source(source), window=window, targets=targets, count=len(maps))
@@ -147,6 +160,7 @@ class Plan:
     def _weighted(self, step: "_Step", weights: tuple[Tensor, Tensor], relu: bool) -> "_Step":
         self._kept.append(weights)
         step.weight, step.bias = (tensor.data_ptr() for tensor in weights)
+        step.weights, step.biases = (tensor.numel() for tensor in weights)
         step.relu = relu
         return step
 
@@ -213,7 +227,7 @@ _KINDS = ("CONVOLVE", "POOLED_CONVOLVE", "WINOGRAD", "MAX_POOL", "AVERAGE_POOL",
 
 class _Source(ctypes.Structure):
     _fields_ = [("data", ctypes.c_void_p)] + [
-        (name, ctypes.c_int64) for name in ("stride", "channels", "images", "height", "width")
+        (name, ctypes.c_int64) for name in ("length", "stride", "channels", "images", "height", "width")
     ]
 
 
@@ -222,7 +236,7 @@ class _Window(ctypes.Structure):
 
 
 class _Target(ctypes.Structure):
-    _fields_ = [("data", ctypes.c_void_p), ("stride", ctypes.c_int64), ("channels", ctypes.c_int64)]
+    _fields_ = [("data", ctypes.c_void_p)] + [(name, ctypes.c_int64) for name in ("length", "stride", "channels")]
 
 
 class _Step(ctypes.Structure):
@@ -232,6 +246,8 @@ class _Step(ctypes.Structure):
         ("window", _Window),
         ("weight", ctypes.c_void_p),
         ("bias", ctypes.c_void_p),
+        ("weights", ctypes.c_int64),
+        ("biases", ctypes.c_int64),
         ("targets", ctypes.POINTER(_Target)),
         *((name, ctypes.c_int64) for name in ("count", "relu", "size")),
         *((name, ctypes.c_float) for name in ("scale", "beta", "k")),
@@ -240,7 +256,12 @@ class _Step(ctypes.Structure):
 
 def _source(x: Tensor) -> _Source:
     images, height, width, channels = x.shape
-    return _Source(x.data_ptr(), x.stride(2), channels, images, height, width)
+    return _Source(x.data_ptr(), _length(x), x.stride(2), channels, images, height, width)
+
+
+def _length(x: Tensor) -> int:
+    """How many numbers may be touched from its first on."""
+    return int(x.untyped_storage().nbytes() // x.element_size() - x.storage_offset())
 
 
 def _pool_window(node: Node) -> _Window:

@@ -16,7 +16,7 @@ from typing import Any
 
 from googlenet.errors import InputError
 
-__all__ = ["LEVELS", "call", "level", "library", "load"]
+__all__ = ["LEVELS", "call", "level", "levels", "library", "load"]
 
 log = logging.getLogger("googlenet")
 
@@ -31,7 +31,7 @@ _KERNELS: dict[str, list[Any]] = {
     "local_response_norm": [*[_POINTER] * 3, *[_LONG] * 5, *[_FLOAT] * 3, *[_INT] * 3],
     "max_pool": [*[_POINTER] * 3, *[_LONG] * 2, _POINTER, *[_INT] * 3],
     "shrink_by_area": [_POINTER, *[_LONG] * 3, _POINTER, *[_LONG] * 2],
-    "run_plan": [*[_POINTER] * 4, *[_LONG] * 2, _POINTER, _LONG, _INT],
+    "run_plan": [_POINTER, _LONG, *[_POINTER] * 3, *[_LONG] * 2, _POINTER, _LONG, _INT],
 }
 """The arguments of each, as its C++ file describes them. All return null, or why nothing was computed."""
 
@@ -45,15 +45,19 @@ def library() -> ctypes.CDLL | None:
     if wanted == "none":
         return None
     try:
-        baseline = load("baseline")
-        best = baseline.best_instructions().decode()
-        wanted = wanted or best
-        if LEVELS.index(wanted) > LEVELS.index(best):
-            raise InputError(f"GOOGLENET_INSTRUCTIONS: this processor does not run {wanted}; it runs {best}")
-        return baseline if wanted == "baseline" else load(wanted)
+        there = levels()
+        if wanted and wanted not in there:
+            raise InputError(f"GOOGLENET_INSTRUCTIONS: this processor does not run {wanted}, but {', '.join(there)}")
+        return load(wanted or there[-1])
     except OSError as error:
         log.info("kernels: slower forms take their place (%s)", error)
         return None
+
+
+def levels() -> tuple[str, ...]:
+    """Return those of `LEVELS` that this processor runs; raises `OSError` as `load` does."""
+    best = load("baseline").best_instructions().decode()
+    return LEVELS[: LEVELS.index(best) + 1]
 
 
 def level() -> str:
@@ -88,7 +92,7 @@ def call(kernel: str, *arguments: object) -> None:
     refusal = getattr(library(), kernel)(*arguments)
     if refusal is not None:
         message = f"{kernel}: {refusal.decode()}"
-        raise MemoryError(message) if b"memory" in refusal else ValueError(message)
+        raise MemoryError(message) if refusal == b"not enough memory" else ValueError(message)
 
 
 def _origin(default: str) -> str:

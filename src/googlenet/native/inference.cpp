@@ -31,10 +31,10 @@ constexpr int width = 4, most_rows = 5;
 
 typedef float Vector __attribute__((vector_size(width * sizeof(float)), aligned(sizeof(float))));
 
-// [images, height, width, channels]; `stride` floats lie between two pixels.
+// [images, height, width, channels]; `stride` floats lie between two pixels, and `length` may be touched from `data` on.
 struct Source {
     const float* data;
-    int64_t stride, channels, images, height, width;
+    int64_t length, stride, channels, images, height, width;
 };
 
 struct Window {
@@ -43,7 +43,7 @@ struct Window {
 
 struct Target {
     float* data;
-    int64_t stride, channels;
+    int64_t length, stride, channels;
 };
 
 enum Kind : int64_t { CONVOLVE, POOLED_CONVOLVE, WINOGRAD, MAX_POOL, AVERAGE_POOL, NORMALISE };
@@ -55,6 +55,7 @@ struct Step {
     Source x;
     Window window;
     const float *weight, *bias;
+    int64_t weights, biases;  // their numbers
     const Target* targets;
     int64_t count, relu, size;
     float scale, beta, k;
@@ -372,7 +373,8 @@ void convolve(const Step& step, bool pooled, Team team) {
     const Source& x = step.x;
     const Window& window = step.window;
     const std::vector<Column> to = spread(step.targets, step.count);
-    const bool pixels = !pooled && window.kernel == 1 && window.stride == 1;
+    const bool pixels = !pooled && window.kernel == 1 && window.stride == 1 && window.top == 0 && window.left == 0 &&
+                        window.height == x.height && window.width == x.width;
     const bool inside = !pooled && x.stride == x.channels && window.top == 0 && window.left == 0 &&
                         (window.height - 1) * window.stride + window.kernel <= x.height &&
                         (window.width - 1) * window.stride + window.kernel <= x.width;
@@ -452,10 +454,83 @@ void normalise(const Step& step, Team team) {
     local_response::normalise(task, pixels * x.channels, step.size, step.scale, step.beta, step.k, false, team);
 }
 
+// Up to where maps of so many pixels reach: the last one has its channels alone.
+int64_t extent(int64_t pixels, int64_t stride, int64_t channels) { return product_of({pixels - 1, stride}) + channels; }
+
+void check(const Source& x) {
+    require(x.images >= 1 && x.height >= 1 && x.width >= 1 && x.channels >= 1, "a map is empty");
+    require(x.stride >= x.channels, "pixels lie over each other");
+    require(extent(product_of({x.images, x.height, x.width}), x.stride, x.channels) <= x.length,
+            "a map is larger than its memory");
+}
+
+void check(const Target& to, int64_t pixels) {
+    require(to.channels >= 1 && to.stride >= to.channels, "pixels lie over each other");
+    require(extent(pixels, to.stride, to.channels) <= to.length, "a map is larger than its memory");
+}
+
+// Whether each window holds a pixel, along one axis.
+void check_windows(int64_t windows, int64_t kernel, int64_t stride, int64_t before, int64_t inputs) {
+    require(before < kernel && product_of({windows - 1, stride}) - before < inputs, "a window lies outside the map");
+}
+
+void check(const Step& step) {
+    const Source& x = step.x;
+    const Window& window = step.window;
+    constexpr int64_t most = int64_t(1) << 31;
+    check(x);
+    require(step.count >= 1 && step.count < most, "a step has no target");
+    if (step.kind == NORMALISE) {
+        check(*step.targets, x.images * x.height * x.width);
+        require(step.count == 1 && step.targets->channels == x.channels && step.targets->stride == x.channels &&
+                    x.stride == x.channels, "maps that are normalised lie without gaps");
+        return;
+    }
+    require(window.height >= 1 && window.height < most && window.width >= 1 && window.width < most, "a map is empty");
+    require(window.kernel >= 0 && window.kernel < most && window.stride >= 1 && window.stride < most && window.top >= 0 &&
+                window.top < most && window.left >= 0 && window.left < most, "a window is out of range");
+    int64_t vectors = 0;
+    for (const Target* to = step.targets; to < step.targets + step.count; to++) {
+        check(*to, product_of({x.images, window.height, window.width}));
+        vectors += (to->channels + width - 1) / width;
+    }
+    const bool adaptive = step.kind == AVERAGE_POOL && window.kernel == 0;
+    if ((step.kind == POOLED_CONVOLVE || step.kind == MAX_POOL || step.kind == AVERAGE_POOL) && !adaptive) {
+        check_windows(window.height, window.kernel, window.stride, window.top, x.height);
+        check_windows(window.width, window.kernel, window.stride, window.left, x.width);
+    }
+    if (step.kind == MAX_POOL || step.kind == AVERAGE_POOL) {
+        require(step.count == 1 && step.targets->channels == x.channels, "a pool has as many channels as its map");
+        return;
+    }
+    int64_t depth = x.channels;
+    if (step.kind == WINOGRAD) {
+        require(step.count == 1 && (window.kernel == 3 || window.kernel == 5) && window.stride == 1,
+                "such a convolution is not one for minimal filtering");
+        depth = product_of({36, x.channels});
+    } else if (step.kind == CONVOLVE) {
+        require(window.kernel >= 1, "a window is out of range");
+        depth = product_of({x.channels, window.kernel, window.kernel});
+    } else {
+        require(step.kind == POOLED_CONVOLVE, "a step is of no known kind");
+    }
+    const int64_t tiles = (vectors + 1) / 2;
+    require(step.weights == product_of({tiles, depth, columns}) && step.biases == tiles * columns,
+            "weights and maps do not fit together");
+}
+
 // Reads [images, channels, height, width] pixels that lie anyhow (`strides`, in floats) into the middle of `map`, whose
 // border is `top` and `left` wide, and takes the steps one after the other.
-void run(const float* pixels, const int64_t* sizes, const int64_t* strides, const Source* map, int64_t top, int64_t left,
-         const Step* steps, int64_t count, Team team) {
+void run(const float* pixels, int64_t numbers, const int64_t* sizes, const int64_t* strides, const Source* map,
+         int64_t top, int64_t left, const Step* steps, int64_t count, Team team) {
+    check(*map);
+    require(map->stride == map->channels && sizes[0] == map->images && sizes[1] == map->channels && top >= 0 &&
+                left >= 0 && sizes[2] >= 1 && sizes[2] <= map->height - top && sizes[3] >= 1 &&
+                sizes[3] <= map->width - left, "the pixels are not of the size that was planned for");
+    int64_t reach = 1;
+    for (int i = 0; i < 4; i++) reach += product_of({sizes[i] - 1, strides[i]});
+    require(reach <= numbers, "there are fewer pixels than their shape says");
+    for (const Step* step = steps; step < steps + count; step++) check(*step);
     const int64_t rows = sizes[2], across = sizes[3];
     parallel(map->images * rows, team, [&](int64_t line) {
         const int64_t image = line / rows, y = line % rows;
@@ -479,7 +554,8 @@ void run(const float* pixels, const int64_t* sizes, const int64_t* strides, cons
 // Weights and biases are laid out in vectors of so many numbers.
 KERNEL int64_t vector_width() { return width; }
 
-KERNEL const char* run_plan(const float* pixels, const int64_t* sizes, const int64_t* strides, const Source* map,
-                            int64_t top, int64_t left, const Step* steps, int64_t count, int threads) {
-    return guarded([&] { run(pixels, sizes, strides, map, top, left, steps, count, Team{threads}); });
+// `numbers` are there from `pixels` on.
+KERNEL const char* run_plan(const float* pixels, int64_t numbers, const int64_t* sizes, const int64_t* strides,
+                            const Source* map, int64_t top, int64_t left, const Step* steps, int64_t count, int threads) {
+    return guarded([&] { run(pixels, numbers, sizes, strides, map, top, left, steps, count, Team{threads}); });
 }

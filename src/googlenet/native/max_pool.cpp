@@ -253,7 +253,7 @@ void check(const Shape& s, int64_t numbers, int64_t outputs) {
     require(product_of({s.images, s.channels, s.height, s.width}) == numbers, "the shape is not that of the map");
     require(product_of({s.images, s.channels, s.out_height, s.out_width}) == outputs,
             "the shape is not that of the maxima");
-    require(s.kernel >= 1 && s.kernel * s.kernel <= NOWHERE, "a window is 1 to 15 pixels wide");
+    require(s.kernel >= 1 && s.kernel <= 15, "a window is 1 to 15 pixels wide");
     require(s.stride >= 1 && s.stride < int64_t(1) << 31, "a stride is 1 or more");
     require(s.padding >= 0 && s.padding < s.kernel, "a padding is less than a window");
     for (const auto& [inputs, windows] : {std::pair{s.height, s.out_height}, std::pair{s.width, s.out_width}})

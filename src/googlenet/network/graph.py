@@ -144,7 +144,9 @@ def pool_size(size: int, pool: MaxPool | AveragePool) -> int:
     if pool.rounding == "floor":
         return space // pool.stride + 1
     windows = -(-space // pool.stride) + 1
-    starts_outside = padding > 0 and (windows - 1) * pool.stride >= size + padding
+    starts_outside = (
+        windows - 1
+    ) * pool.stride >= size + padding  # one at most; where strides leave gaps or are padded
     return windows - starts_outside
 
 

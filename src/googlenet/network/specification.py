@@ -7,6 +7,7 @@ here and nowhere else: cost, module, importers and export read them from `google
 
 import json
 from dataclasses import dataclass
+from math import prod
 
 from googlenet.errors import InputError, shown
 from googlenet.network.graph import expand
@@ -71,7 +72,7 @@ class Specification:
     def __post_init__(self) -> None:
         _check_names(self)
         _check_ranges(self)
-        expand(self)
+        _check_memory(self)
 
     def to_json(self) -> str:
         """Return the specification as JSON text; `from_json` gives an equal one back."""
@@ -97,6 +98,9 @@ class Specification:
 
 _LARGEST = 1 << 16
 """No count in a specification is larger, so that a hostile one cannot ask for endless memory."""
+
+_MOST_NUMBERS = 1 << 31
+"""Of one map for one picture, or of one weight: 8 GiB of float32."""
 
 _MOST_ROWS = 1000
 """Rows and heads of a network; keeps the walk over a hostile one short."""
@@ -124,6 +128,18 @@ def _check_ranges(specification: Specification) -> None:
     style = specification.convolution
     if style.batch_norm and not (style.batch_norm.epsilon > 0 and 0 <= style.batch_norm.momentum <= 1):
         raise InputError("convolution: batch_norm needs an epsilon above 0 and a momentum between 0 and 1")
+
+
+def _check_memory(specification: Specification) -> None:
+    maps: list[tuple[str, tuple[int, ...]]] = [("input", specification.input)]
+    for node in expand(specification):
+        maps.append((node.name, node.output))
+        if node.weight:
+            maps.append((f"the weight of {node.name}", node.weight))
+    for name, shape in maps:
+        if prod(shape) > _MOST_NUMBERS:
+            size = "x".join(map(str, shape))
+            raise InputError(f"{specification.name}: {name}, {size}, has more than {_MOST_NUMBERS} numbers")
 
 
 def _check_row(row: Row, owner: str = "") -> None:
