@@ -26,7 +26,6 @@ from torch import Tensor, nn
 
 from googlenet import machine
 from googlenet.inference.predictor import Predictor
-from googlenet.network import local_response_norm
 from googlenet.network.cost import multiply_adds
 from googlenet.network.initialization import initialise
 from googlenet.network.module import Network
@@ -105,17 +104,6 @@ def on_torch(module: nn.Module, channels_last: bool = False) -> Form:
     return form
 
 
-def normalised(form: Form, normalisation: str) -> Form:
-    """The same with a form of local response normalisation, which is a setting of the process."""
-
-    def with_it(x: np.ndarray) -> np.ndarray:
-        with suppress(ValueError):  # no compiled form: blocks, as a command would
-            local_response_norm.use(normalisation)
-        return form(x)
-
-    return with_it
-
-
 def our_forms(network: Network, batch: int) -> dict[str, Form]:
     """The engine that was chosen by measurement, torch's, and the module as it is built."""
     chosen, torch_alone = (
@@ -125,9 +113,9 @@ def our_forms(network: Network, batch: int) -> dict[str, Form]:
     chosen(np.zeros((batch, *network.specification.input), np.float32))
     print(f"batch {batch}: the chosen engine is {chosen.engine}")
     return {
-        OURS: normalised(lambda x: chosen(x).numpy(), "fused"),
-        f"{OURS}, engine torch": normalised(lambda x: torch_alone(x).numpy(), "blocks"),
-        "plain module": normalised(on_torch(network), "blocks"),
+        OURS: lambda x: chosen(x).numpy(),
+        f"{OURS}, engine torch": lambda x: torch_alone(x).numpy(),
+        "plain module": on_torch(network),
     }
 
 

@@ -17,9 +17,8 @@ from rounds import Result, measure, write
 from torch import Tensor
 from torch.nn import functional
 
-from googlenet import machine
-from googlenet.errors import InputError
-from googlenet.network.local_response_norm import local_response_norm, use
+from googlenet import machine, native
+from googlenet.network.local_response_norm import local_response_norm
 
 CONSTANTS = (5, 1e-4, 0.75, 1.0)
 LAYERS = ((32, 64, 56, 56), (32, 192, 56, 56))
@@ -50,15 +49,13 @@ def forms() -> dict[str, Callable[[], None]]:
     last = [x.contiguous(memory_format=torch.channels_last) for x in plain]
     found: dict[str, Callable[[], None]] = {}
 
-    def add(name: str, inputs: list[Tensor], function: Callable[[Tensor], Tensor], form: str = "blocks") -> None:
+    def add(name: str, inputs: list[Tensor], function: Callable[[Tensor], Tensor]) -> None:
         def forward() -> None:
-            use(form)
             with torch.no_grad():
                 for x in inputs:
                     function(x)
 
         def both() -> None:
-            use(form)
             for x, gradient in zip(inputs, gradients, strict=True):
                 torch.autograd.grad(function(x.requires_grad_()), x, gradient)
 
@@ -67,19 +64,10 @@ def forms() -> dict[str, Callable[[], None]]:
 
     add("torch, default layout", plain, lambda x: functional.local_response_norm(x, *CONSTANTS))
     add(OWN, last, lambda x: functional.local_response_norm(x, *CONSTANTS))
-    for form in available():
-        add(form, last, lambda x: local_response_norm(x, *CONSTANTS), form)
+    add("blocks", last, lambda x: local_response_norm(x, *CONSTANTS))
+    if native.library() is not None:
+        add("fused", last, lambda x: local_response_norm(x, *CONSTANTS, form="fused"))
     return found
-
-
-def available() -> list[str]:
-    """Return our forms that this machine has."""
-    try:
-        use("fused")
-    except InputError as error:
-        print(error)
-        return ["blocks"]
-    return ["blocks", "fused"]
 
 
 def show(result: Result) -> None:

@@ -1,6 +1,8 @@
 """The answers come from torch's own operator, from finite differences and from values worked by hand."""
 
-from collections.abc import Iterator
+import copy
+from collections.abc import Callable
+from functools import partial
 
 import pytest
 import torch
@@ -12,17 +14,24 @@ from torch.nn import functional
 from googlenet import native
 from googlenet.errors import InputError
 from googlenet.network import local_response_norm as module
-from googlenet.network.local_response_norm import LocalResponseNorm, local_response_norm, prepare, use
+from googlenet.network.local_response_norm import LocalResponseNorm, fastest_form, set_form
+
+Norm = Callable[..., Tensor]
 
 
-@pytest.fixture(autouse=True, params=["blocks", "fused"])
-def form(request: pytest.FixtureRequest) -> Iterator[str]:
-    """Every test of values runs in both forms."""
-    if request.param == "fused" and native.library() is None:
-        pytest.skip("built without kernels")
-    use(request.param)
-    yield request.param
-    use("blocks")
+@pytest.fixture(params=["blocks", *(native.levels() if native.library() is not None else ())])
+def form(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Every test of values runs in blocks, and fused with each library that this processor runs."""
+    if request.param == "blocks":
+        return "blocks"
+    library = native.load(request.param)
+    monkeypatch.setattr(native, "library", lambda: library)
+    return "fused"
+
+
+@pytest.fixture
+def local_response_norm(form: str) -> Norm:
+    return partial(module.local_response_norm, form=form)
 
 
 def _images(
@@ -53,7 +62,9 @@ def _images(
     ],
     ids=["caffe, constant", "caffe, ramp", "released network"],
 )
-def test_hand_worked_values(channels: list[float], constants: tuple, expected: list[float]) -> None:
+def test_hand_worked_values(
+    channels: list[float], constants: tuple, expected: list[float], local_response_norm: Norm
+) -> None:
     x = torch.tensor(channels).view(1, -1, 1, 1).expand(2, -1, 3, 3)
     y = local_response_norm(x, *constants)
     torch.testing.assert_close(y, torch.tensor(expected).view(1, -1, 1, 1).expand(2, -1, 3, 3), rtol=1e-6, atol=1e-6)
@@ -67,7 +78,9 @@ def test_hand_worked_values(channels: list[float], constants: tuple, expected: l
     k=st.sampled_from([1.0, 2.0]),
     channels_last=st.booleans(),
 )
-def test_same_as_torch(shape: tuple[int, ...], size: int, beta: float, k: float, channels_last: bool) -> None:
+def test_same_as_torch(
+    shape: tuple[int, ...], size: int, beta: float, k: float, channels_last: bool, local_response_norm: Norm
+) -> None:
     x = _images(shape, channels_last)
     y = local_response_norm(x, size, 1e-3, beta, k)
     torch.testing.assert_close(y, functional.local_response_norm(x, size, 1e-3, beta, k), rtol=1e-6, atol=0)
@@ -79,7 +92,7 @@ def test_same_as_torch(shape: tuple[int, ...], size: int, beta: float, k: float,
 @pytest.mark.parametrize("channels_last", [False, True])
 @pytest.mark.parametrize("shape", [(3, 64, 56, 56), (2, 192, 57, 55)])
 def test_many_blocks_give_torchs_values_and_gradients(
-    shape: tuple[int, ...], channels_last: bool, monkeypatch: pytest.MonkeyPatch
+    shape: tuple[int, ...], channels_last: bool, monkeypatch: pytest.MonkeyPatch, local_response_norm: Norm
 ) -> None:
     monkeypatch.setattr(module, "_BLOCK", 1 << 18)
     x = _images(shape, channels_last).requires_grad_()
@@ -95,14 +108,16 @@ def test_many_blocks_give_torchs_values_and_gradients(
 @pytest.mark.parametrize("channels_last", [False, True])
 @pytest.mark.parametrize("divided", [False, True])
 @pytest.mark.parametrize(("size", "beta"), [(5, 0.75), (4, 0.5), (11, 0.3), (1, 0.75)])
-def test_gradient_by_finite_differences(size: int, beta: float, divided: bool, channels_last: bool) -> None:
+def test_gradient_by_finite_differences(
+    size: int, beta: float, divided: bool, channels_last: bool, local_response_norm: Norm
+) -> None:
     x = _images((2, 7, 3, 2), channels_last, torch.float64, scale=2).requires_grad_()
     assert torch.autograd.gradcheck(lambda x: local_response_norm(x, size, 0.3, beta, 1.5, divided), (x,))
 
 
 @pytest.mark.parametrize("channels_last", [False, True])
 @pytest.mark.parametrize(("size", "beta"), [(5, 0.75), (4, 0.5)])
-def test_rectified_is_a_relu_before(size: int, beta: float, channels_last: bool) -> None:
+def test_rectified_is_a_relu_before(size: int, beta: float, channels_last: bool, local_response_norm: Norm) -> None:
     ours = _images((3, 21, 5, 7), channels_last)
     ours[0, :3] = 0.0
     ours.requires_grad_()
@@ -118,7 +133,9 @@ def test_rectified_is_a_relu_before(size: int, beta: float, channels_last: bool)
 
 
 @pytest.mark.parametrize("rectified", [False, True])
-def test_what_is_not_a_number_is_neither_hidden_nor_spread_to_other_pixels(rectified: bool) -> None:
+def test_what_is_not_a_number_is_neither_hidden_nor_spread_to_other_pixels(
+    rectified: bool, local_response_norm: Norm
+) -> None:
     x = _images((1, 9, 2, 3), True).abs()
     x[0, 8, 0, 1] = torch.nan
     x.requires_grad_()
@@ -128,7 +145,7 @@ def test_what_is_not_a_number_is_neither_hidden_nor_spread_to_other_pixels(recti
     assert x.grad.isnan().nonzero()[:, 2:].unique(dim=0).tolist() == [[0, 1]]
 
 
-def test_what_is_infinite_or_huge_is_divided_by_something_large() -> None:
+def test_what_is_infinite_or_huge_is_divided_by_something_large(local_response_norm: Norm) -> None:
     x = torch.tensor([1e30, 1e15, 1.0]).view(1, 3, 1, 1)
     y = local_response_norm(x, 1, 1.0, 0.75, 1.0).ravel()
     assert y[1] == pytest.approx(1e15**-0.5, rel=1e-5)
@@ -136,7 +153,7 @@ def test_what_is_infinite_or_huge_is_divided_by_something_large() -> None:
 
 
 @pytest.mark.parametrize(("dtype", "step"), [(torch.bfloat16, 2.0**-8), (torch.half, 2.0**-11)])
-def test_short_types_are_summed_in_float32(dtype: torch.dtype, step: float) -> None:
+def test_short_types_are_summed_in_float32(dtype: torch.dtype, step: float, local_response_norm: Norm) -> None:
     x = _images((2, 64, 7, 7), True, dtype, scale=50).requires_grad_()
     wide = x.detach().float().requires_grad_()
     y, exact = local_response_norm(x, 5, 1e-2, 0.75, 1.0), functional.local_response_norm(wide, 5, 1e-2, 0.75, 1.0)
@@ -150,50 +167,104 @@ def test_short_types_are_summed_in_float32(dtype: torch.dtype, step: float) -> N
 
 
 @pytest.mark.parametrize("shape", [(0, 6, 2, 2), (3, 6), (3, 6, 4), (2, 6, 2, 3, 2)])
-def test_other_ranks(shape: tuple[int, ...]) -> None:
+def test_other_ranks(shape: tuple[int, ...], local_response_norm: Norm) -> None:
     x = _images(shape, False)
     y = local_response_norm(x, 5, 1e-2, 0.75, 1.0)
     assert y.shape == x.shape
     torch.testing.assert_close(y, functional.local_response_norm(x.view(*shape, 1), 5, 1e-2, 0.75, 1.0).view(shape))
 
 
-def test_a_view_with_gaps_is_read_rightly() -> None:
+def test_a_view_with_gaps_is_read_rightly(local_response_norm: Norm) -> None:
     x = _images((2, 12, 6, 6), True)[:, 2:9, ::2]
     y = local_response_norm(x, 5, 1e-2, 0.75, 1.0)
     torch.testing.assert_close(y, functional.local_response_norm(x, 5, 1e-2, 0.75, 1.0), rtol=1e-6, atol=0)
 
 
-def test_layer_says_its_constants_and_applies_them() -> None:
+def test_a_window_wider_than_the_map_takes_all_its_channels(local_response_norm: Norm) -> None:
+    x = _images((2, 7, 3, 3), True).requires_grad_()
+    found, expected = (local_response_norm(x, size, 1.0 / 50, 0.75, 1.0, divided=False) for size in (1 << 40, 15))
+    assert torch.equal(found, expected)
+    total = x.square().sum(1, keepdim=True)
+    torch.testing.assert_close(found, x * (1 + total / 50) ** -0.75, rtol=1e-5, atol=0)
+    gradients = [torch.autograd.grad(y, x, torch.ones_like(y))[0] for y in (found, expected)]
+    assert torch.equal(*gradients)
+
+
+@pytest.mark.parametrize(("shape", "size"), [((3,), 5), ((2, 6, 3, 3), 0), ((2, 6, 3, 3), -1)])
+def test_what_is_no_normalisation_is_refused(shape: tuple[int, ...], size: int, local_response_norm: Norm) -> None:
+    with pytest.raises(ValueError, match=r"\[N, C, ...\] over 1 or more"):
+        local_response_norm(torch.zeros(shape), size, 1.0, 0.75, 1.0)
+
+
+def test_layer_says_its_constants_and_applies_them(form: str, local_response_norm: Norm) -> None:
     layer = LocalResponseNorm(size=11, alpha=1e-4, beta=0.5, k=2.0, divided=False)
+    set_form(layer, form)
     x = _images((1, 16, 2, 2), False)
-    torch.testing.assert_close(layer(x), local_response_norm(x, 11, 1e-4, 0.5, 2.0, divided=False))
+    assert torch.equal(layer(x), local_response_norm(x, 11, 1e-4, 0.5, 2.0, divided=False))
     assert "size=11, alpha=0.0001, beta=0.5, k=2.0, divided=False" in repr(layer)
 
 
-def test_the_forms_agree_to_rounding_and_fused_is_really_used(form: str) -> None:
+def test_the_forms_agree_to_rounding_and_fused_is_really_used(form: str, local_response_norm: Norm) -> None:
     x = _images((2, 64, 17, 9), True)
-    use("blocks")
-    blocks = local_response_norm(x, 5, 1e-3, 0.75, 1.0)
-    use(form)
+    blocks = module.local_response_norm(x, 5, 1e-3, 0.75, 1.0)
     again = local_response_norm(x, 5, 1e-3, 0.75, 1.0)
     torch.testing.assert_close(again, blocks, rtol=1e-6, atol=0)
     assert torch.equal(again, blocks) == (form == "blocks")
 
 
-def test_under_a_compiler_the_definition_is_traced() -> None:
-    compiled = torch.compile(local_response_norm, backend="eager", fullgraph=True)
+def test_the_form_is_each_layers_own(form: str) -> None:
+    layers = [LocalResponseNorm(5, 1e-3, 0.75, 1.0) for _ in range(2)]
+    set_form(layers[0], form)
+    assert [layer.form for layer in layers] == [form, "blocks"]
+    assert copy.deepcopy(layers[0]).form == form
+
+
+@pytest.mark.parametrize("rectified", [False, True])
+@pytest.mark.parametrize("channels_last", [False, True])
+def test_torch_finds_no_fault_in_the_operators(channels_last: bool, rectified: bool, form: str) -> None:
+    """Schema, what compilers are told of the results, and the gradient, as torch's own checks see them."""
+    x = _images((2, 9, 5, 4), channels_last).requires_grad_()
+    constants = (5, 1e-2, 0.75, 1.0, rectified, form)
+    torch.library.opcheck(module._normalised, (x, *constants))
+    checks = ("test_schema", "test_faketensor")  # it has no gradient of its own
+    torch.library.opcheck(module._gradient, (torch.ones_like(x), x.detach(), *constants), test_utils=checks)
+
+
+@pytest.mark.parametrize("dynamic", [False, True])
+def test_a_layer_can_be_compiled_whole_with_its_gradient(dynamic: bool, form: str) -> None:
+    layer = LocalResponseNorm(4, 1e-2, 0.75, 1.0)
+    set_form(layer, form)
+    compiled = torch.compile(layer, backend="aot_eager", fullgraph=True, dynamic=dynamic)
+    x, again = (_images((2, 9, 5, 4), True).requires_grad_() for _ in range(2))
+    y, expected = compiled(x), layer(again)
+    torch.testing.assert_close(y, expected)
+    y.sum().backward()
+    expected.sum().backward()
+    torch.testing.assert_close(x.grad, again.grad)
+
+
+def test_a_layer_can_be_exported(form: str) -> None:
+    layer = LocalResponseNorm(4, 1e-2, 0.75, 1.0)
+    set_form(layer, form)
     x = _images((2, 9, 5, 4), True)
-    torch.testing.assert_close(compiled(x, 4, 1e-2, 0.75, 1.0), local_response_norm(x, 4, 1e-2, 0.75, 1.0))
+    program = torch.export.export(layer, (x,), dynamic_shapes=({0: torch.export.Dim("images", max=64)},))
+    again = torch.cat([x, -x, x])
+    torch.testing.assert_close(program.module()(again), layer(again))
+    assert any("googlenet" in str(node.target) for node in program.graph.nodes) == (form == "fused")
 
 
-def test_prepare_takes_what_it_is_told(form: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_fastest_form_is_what_it_is_told(form: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GOOGLENET_FORMS", f"local-response-norm={form}")
-    use("blocks")
-    choice = prepare()
+    choice = fastest_form()
     assert (choice.form, choice.ground) == (form, "told")
-    assert module._computation.form == form
 
 
 def test_unknown_form_is_refused() -> None:
     with pytest.raises(InputError, match="no form 'fast'; use blocks or fused"):
-        use("fast")
+        set_form(LocalResponseNorm(4, 1e-2, 0.75, 1.0), "fast")
+
+
+def test_fused_without_kernels_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(native, "library", lambda: None)
+    with pytest.raises(InputError, match="this installation lacks; use blocks"):
+        set_form(LocalResponseNorm(4, 1e-2, 0.75, 1.0), "fused")

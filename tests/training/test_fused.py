@@ -8,10 +8,11 @@ import torch
 from googlenet.network.initialization import initialise
 from googlenet.network.module import Network
 from googlenet.network.zoo import NETWORKS, specification
+from googlenet.training.execution import Execution
 from googlenet.training.fused import TrainingNetwork
 from googlenet.training.pooling import can_pool
 
-needs_compiler = pytest.mark.skipif(not can_pool(), reason="there are no compiled kernels")
+needs_kernels = pytest.mark.skipif(not can_pool(), reason="there are no compiled kernels")
 
 
 def with_weights(name: str) -> Network:
@@ -21,7 +22,7 @@ def with_weights(name: str) -> Network:
 
 
 @pytest.mark.parametrize("name", sorted(NETWORKS))
-@pytest.mark.parametrize("pools", [False, pytest.param(True, marks=needs_compiler)])
+@pytest.mark.parametrize("pools", [False, pytest.param(True, marks=needs_kernels)])
 def test_every_network_of_the_zoo_keeps_outputs_and_gradients(name: str, pools: bool):
     plain = with_weights(name)
     fused = TrainingNetwork(plain, joined=True, pools=pools)
@@ -98,3 +99,21 @@ def test_frozen_rows_are_in_evaluation_from_the_first_step_on():
         assert fused.get_submodule(plain.row_names[2]).training
         fused.eval()
         fused.train()
+
+
+@needs_kernels
+def test_compilers_exporters_and_copies_take_the_whole_network() -> None:
+    network = with_weights("googlenet-tiny")
+    execution = Execution(normalisation="fused", joined=True, own_pools=True)
+    training = execution.fuse(execution.place(network)).eval()
+    x = torch.randn(2, *network.specification.input, generator=torch.Generator().manual_seed(1)) * 50
+    expected = training(x)
+    expected.square().sum().backward()
+    gradient = network.get_submodule("conv1.3x3").weight.grad.clone()
+    network.zero_grad()
+    compiled = torch.compile(training, backend="aot_eager", fullgraph=True)(x)
+    torch.testing.assert_close(compiled, expected)
+    compiled.square().sum().backward()
+    torch.testing.assert_close(network.get_submodule("conv1.3x3").weight.grad, gradient)
+    torch.testing.assert_close(torch.export.export(training, (x,)).module()(x), expected)
+    assert torch.equal(copy.deepcopy(training)(x), expected)

@@ -2,18 +2,27 @@
 
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from torch.nn import functional
 
+from googlenet import native
 from googlenet.network.specification import AveragePool, MaxPool
+from googlenet.training import pooling
 from googlenet.training.pooling import average_pool, can_pool, max_pool
 
-needs_kernels = pytest.mark.skipif(not can_pool(), reason="built without kernels")
+needs_kernels = pytest.mark.usefixtures("kernels")
+
+
+@pytest.fixture(params=native.levels() if can_pool() else [pytest.param("", marks=pytest.mark.skip("no kernels"))])
+def kernels(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each library that this processor runs."""
+    library = native.load(request.param)
+    monkeypatch.setattr(native, "library", lambda: library)
 
 
 @needs_kernels
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     shape=st.tuples(st.integers(1, 3), st.integers(1, 70), st.integers(3, 40), st.integers(3, 12)),
     kernel=st.integers(1, 3),
@@ -89,6 +98,77 @@ def test_zeros_of_both_signs_are_equal_and_infinities_ordered(kind: torch.dtype)
     for one in (y, expected):
         one.backward(torch.ones_like(one))
     assert torch.equal(ours.grad, theirs.grad)
+
+
+@needs_kernels
+@pytest.mark.parametrize(
+    ("shape", "pool", "message"),
+    [
+        ((2, 3, 5), MaxPool("pool", 3, 2), "on the CPU is wanted, found"),
+        ((1, 4, 20, 20), MaxPool("pool", 16, 1), "a window is 1 to 15 pixels wide"),
+        ((1, 4, 5, 5), MaxPool("pool", 3, 2, 3), "a padding is less than a window"),
+        ((1, 4, 5, 5), MaxPool("pool", 3, 2, -1), "a padding is less than a window"),
+    ],
+)
+def test_hostile_windows_are_refused(shape: tuple[int, ...], pool: MaxPool, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        max_pool(torch.zeros(shape), pool)
+
+
+@needs_kernels
+@pytest.mark.parametrize(
+    ("size", "window"),
+    [
+        ([9, 9], (3, 2, 0)),
+        ([2, 9], (3, 2, 0)),
+        ([3, 2], (1, 65536, 0)),
+        ([2, 2], (2, 1 << 40, 1)),
+        ([-1, 2], (3, 2, 0)),
+    ],
+)
+def test_windows_beyond_the_map_are_refused(size: list[int], window: tuple[int, int, int]) -> None:
+    with pytest.raises((ValueError, RuntimeError), match=r"outside the map|out of range|negative dimension|1 or more"):
+        pooling._maxima(torch.zeros(1, 3, 5, 5), size, *window, False)
+
+
+@needs_kernels
+def test_a_stride_beyond_the_map_takes_its_first_pixel() -> None:
+    x = torch.arange(50.0).reshape(1, 2, 5, 5)
+    assert max_pool(x, MaxPool("pool", 1, 65536)).tolist() == [[[[0.0]], [[25.0]]]]
+
+
+@needs_kernels
+@pytest.mark.parametrize("kind", [torch.float64, torch.half, torch.int64])
+def test_other_numbers_are_refused(kind: torch.dtype) -> None:
+    with pytest.raises(ValueError, match="float32 or bfloat16 on the CPU is wanted"):
+        max_pool(torch.zeros(1, 2, 4, 4, dtype=kind), MaxPool("pool", 2, 2))
+
+
+@needs_kernels
+def test_torch_finds_no_fault_in_the_operators() -> None:
+    """Schema, what compilers are told of the results, and the gradient, as torch's own checks see them."""
+    x = torch.randn(2, 9, 7, 8, generator=torch.Generator().manual_seed(1)).requires_grad_()
+    window = (3, 2, 0, True)
+    torch.library.opcheck(pooling._maxima, (x, [4, 4], *window))
+    y, places = pooling._maxima(x.detach(), [4, 4], *window)
+    checks = ("test_schema", "test_faketensor")  # it has no gradient of its own
+    torch.library.opcheck(pooling._gradient, (torch.ones_like(y), places, [7, 8], *window), test_utils=checks)
+
+
+@needs_kernels
+@pytest.mark.parametrize("dynamic", [False, True])
+def test_pools_can_be_compiled_whole_with_their_gradients(dynamic: bool) -> None:
+    def pools(x: torch.Tensor) -> torch.Tensor:
+        return average_pool(max_pool(x, MaxPool("pool", 3, 2), rectified=True), AveragePool("pool", 2))
+
+    compiled = torch.compile(pools, backend="aot_eager", fullgraph=True, dynamic=dynamic)
+    x = torch.randn(2, 9, 9, 8, generator=torch.Generator().manual_seed(1)).requires_grad_()
+    again = x.detach().clone().requires_grad_()
+    y, expected = compiled(x), pools(again)
+    torch.testing.assert_close(y, expected)
+    y.sum().backward()
+    expected.sum().backward()
+    torch.testing.assert_close(x.grad, again.grad)
 
 
 @settings(max_examples=60, deadline=None)

@@ -7,9 +7,10 @@ For channel c with window sum s_c = sum of x_j^2 over the `size` channels around
 and, with g the gradient that arrives and t = g * x * d^-beta / d, the gradient is
 g * d^-beta - 2 * a * beta * x * (sum of t over the mirrored window). It needs x and g alone, so x is all that is kept.
 
-It is computed in one of two forms: `blocks`, a chain of torch's operations on blocks that stay in the cache, and
-`fused`, one pass in C++, which needs the compiled kernels and is used after `prepare` or `use`. Under `torch.compile`
-neither is used, but the definition, which the compiler joins with its neighbours.
+It is computed in one of two forms, which are a property of the layer: `blocks`, a chain of torch's operations on
+blocks that stay in the cache, and `fused`, one pass in C++, which needs the compiled kernels. Both are operators of
+torch's, so that networks can be compiled, exported and copied; under `torch.compile` and `torch.export` blocks are not
+used, but the definition, which the compiler joins with its neighbours and other programs understand.
 """
 
 from typing import Any, Literal
@@ -20,24 +21,37 @@ from torch import Tensor, nn
 from googlenet import machine, native
 from googlenet.errors import InputError
 
-__all__ = ["Form", "LocalResponseNorm", "local_response_norm", "prepare", "use"]
+__all__ = ["Form", "LocalResponseNorm", "fastest_form", "local_response_norm", "set_form"]
 
 Form = Literal["blocks", "fused"]
 
 
 def local_response_norm(
-    x: Tensor, size: int, alpha: float, beta: float, k: float, divided: bool = True, *, rectified: bool = False
+    x: Tensor,
+    size: int,
+    alpha: float,
+    beta: float,
+    k: float,
+    divided: bool = True,
+    *,
+    rectified: bool = False,
+    form: Form = "blocks",
 ) -> Tensor:
     """Return x / (k + a * sum of x^2 over `size` channels)^beta, in the shape, dtype and memory format of `x`.
 
     `x` is [N, C, ...] in float64, float32, bfloat16 or half; sums of the two short types are float32. The window of
     channel c is c - size // 2 ... c + (size - 1) // 2. With `divided`, a is alpha / size, else alpha. With
-    `rectified` it is that of the ReLU of x. It can be differentiated once.
+    `rectified` it is that of the ReLU of x. It can be differentiated once. `fused` is for float32 and bfloat16 on a
+    CPU; the rest is computed in blocks.
     """
+    if x.ndim < 2 or size < 1:
+        raise ValueError(
+            f"local response normalisation of {list(x.shape)} over {size} channels: [N, C, ...] over 1 or more"
+        )
     scale = alpha / size if divided else alpha
-    if torch.compiler.is_compiling():
+    if form == "blocks" and torch.compiler.is_compiling():
         return _expression(x.relu() if rectified else x, size, scale, beta, k)
-    return _Function.apply(x, size, scale, beta, k, rectified)
+    return _normalised(x, size, scale, beta, k, rectified, form)
 
 
 class LocalResponseNorm(nn.Module):
@@ -48,97 +62,108 @@ class LocalResponseNorm(nn.Module):
         self.size, self.alpha, self.beta, self.k, self.divided = size, alpha, beta, k, divided
         self.rectified = False
         """Whether the ReLU of the layer before is done here."""
+        self.form: Form = "blocks"
 
     def forward(self, x: Tensor) -> Tensor:
         constants = (self.size, self.alpha, self.beta, self.k, self.divided)
-        return local_response_norm(x, *constants, rectified=self.rectified)
+        return local_response_norm(x, *constants, rectified=self.rectified, form=self.form)
 
     def extra_repr(self) -> str:
         return f"size={self.size}, alpha={self.alpha}, beta={self.beta}, k={self.k}, divided={self.divided}"
 
 
-def prepare() -> machine.Choice:
-    """Find out which form is faster on this machine, forward and backward, and use it from now on in this process.
-
-    For commands and other long work: the first time it measures, about a second.
-    """
+def fastest_form() -> machine.Choice:
+    """Find out which form is faster on this machine, forward and backward; the first time it takes about a second."""
     x = torch.rand(8, 64, 56, 56).contiguous(memory_format=torch.channels_last).requires_grad_()
 
     def work(form: Form) -> None:
-        _computation.form = form
-        local_response_norm(x, 5, 1e-4, 0.75, 1.0).backward(x.detach())
+        local_response_norm(x, 5, 1e-4, 0.75, 1.0, form=form).backward(x.detach())
 
     forms = {"blocks": lambda: work("blocks")}
     if native.library() is not None:
         forms["fused"] = lambda: work("fused")
-    before = _computation.form
-    try:
-        key = f"torch {torch.__version__}, {torch.get_num_threads()} threads, kernels {native.level()}"
-        choice = machine.choose("local-response-norm", forms, key=key)
-    finally:
-        _computation.form = before
-    use(choice.form)
-    return choice
+    key = f"torch {torch.__version__}, {torch.get_num_threads()} threads, kernels {native.level()}"
+    return machine.choose("local-response-norm", forms, key=key)
 
 
-def use(form: str) -> None:
-    """Use a form from now on in this process: `blocks` or `fused` (of float32 and bfloat16 on a CPU; else blocks).
+def set_form(network: nn.Module, form: str) -> None:
+    """Let the normalisations in `network` compute in a form: `blocks` or `fused`.
 
     Raises `InputError` for another name, and for `fused` where there are no compiled kernels.
     """
     if form not in ("blocks", "fused"):
         raise InputError(f"local response normalisation has no form '{form}'; use blocks or fused")
     if form == "fused" and native.library() is None:
-        raise InputError(
-            "local response normalisation: fused needs the compiled kernels, which this installation lacks; use blocks"
-        )
-    _computation.form = form
+        reason = "fused needs the compiled kernels, which this installation lacks"
+        raise InputError(f"local response normalisation: {reason}; use blocks")
+    for module in network.modules():
+        if isinstance(module, LocalResponseNorm):
+            module.form = form  # type: ignore[assignment]
 
 
-class _Computation:
-    """The form in use, and the way to it."""
-
-    form: str = "blocks"
-
-    def __call__(
-        self, x: Tensor, gradient: Tensor | None, constants: tuple[int, float, float, float], rectified: bool
-    ) -> Tensor:
-        if self.form == "fused" and x.device.type == "cpu" and x.dtype in (torch.float32, torch.bfloat16):
-            return _fused(x, gradient, *constants, rectified)
-        positive = x.relu() if rectified else x
-        if gradient is None:
-            return _forward_in_blocks(positive, *constants)
-        result = _backward_in_blocks(positive, gradient, *constants)
-        return result.masked_fill_(x <= 0, 0) if rectified else result
+@torch.library.custom_op("googlenet::local_response_norm", mutates_args=())
+def _normalised(x: Tensor, size: int, scale: float, beta: float, k: float, rectified: bool, form: str) -> Tensor:
+    return _computed(_dense(x), None, size, scale, beta, k, rectified, form)
 
 
-_computation = _Computation()
+@torch.library.custom_op("googlenet::local_response_norm_backward", mutates_args=())
+def _gradient(
+    gradient: Tensor, x: Tensor, size: int, scale: float, beta: float, k: float, rectified: bool, form: str
+) -> Tensor:
+    x = _dense(x)
+    if gradient.shape != x.shape:
+        raise ValueError(f"a gradient of {list(gradient.shape)} is not one of {list(x.shape)}")
+    if gradient.stride() != x.stride() or gradient.dtype != x.dtype:
+        gradient = torch.empty_like(x).copy_(gradient)
+    return _computed(x, gradient, size, scale, beta, k, rectified, form)
 
 
-class _Function(torch.autograd.Function):
-    @staticmethod
-    def forward(ctx: Any, x: Tensor, size: int, scale: float, beta: float, k: float, rectified: bool) -> Tensor:
-        x = _dense(x)
-        ctx.save_for_backward(x)
-        ctx.constants, ctx.rectified = (size, scale, beta, k), rectified
-        return _computation(x, None, ctx.constants, rectified)
+@_normalised.register_fake
+def _(x: Tensor, *_: object) -> Tensor:
+    return torch.empty_like(_dense(x))
 
-    @staticmethod
-    @torch.autograd.function.once_differentiable
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
-        (x,) = ctx.saved_tensors
-        if gradient.stride() != x.stride():
-            gradient = torch.empty_like(x).copy_(gradient)
-        return _computation(x, gradient, ctx.constants, ctx.rectified), None, None, None, None, None
+
+@_gradient.register_fake
+def _(gradient: Tensor, x: Tensor, *_: object) -> Tensor:
+    return torch.empty_like(_dense(x))
+
+
+def _keep(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
+    x, *ctx.constants = inputs
+    ctx.save_for_backward(x)
+
+
+def _backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
+    return (_gradient(gradient, *ctx.saved_tensors, *ctx.constants), *[None] * len(ctx.constants))
+
+
+_normalised.register_autograd(_backward, setup_context=_keep)
+
+
+def _computed(
+    x: Tensor, gradient: Tensor | None, size: int, scale: float, beta: float, k: float, rectified: bool, form: str
+) -> Tensor:
+    if form == "fused" and x.device.type == "cpu" and x.dtype in (torch.float32, torch.bfloat16):
+        return _fused(x, gradient, size, scale, beta, k, rectified)
+    positive = x.relu() if rectified else x
+    if gradient is None:
+        return _forward_in_blocks(positive, size, scale, beta, k)
+    result = _backward_in_blocks(positive, gradient, size, scale, beta, k)
+    return result.masked_fill_(x <= 0, 0) if rectified else result
+
+
+def _window(size: int, channels: int) -> tuple[int, int]:
+    """How many channels before and after its own a window reaches, as far as there can be any."""
+    return min(size // 2, channels), min((size - 1) // 2, channels)
 
 
 def _expression(x: Tensor, size: int, scale: float, beta: float, k: float) -> Tensor:
     """The definition in operations that a compiler joins into one pass."""
     wide = x.to(_wide(x.dtype))
-    ends = (0, 0) * (x.ndim - 2) + (size // 2, (size - 1) // 2)
-    squares = nn.functional.pad(wide * wide, ends)
+    before, after = _window(size, x.shape[1])
+    squares = nn.functional.pad(wide * wide, (0, 0) * (x.ndim - 2) + (before, after))
     total = squares.narrow(1, 0, x.shape[1])
-    for offset in range(1, size):
+    for offset in range(1, before + 1 + after):
         total = total + squares.narrow(1, offset, x.shape[1])
     return (wide * _inverse_power(k + scale * total, beta)).to(x.dtype)
 
@@ -210,11 +235,12 @@ class _Block:
 
     def __init__(self, maps: Tensor, size: int) -> None:
         _, self.channels, self.inner = maps.shape
-        self.size, self.before, self.pitch = size, size // 2, self.channels + size // 2
+        self.before, self.after = _window(size, self.channels)
+        self.size, self.pitch = self.before + 1 + self.after, self.channels + self.before
         fitting = _BLOCK // max(1, self.pitch * self.inner) if maps.device.type == "cpu" else len(maps)
         self.rows = max(1, min(len(maps), fitting))
         self.dtype = _wide(maps.dtype)
-        length = (self.rows * self.pitch + size) * self.inner
+        length = (self.rows * self.pitch + self.size) * self.inner
         self.padded = maps.new_zeros(length, dtype=self.dtype)
         self.sums = maps.new_empty(3, length, dtype=self.dtype)
 
@@ -228,7 +254,7 @@ class _Block:
 
     def window_sum(self, rows: int, scale: float, constant: float, mirrored: bool = False) -> Tensor:
         """constant + scale * the sum over each channel's window: 2, 4, 5 ... channels at a time, by doubling."""
-        start = (self.before - (self.size - 1) // 2) * self.inner if mirrored else 0
+        start = (self.before - self.after) * self.inner if mirrored else 0
         total = summand = self.padded[start : (rows * self.pitch + self.size) * self.inner]
         result, other, _ = self.sums
         width = 1

@@ -66,12 +66,14 @@ class Execution:
 
     def place(self, network: Network) -> Network:
         """Bring a network to the device and into the layout."""
-        local_response_norm.use(self.normalisation)
+        local_response_norm.set_form(network, self.normalisation)
         return network.to(device=self.device, memory_format=self._layout)  # type: ignore[call-overload]
 
     def fuse(self, network: Network, *, frozen: Iterable[str] = ()) -> TrainingNetwork:
         """Return what computes a network that was placed, in training, with its parameters; see `TrainingNetwork`."""
-        return TrainingNetwork(network, joined=self.joined, pools=self.own_pools, frozen=frozen)
+        fused = TrainingNetwork(network, joined=self.joined, pools=self.own_pools, frozen=frozen)
+        local_response_norm.set_form(fused, self.normalisation)
+        return fused
 
     def prepare(self, network: Network, images: Tensor) -> Tensor:
         """Return the network's input for uint8 [N, height, width, 3]: normalised once a batch, on the device."""
@@ -148,7 +150,7 @@ def _normalisation(network: Network, device: str) -> local_response_norm.Form:
     has_any = any(isinstance(module, local_response_norm.LocalResponseNorm) for module in network.modules())
     if not has_any or device != "cpu":
         return "blocks"
-    return local_response_norm.prepare().form  # type: ignore[return-value]
+    return local_response_norm.fastest_form().form  # type: ignore[return-value]
 
 
 def has_bfloat16(device: str) -> bool:

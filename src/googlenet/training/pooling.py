@@ -26,40 +26,85 @@ def can_pool() -> bool:
 
 
 def max_pool(x: Tensor, pool: MaxPool, *, rectified: bool = False) -> Tensor:
-    """Return the maxima of `x`, [N, C, H, W] in float32 or bfloat16 on the CPU; `rectified` takes 0 for lower ones."""
-    return _MaxPool.apply(x, pool, rectified)
+    """Return the maxima of `x`, [N, C, H, W] in float32 or bfloat16 on the CPU; `rectified` takes 0 for lower ones.
+
+    Channels last. Raises `ValueError` for other maps, and for windows beyond 15 x 15 or outside the map.
+    """
+    size = [pool_size(length, pool) for length in x.shape[2:]]
+    return _maxima(x, size, pool.kernel, pool.stride, pool.padding, rectified)[0]
 
 
 def average_pool(x: Tensor, pool: AveragePool) -> Tensor:
     """Return the means of `x`, [N, C, H, W], as torch computes them; for windows on small maps, as heads have."""
+    if torch.compiler.is_compiling():
+        return _averages(x, pool)
     return _AveragePool.apply(x, pool)
 
 
-class _MaxPool(torch.autograd.Function):
-    @staticmethod
-    def forward(ctx: Any, x: Tensor, pool: MaxPool, rectified: bool) -> Tensor:
-        x = x.contiguous(memory_format=torch.channels_last)
-        images, channels, height, width = x.shape
-        size = (images, channels, pool_size(height, pool), pool_size(width, pool))
-        result = torch.empty(size, dtype=x.dtype, memory_format=torch.channels_last)
-        places = torch.empty(size, dtype=torch.uint8, memory_format=torch.channels_last)
-        ctx.shape = (*x.shape, *size[2:], pool.kernel, pool.stride, pool.padding, int(rectified))
-        _compute(x, result, places, ctx.shape, gradient=False)
-        ctx.save_for_backward(places)
-        return result
-
-    @staticmethod
-    @once_differentiable
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
-        (places,) = ctx.saved_tensors
-        gradient = gradient.contiguous(memory_format=torch.channels_last)
-        result = torch.empty(ctx.shape[:4], dtype=gradient.dtype, memory_format=torch.channels_last)
-        _compute(gradient, result, places, ctx.shape, gradient=True)
-        return result, None, None
+@torch.library.custom_op("googlenet::max_pool", mutates_args=())
+def _maxima(
+    x: Tensor, size: list[int], kernel: int, stride: int, padding: int, rectified: bool
+) -> tuple[Tensor, Tensor]:
+    """The maxima and, in bytes, their places in their windows."""
+    _check(x)
+    x = x.contiguous(memory_format=torch.channels_last)
+    result, places = _output(x, size), _output(x, size, torch.uint8)
+    _compute(x, result, places, (kernel, stride, padding, rectified), gradient=False)
+    return result, places
 
 
-def _compute(source: Tensor, target: Tensor, places: Tensor, shape: tuple[int, ...], *, gradient: bool) -> None:
+@torch.library.custom_op("googlenet::max_pool_backward", mutates_args=())
+def _gradient(
+    gradient: Tensor, places: Tensor, size: list[int], kernel: int, stride: int, padding: int, rectified: bool
+) -> Tensor:
+    """The gradient of x, whose map is `size`."""
+    _check(gradient)
+    if places.dtype != torch.uint8 or places.shape != gradient.shape:
+        raise ValueError(f"max_pool: places of {list(places.shape)} are not those of {list(gradient.shape)} maxima")
+    gradient, places = (part.contiguous(memory_format=torch.channels_last) for part in (gradient, places))
+    result = _output(gradient, size)
+    _compute(gradient, result, places, (kernel, stride, padding, rectified), gradient=True)
+    return result
+
+
+@_maxima.register_fake
+def _(x: Tensor, size: list[int], *_: object) -> tuple[Tensor, Tensor]:
+    return _output(x, size), _output(x, size, torch.uint8)
+
+
+@_gradient.register_fake
+def _(gradient: Tensor, places: Tensor, size: list[int], *_: object) -> Tensor:
+    return _output(gradient, size)
+
+
+def _keep(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, Tensor]) -> None:
+    x, _, *ctx.window = inputs
+    ctx.size = list(x.shape[2:])
+    ctx.save_for_backward(output[1])
+
+
+def _backward(ctx: Any, gradient: Tensor, _: Tensor | None) -> tuple[Tensor | None, ...]:
+    (places,) = ctx.saved_tensors
+    return (_gradient(gradient, places, ctx.size, *ctx.window), None, *[None] * len(ctx.window))
+
+
+_maxima.register_autograd(_backward, setup_context=_keep)
+
+
+def _check(x: Tensor) -> None:
+    if x.ndim != 4 or x.dtype not in (torch.float32, torch.bfloat16) or x.device.type != "cpu":
+        found = f"{list(x.shape)} in {x.dtype} on {x.device}"
+        raise ValueError(f"max_pool: [N, C, H, W] in float32 or bfloat16 on the CPU is wanted, found {found}")
+
+
+def _output(like: Tensor, size: list[int], dtype: torch.dtype | None = None) -> Tensor:
+    shape = (*like.shape[:2], *size)
+    return torch.empty(shape, dtype=dtype or like.dtype, device=like.device, memory_format=torch.channels_last)
+
+
+def _compute(source: Tensor, target: Tensor, places: Tensor, window: tuple[int, ...], *, gradient: bool) -> None:
     x, y = (target, source) if gradient else (source, target)
+    shape = (*x.shape, *y.shape[2:], *window)
     native.call(
         "max_pool",
         *(tensor.data_ptr() for tensor in (source, target, places)),

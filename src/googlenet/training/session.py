@@ -20,7 +20,6 @@ from googlenet.evaluation.validation import Outcome
 from googlenet.images import area
 from googlenet.images.crops import SCHEMES
 from googlenet.inference.device import find_device
-from googlenet.network import local_response_norm
 from googlenet.reporting.console import percent, say
 from googlenet.reporting.progress import Progress
 from googlenet.training.averaging import Average
@@ -60,7 +59,6 @@ class Session:
         self.execution = self._execution(state)
         self.network = self.execution.place(setup.network)
         self.training_network = self.execution.fuse(self.network, frozen=self.recipe.freeze)
-        self._closing.callback(local_response_norm.use, Execution.normalisation)
         self.optimizer = self._optimizer()
         self.average = Average(
             self.network,
