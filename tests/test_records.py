@@ -30,8 +30,16 @@ def test_a_record_survives_json():
     assert decode(Outer, encode(FULL), "file") == FULL
 
 
-def test_defaults_are_left_out():
-    assert encode(Outer("x", parts=(Inner(1),))) == {"name": "x", "parts": [{"size": 1}]}
+def test_every_value_is_written_since_another_release_may_have_other_defaults():
+    assert encode(Outer("x", parts=(Inner(1),))) == {
+        "name": "x",
+        "mode": "a",
+        "parts": [{"size": 1, "rate": 0.5}],
+        "pair": [1, 2.0],
+        "maybe": None,
+        "flag": False,
+    }
+    assert decode(Outer, {"name": "x", "parts": [{"size": 1}]}, "file") == Outer("x", parts=(Inner(1),))
 
 
 def test_a_whole_number_serves_as_a_float_but_not_the_other_way_round():

@@ -20,15 +20,16 @@ Record = TypeVar("Record")
 
 
 def encode(value: Any) -> Any:
-    """Return `value` (a record, or what a record's field may hold) as JSON values, defaults left out."""
+    """Return `value` (a record, or what a record's field may hold) as JSON values.
+
+    Every one is written, since another release may have other defaults.
+    """
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         fields: dict[str, Any] = {}
         if _kind(type(value)):
             fields["kind"] = _kind(type(value))
         for field in dataclasses.fields(value):
-            content = getattr(value, field.name)
-            if field.default is dataclasses.MISSING or content != field.default:
-                fields[field.name] = encode(content)
+            fields[field.name] = encode(getattr(value, field.name))
         return fields
     if isinstance(value, tuple):
         return [encode(item) for item in value]

@@ -42,10 +42,10 @@ def with_row(row_name, /, **changes):
         (changed(rows=...), "field 'rows' is missing"),
         (changed(input=[3, 32]), "input: expected 3 values, found 2"),
         (changed(input=[1, 32, 32]), "input has 1 channels"),
-        (changed(input=[3, 65536, 65536]), "input, 3x65536x65536, has more than 2147483648 numbers"),
+        (changed(input=[3, 65536, 65536]), "conv1/3x3: up to here over 1,073,741,824 numbers an image"),
         (
             changed(classifier={"classes": 10, "hidden": [65536, 65536]}),
-            "the weight of classifier.*, 65536x65536, has more",
+            r"classifier/fc2: up to here over 4,294,967,296 weights",
         ),
         (changed(input=[3, 4, 4]), "auxiliary_4a/pool: the grid shrinks below 1"),
         (with_row("conv1", colour="red"), "'conv1': unknown field 'colour'"),

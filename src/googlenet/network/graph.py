@@ -5,7 +5,7 @@ Names are the paper's (`inception_4a/3x3_reduce`), shapes are [channels, height,
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 from googlenet.errors import InputError
 from googlenet.network.parts import (
@@ -15,6 +15,7 @@ from googlenet.network.parts import (
     BatchNorm,
     Classifier,
     Convolution,
+    ConvolutionStyle,
     Dropout,
     Inception,
     LocalResponseNorm,
@@ -22,10 +23,6 @@ from googlenet.network.parts import (
     Row,
     SeparableConvolution,
 )
-
-if TYPE_CHECKING:
-    from googlenet.network.specification import Specification
-
 
 __all__ = [
     "Concatenate",
@@ -114,9 +111,26 @@ class Node:
         return self.name.replace("/", ".")
 
 
-def expand(
-    specification: "Specification", *, auxiliary: bool = True, size: tuple[int, int] | None = None
-) -> tuple[Node, ...]:
+class Parts(Protocol):
+    """What is read of a specification here; it checks itself by being expanded, and so lies above this file."""
+
+    @property
+    def input(self) -> Shape: ...
+
+    @property
+    def rows(self) -> tuple[Row, ...]: ...
+
+    @property
+    def auxiliary(self) -> tuple[Auxiliary, ...]: ...
+
+    @property
+    def classifier(self) -> Classifier: ...
+
+    @property
+    def convolution(self) -> ConvolutionStyle: ...
+
+
+def expand(specification: Parts, *, auxiliary: bool = True, size: tuple[int, int] | None = None) -> tuple[Node, ...]:
     """Return the operations in the order of computation, for an input of `size` [height, width] (default: as trained).
 
     A head's operations follow those of the row on which it hangs. Raises `InputError` with the row's name where a
@@ -144,9 +158,7 @@ def pool_size(size: int, pool: MaxPool | AveragePool) -> int:
     if pool.rounding == "floor":
         return space // pool.stride + 1
     windows = -(-space // pool.stride) + 1
-    starts_outside = (
-        windows - 1
-    ) * pool.stride >= size + padding  # one at most; where strides leave gaps or are padded
+    starts_outside = (windows - 1) * pool.stride >= size + padding  # beyond the map and the padding before it
     return windows - starts_outside
 
 
@@ -168,7 +180,7 @@ def same_padding(size: int, kernel: int, stride: int) -> tuple[int, int]:
 class _Builder:
     """Walks a specification and keeps where the main path stands: `at` is the name and shape of its last blob."""
 
-    def __init__(self, specification: "Specification", start: tuple[str, Shape]) -> None:
+    def __init__(self, specification: Parts, start: tuple[str, Shape]) -> None:
         self.style = specification.convolution
         self.classes = specification.classifier.classes
         self.nodes: list[Node] = []
@@ -242,6 +254,8 @@ class _Builder:
                 else:
                     self.convolve(f"{row.name}/{step}", row.name, operation[0], operation[1], branch=branch)
             ends.append(self.at)
+        if len({shape[1:] for _, shape in ends}) > 1:
+            raise InputError(f"{row.name}: its branches end on grids of different sizes; kernel_5x5 must be odd")
         self.at = start
         channels = sum(shape[0] for _, shape in ends)
         self.add(row.name, row.name, Concatenate(), (channels, *ends[0][1][1:]))

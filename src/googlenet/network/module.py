@@ -106,7 +106,6 @@ class Network(nn.Module):
         }
         if list(layers) == [row]:
             return layers[row]
-        layers.pop(row, None)
         branches: dict[str, list[str]] = {}
         for node in nodes:
             if node.name != row:
@@ -232,7 +231,7 @@ class Pooling(nn.Module):
         (top, bottom), (left, right) = (pool_padding(length, self.pool) for length in x.shape[2:])  # type: ignore[arg-type]
         ends = (left, right, top, bottom)
         if isinstance(self.pool, MaxPool):
-            if (left, top) == (0, 0):  # then the clipped windows of ceil are the same
+            if (left, top) == (0, 0) and max(right, bottom) < stride:  # then the clipped windows of ceil are the same
                 return functional.max_pool2d(x, kernel, stride, ceil_mode=True)
             return functional.max_pool2d(functional.pad(x, ends, value=-torch.inf), kernel, stride)
         covered = functional.pad(torch.ones_like(x[:1, :1]), ends)
@@ -267,14 +266,21 @@ def _layer(node: Node, specification: Specification) -> nn.Module:
 def _check_size(specification: Specification, shape: tuple[int, ...], heads: bool) -> None:
     """Raise `InputError` unless the network's weights fit an input of `shape`: some sizes but its own do."""
     channels, height, width = specification.input
-    mend = f"it takes [N, {channels}, {height}, {width}]: resize the pictures, or make a network for another size"
+    found = f"{specification.name}: an input of shape {list(shape)}; it takes [N, {channels}, {height}, {width}]"
     if len(shape) != 4 or shape[1] != channels:
-        raise InputError(f"{specification.name}: an input of shape {list(shape)}; {mend}")
-    own = expand(specification, auxiliary=heads)
-    for node, there in zip(own, expand(specification, auxiliary=heads, size=(shape[2], shape[3])), strict=True):
-        if node.weight != there.weight:
-            found, right = list(there.input), list(node.input)
-            raise InputError(
-                f"{specification.name}: an input of shape {list(shape)} reaches {node.name} as {found}, not {right};"
-                f" {mend}"
-            )
+        raise InputError(f"{found}, pictures of {channels} channels")
+    if not _fits(specification, (shape[2], shape[3]), heads):
+        mend = f"make a network for this size with googlenet.create(..., size=({shape[2]}, {shape[3]}))"
+        raise InputError(f"{found}: resize the pictures, or {mend}")
+
+
+@lru_cache(maxsize=256)
+def _fits(specification: Specification, size: tuple[int, int], heads: bool) -> bool:
+    """Whether all layers have the same weights for pictures of `size` [height, width]."""
+    try:
+        nodes = expand(specification, auxiliary=heads, size=size)
+    except InputError:
+        return False
+    return all(
+        node.weight == own.weight for node, own in zip(nodes, expand(specification, auxiliary=heads), strict=True)
+    )

@@ -52,13 +52,19 @@ __all__ = [
 
 VERSION = 1
 
+MOST_ACTIVATIONS = 1 << 30
+"""Numbers in the blobs of one image, heads included: 4 GiB of float32, over a hundred times those of `googlenet`."""
+
+MOST_PARAMETERS = 1 << 32
+"""Weights of a network, heads included: 16 GiB of float32; `googlenet` at 16 times its width has 3.4 billion."""
+
 
 @dataclass(frozen=True)
 class Specification:
     """A network. `input` is [channels, height, width] as trained; other sizes work as far as the grid allows.
 
     Creating one checks it: a value out of range, a name twice, a grid that shrinks below 1, a head on a row that does
-    not exist raise `InputError` with the row's name.
+    not exist, or more numbers than `MOST_ACTIVATIONS` and `MOST_PARAMETERS` raise `InputError` with the row's name.
     """
 
     name: str
@@ -72,10 +78,10 @@ class Specification:
     def __post_init__(self) -> None:
         _check_names(self)
         _check_ranges(self)
-        _check_memory(self)
+        _check_size(self)
 
     def to_json(self) -> str:
-        """Return the specification as JSON text; `from_json` gives an equal one back."""
+        """Return the specification as JSON text, every value in it; `from_json` gives an equal one back."""
         return json.dumps({"version": VERSION} | encode(self), indent=1)
 
     @classmethod
@@ -98,9 +104,6 @@ class Specification:
 
 _LARGEST = 1 << 16
 """No count in a specification is larger, so that a hostile one cannot ask for endless memory."""
-
-_MOST_NUMBERS = 1 << 31
-"""Of one map for one picture, or of one weight: 8 GiB of float32."""
 
 _MOST_ROWS = 1000
 """Rows and heads of a network; keeps the walk over a hostile one short."""
@@ -130,16 +133,15 @@ def _check_ranges(specification: Specification) -> None:
         raise InputError("convolution: batch_norm needs an epsilon above 0 and a momentum between 0 and 1")
 
 
-def _check_memory(specification: Specification) -> None:
-    maps: list[tuple[str, tuple[int, ...]]] = [("input", specification.input)]
+def _check_size(specification: Specification) -> None:
+    activations, parameters = prod(specification.input), 0
     for node in expand(specification):
-        maps.append((node.name, node.output))
-        if node.weight:
-            maps.append((f"the weight of {node.name}", node.weight))
-    for name, shape in maps:
-        if prod(shape) > _MOST_NUMBERS:
-            size = "x".join(map(str, shape))
-            raise InputError(f"{specification.name}: {name}, {size}, has more than {_MOST_NUMBERS} numbers")
+        activations += prod(node.output)
+        parameters += prod(node.weight) if node.weight else 0
+        if activations > MOST_ACTIVATIONS:
+            raise InputError(f"{node.name}: up to here over {MOST_ACTIVATIONS:,} numbers an image, which is too many")
+        if parameters > MOST_PARAMETERS:
+            raise InputError(f"{node.name}: up to here over {MOST_PARAMETERS:,} weights, which is too many")
 
 
 def _check_row(row: Row, owner: str = "") -> None:
