@@ -186,10 +186,10 @@ def test_features_have_a_gradient_by_choice(tiny):
 @pytest.mark.parametrize(
     ("shape", "complaint"),
     [
-        ((1, 3, 48, 48), r"reaches classifier as \[256, 3, 3\], not \[256, 1, 1\]; it takes \[N, 3, 32, 32\]"),
+        ((1, 3, 48, 48), r"\[1, 3, 48, 48\]; it takes \[N, 3, 32, 32\]: .*create\(..., size=\(48, 48\)\)"),
         ((1, 4, 32, 32), r"an input of shape \[1, 4, 32, 32\]"),
         ((3, 32, 32), "an input of shape"),
-        ((1, 3, 1, 1), "an input of shape|grid"),
+        ((1, 3, 1, 1), "an input of shape"),
     ],
 )
 def test_an_input_of_another_shape_is_refused(tiny, shape, complaint):

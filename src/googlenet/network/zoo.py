@@ -6,6 +6,7 @@ from typing import Any, TypeVar
 
 from googlenet.errors import InputError
 from googlenet.network.cost import multiply_adds
+from googlenet.network.graph import expand
 from googlenet.network.specification import (
     AdaptiveAveragePool,
     Auxiliary,
@@ -25,7 +26,7 @@ from googlenet.network.specification import (
     Specification,
 )
 
-__all__ = ["NETWORKS", "describe", "fit", "scale", "specification"]
+__all__ = ["NETWORKS", "describe", "fit", "list_networks", "resized", "scale", "specification"]
 
 MODULES = (
     Inception("inception_3a", 64, 96, 128, 16, 32, 32),
@@ -208,12 +209,23 @@ NETWORKS: dict[str, Callable[[], Specification]] = {
 }
 
 
+def list_networks() -> list[str]:
+    """Return the names of the networks that come with the package."""
+    return list(NETWORKS)
+
+
 def specification(
-    name: str, *, classes: int | None = None, width: float | None = None, budget: float | None = None
+    name: str,
+    *,
+    classes: int | None = None,
+    width: float | None = None,
+    budget: float | None = None,
+    size: tuple[int, int] | None = None,
 ) -> Specification:
     """Return the network called `name`, with so many classes, scaled to `width` or to a multiply-add `budget`.
 
-    Raises `InputError` for an unknown name or a width or budget that cannot be had.
+    `size` [height, width] is that of its pictures (`resized`). Raises `InputError` for an unknown name or a width,
+    budget or size that cannot be had.
     """
     if name not in NETWORKS:
         raise InputError(f"network '{name}' is not known; there are {', '.join(NETWORKS)}")
@@ -222,6 +234,8 @@ def specification(
     result = NETWORKS[name]()
     if classes is not None:
         result = replace(result, classifier=replace(result.classifier, classes=classes))
+    if size is not None:
+        result = resized(result, size)
     if width is not None:
         return scale(result, width)
     return result if budget is None else fit(result, budget)
@@ -244,6 +258,39 @@ def scale(network: Specification, width: float) -> Specification:
         rows=tuple(_scaled(row, width) for row in network.rows),
         auxiliary=tuple(_scaled(head, width) for head in network.auxiliary),
         classifier=_scaled(network.classifier, width),
+    )
+
+
+def resized(network: Specification, size: tuple[int, int]) -> Specification:
+    """Return `network` for pictures of `size` [height, width], with the same weights wherever it pools its grids.
+
+    An average over the whole grid stays one, whatever the grid; the heads' average pools keep the number of their
+    outputs, so that the layers behind them keep their shapes; pictures are resized in proportion. Raises `InputError`
+    for a size at which a grid shrinks below 1.
+    """
+    if len(size) != 2 or not all(isinstance(length, int) for length in size):
+        raise InputError(f"size {size!r}: give (height, width), two whole numbers of pixels")
+    channels, *before = network.input
+    if tuple(before) == tuple(size):
+        return network
+    grids = {node.name: node.output[1:] for node in expand(network)}
+    resize = network.pixels.resize
+    rows = [
+        AdaptiveAveragePool(row.name, 1) if isinstance(row, AveragePool) and grids[row.name] == (1, 1) else row
+        for row in network.rows
+    ]
+    heads = []
+    for head in network.auxiliary:
+        height, width = grids[f"{head.name}/pool"]
+        pool = AdaptiveAveragePool(head.pool.name, height) if height == width else head.pool
+        heads.append(replace(head, pool=pool))
+    return replace(
+        network,
+        name=f"{network.name}-{size[0]}x{size[1]}",
+        rows=tuple(rows),
+        input=(channels, *size),
+        auxiliary=tuple(heads),
+        pixels=replace(network.pixels, resize=replace(resize, size=round(resize.size * max(size) / max(before)) or 1)),
     )
 
 

@@ -23,6 +23,7 @@ from googlenet.network.graph import Convolve, Linear, expand
 from googlenet.network.initialization import Initialization, initialise
 from googlenet.network.module import Network
 from googlenet.network.specification import Specification
+from googlenet.network.zoo import resized
 from googlenet.weights.classes import Class
 from googlenet.weights.kinds import BEGINNING, kind_of
 from googlenet.weights.tensor_file import open_tensors, write_tensors
@@ -97,28 +98,34 @@ def build(
     checkpoint: Checkpoint,
     *,
     classes: tuple[Class, ...] | None = None,
+    size: tuple[int, int] | None = None,
     auxiliary: bool = True,
     initialization: Initialization = "xavier",
     seed: int = 0,
 ) -> Network:
-    """Return the network with the checkpoint's weights, ready for other `classes` if they are given.
+    """Return the network with the checkpoint's weights, ready for other `classes` or another `size` of pictures.
 
-    The same classes (by id, in the same order) keep every classifier. Others get fresh classifiers, the rest is
-    loaded, and a warning names what must be trained.
+    The same classes (by id, in the same order) keep every classifier; others get fresh classifiers. `size` is [height,
+    width] (`zoo.resized`); layers whose shape depends on it start fresh too. The rest is loaded, and a warning names
+    what must be trained.
     """
-    specification, weights = checkpoint.specification, dict(checkpoint.weights)
-    fresh: list[str] = []
-    if classes is not None and [item.id for item in classes] != [item.id for item in checkpoint.classes]:
-        classifier = replace(specification.classifier, classes=len(classes))
-        specification = replace(specification, classifier=classifier)
-        fresh = [
-            node.key for node in expand(specification, auxiliary=auxiliary) if node.operation == Linear(relu=False)
-        ]
-        weights = {name: tensor for name, tensor in weights.items() if name.rpartition(".")[0] not in fresh}
+    specification = checkpoint.specification if size is None else resized(checkpoint.specification, size)
+    other_classes = classes is not None and [item.id for item in classes] != [item.id for item in checkpoint.classes]
+    if classes is not None and other_classes:
+        specification = replace(specification, classifier=replace(specification.classifier, classes=len(classes)))
+    shapes = {name: tuple(tensor.shape) for name, tensor in checkpoint.weights.items()}
+    fresh = [
+        node.key
+        for node in expand(specification, auxiliary=auxiliary)
+        if (other_classes and node.operation == Linear(relu=False))
+        or (node.weight and node.weight != shapes[f"{node.key}.weight"])
+    ]
     network = Network(specification, auxiliary=auxiliary)
     if fresh:
         initialise(network, initialization, seed)
-        log.warning("%d classes: fresh %s, all else is loaded", len(classes or ()), ", ".join(fresh))
+        why = f"{specification.classifier.classes} classes" if other_classes else f"pictures of {size}"
+        log.warning("%s: fresh %s, all else is loaded", why, ", ".join(fresh))
+    weights = {name: tensor for name, tensor in checkpoint.weights.items() if name.rpartition(".")[0] not in fresh}
     network.load_state_dict({**network.state_dict(), **_only(weights, network)})
     return network
 
