@@ -29,7 +29,8 @@ _HOMES = {
     "cost": "googlenet.network.cost",
     "create": "googlenet.weights.creation",
     "export_onnx": "googlenet.export.onnx_file",
-    "import_weights": "googlenet.weights.importers:read",
+    "import_weights": "googlenet.weights.importers",
+    "list_networks": "googlenet.network.zoo",
     "load": "googlenet.prediction.model",
     "normalise": "googlenet.images.preprocessing",
     "parameter_groups": "googlenet.training.optimizer",
@@ -52,6 +53,7 @@ if TYPE_CHECKING:
     from googlenet.network.cost import cost as cost
     from googlenet.network.module import Network as Network
     from googlenet.network.specification import Specification as Specification
+    from googlenet.network.zoo import list_networks as list_networks
     from googlenet.network.zoo import specification as specification
     from googlenet.prediction.model import Model as Model
     from googlenet.prediction.model import load as load
@@ -67,16 +69,16 @@ if TYPE_CHECKING:
     from googlenet.weights.checkpoint import save as save
     from googlenet.weights.classes import Class as Class
     from googlenet.weights.creation import create as create
-    from googlenet.weights.importers import read as import_weights  # noqa: F401  it has another name there
+    from googlenet.weights.importers import import_weights as import_weights
 
+else:  # hidden from type checkers, so that they refuse names that are not there
 
-def __getattr__(name: str) -> Any:
-    if name not in _HOMES:
-        raise AttributeError(f"module 'googlenet' has no attribute '{name}'")
-    module, _, attribute = _HOMES[name].partition(":")
-    value = getattr(import_module(module), attribute or name)
-    globals()[name] = value
-    return value
+    def __getattr__(name: str) -> Any:
+        if name not in _HOMES:
+            raise AttributeError(f"module 'googlenet' has no attribute '{name}'")
+        value = getattr(import_module(_HOMES[name]), name)
+        globals()[name] = value
+        return value
 
 
 def __dir__() -> list[str]:

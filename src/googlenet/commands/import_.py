@@ -33,7 +33,7 @@ def run(options: Options) -> int:
     from googlenet.weights.checkpoint import save
 
     classes = None if options.classes is None else read_classes(options.classes)
-    checkpoint, report = importers.read(options.file, classes, classifier=options.classifier)
+    checkpoint, report = importers.import_weights(options.file, classes, classifier=options.classifier)
     save(options.output, checkpoint)
     for warning in report.warnings:
         warn(warning)

@@ -85,7 +85,7 @@ def download(
         raise InputError(f"no weights are called '{shown(name)}'; there are {', '.join(PUBLISHED)}")
     publication = PUBLISHED[name]
     fetched = fetch(publication, Path(cache) if cache is not None else cache_folder(), progress)
-    checkpoint, report = importers.read(fetched)
+    checkpoint, report = importers.import_weights(fetched)
     path = Path(output if output is not None else f"{name}.safetensors")
     save(path, replace(checkpoint, provenance={**checkpoint.provenance, "address": publication.address}))
     return path, report

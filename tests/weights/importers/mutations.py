@@ -63,7 +63,10 @@ def samples() -> dict[str, Sample]:
         "safetensors": lambda seed: safetensors_bytes(_tensors(torchvision, seed)),
         "checkpoint": lambda seed: _checkpoint(replace(caffe, auxiliary=()), seed),
     }
-    found = {kind: Sample(write(0), _structure(write(0), write(1)), importers.read) for kind, write in writers.items()}
+    found = {
+        kind: Sample(write(0), _structure(write(0), write(1)), importers.import_weights)
+        for kind, write in writers.items()
+    }
     found["checkpoint"] = replace(found["checkpoint"], read=checkpoint.read)
     for kind, (outer, part, whole) in _parts(found).items():
         found[kind] = Sample(part, tuple(range(min(len(part), 100_000))), found[outer].read, whole)

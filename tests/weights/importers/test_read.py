@@ -72,7 +72,7 @@ KINDS: dict[str, Callable[[Path], None]] = {
 def test_kinds_are_known_by_content(tmp_path: Path, small: Specification, kind: str) -> None:
     path = tmp_path / "weights.bin"
     KINDS[kind](path)
-    checkpoint, report = importers.read(path)
+    checkpoint, report = importers.import_weights(path)
     assert checkpoint.provenance["format"] == kind.partition(",")[0]
     assert checkpoint.provenance["source"] == "weights.bin"
     assert checkpoint.provenance["bytes"] == path.stat().st_size
@@ -99,7 +99,7 @@ def test_other_files_are_refused(tmp_path: Path, content: bytes, message: str) -
     path = tmp_path / "weights.caffemodel"
     path.write_bytes(content)
     with pytest.raises(InputError) as caught:
-        importers.read(path)
+        importers.import_weights(path)
     assert str(caught.value).startswith(f"{path}: ")
     assert message in str(caught.value)
     assert "\n" not in str(caught.value)
@@ -112,11 +112,11 @@ def test_archives_with_other_graphs_are_refused(tmp_path: Path) -> None:
             for name in names:
                 archive.writestr(name, bytes(size))
         with pytest.raises(InputError, match="not an archive with one graph of a GoogLeNet"):
-            importers.read(path)
+            importers.import_weights(path)
 
 
 def test_what_is_no_file_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="not a file"):
-        importers.read(tmp_path)
+        importers.import_weights(tmp_path)
     with pytest.raises(InputError, match="cannot be read"):
-        importers.read(tmp_path / "absent")
+        importers.import_weights(tmp_path / "absent")

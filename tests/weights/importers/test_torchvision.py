@@ -23,7 +23,7 @@ from googlenet.network.specification import Pixels, Resize, Specification
 from googlenet.weights import checkpoint
 from googlenet.weights.checkpoint import Checkpoint
 from googlenet.weights.classes import Class, ilsvrc
-from googlenet.weights.importers import read as import_weights
+from googlenet.weights.importers import import_weights
 from googlenet.weights.importers.assembly import Report
 from googlenet.weights.importers.source import Source
 from googlenet.weights.importers.torchvision import read_pth, read_safetensors

@@ -17,10 +17,10 @@ from googlenet.weights.importers.source import Source
 from googlenet.weights.importers.torchvision import read_pth, read_safetensors
 from googlenet.weights.kinds import BEGINNING, kind_of
 
-__all__ = ["Report", "read"]
+__all__ = ["Report", "import_weights"]
 
 
-def read(
+def import_weights(
     path: str | os.PathLike[str], classes: Sequence[Class] | None = None, *, classifier: str | None = None
 ) -> tuple[Checkpoint, Report]:
     """Read foreign weights as a checkpoint, with a report of what was found, used and left.
