@@ -25,10 +25,10 @@ def kind_of(beginning: bytes) -> Kind | None:
         return "pickle"
     if beginning[8:9] == b"{":
         return "safetensors"
-    if len(beginning) < BEGINNING:  # no network is so small, and the rest of the forms have weak signs
-        return None
     if beginning.startswith(b"\x89HDF\r\n"):
         return "hdf5"
+    if len(beginning) < BEGINNING:  # no network is so small, and the rest of the forms have weak signs
+        return None
     if re.match(rb"\x0a[\x80-\xff]*[\x00-\x7f]\x0a", beginning):  # the first field is a node, whose first is its name
         return "graph"
     if beginning.startswith((b"\x0a", b"\x12", b"\x1a", b"\xa2\x06")):  # a net's name, layers, input, layer
