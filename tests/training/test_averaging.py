@@ -78,7 +78,7 @@ def test_a_restored_mean_goes_on():
     average = Average(network, "polyak")
     average.update(1)
     later = Average(network_at(3.0), "polyak")
-    later.load(average.tensors, average.count)
+    later.load(average.tensors, average.count, 1)
     later.update(2)
     assert later.tensors["weight"].tolist() == [[2.0, 2.0]]
 

@@ -177,8 +177,8 @@ def test_a_finished_run_is_returned_and_not_touched(images: dict[str, Path], fin
 
 
 def test_another_recipe_in_the_same_folder_is_refused_with_what_differs(images: dict[str, Path], finished: Path):
-    with pytest.raises(InputError, match=r"epochs 3, now 5; rate 0\.01, now 0\.1"):
-        train(images["data"], recipe(epochs=5, rate=0.1), validation=images["validation"], output=finished)
+    with pytest.raises(InputError, match=r"rate 0\.01, now 0\.1; momentum 0\.9, now 0\.8"):
+        train(images["data"], recipe(momentum=0.8, rate=0.1), validation=images["validation"], output=finished)
     with pytest.raises(InputError, match=r"validation .*, now none"):
         train(images["data"], recipe(), output=finished)
 

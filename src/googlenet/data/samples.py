@@ -105,8 +105,9 @@ def make_batch(dataset: Dataset, samples: Samples, planned: Planned, skip_bad_im
             gathering.add(samples.make(dataset, index, planned.epoch, draw))
             kept.append(index)
         except InputError as error:
-            if not skip_bad_images:
-                raise
+            if not skip_bad_images:  # a mend of the file would make other data of them
+                what, _, mend = str(error).rpartition("; ")
+                raise InputError(f"{what or mend}; give --skip-bad-images to go on without such images") from error
             bad.append((dataset.name(index), str(error)))
     return MadeBatch(planned.epoch, planned.step, gathering.arrays(), np.array(kept, np.int64), tuple(bad))
 

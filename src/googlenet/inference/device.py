@@ -4,7 +4,7 @@ import torch
 
 from googlenet.errors import InputError
 
-__all__ = ["find_device"]
+__all__ = ["find_device", "is_available"]
 
 
 def find_device(wanted: str) -> str:
@@ -12,10 +12,17 @@ def find_device(wanted: str) -> str:
 
     Asking takes no memory on a device: only what computes there does.
     """
-    available = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
+    available = [name for name in ("cuda", "mps", "cpu") if is_available(name)]
     if wanted == "auto":
-        return next(name for name, there in available.items() if there)
-    if not available.get(wanted):
-        there = ", ".join(name for name, is_there in available.items() if is_there)
+        return available[0]
+    if wanted not in available:
+        there = ", ".join(available)
         raise InputError(f"device {wanted}: torch {torch.__version__} finds none on this machine; there is {there}")
     return wanted
+
+
+def is_available(device: str) -> bool:
+    """Whether this machine, and this build of torch, has such a device."""
+    if device == "cuda":
+        return torch.cuda.is_available()
+    return device == "cpu" or (device == "mps" and torch.backends.mps.is_available())

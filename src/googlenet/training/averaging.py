@@ -55,11 +55,11 @@ class Average:
         finally:
             self._swap()
 
-    def load(self, tensors: dict[str, Tensor], count: int) -> None:
-        """Take over a saved mean, in place."""
+    def load(self, tensors: dict[str, Tensor], count: int, step: int) -> None:
+        """Take over the mean that was saved after `step` steps, in place; none where it begins later than that."""
         for name, mean in self.tensors.items():
             mean.copy_(tensors[name])
-        self.count = count
+        self.count = count if step > self.begin else 0
 
     def _share_of_new(self) -> float:
         if self.kind == "polyak":

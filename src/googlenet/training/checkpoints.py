@@ -50,6 +50,8 @@ class State:
 
 def save(folder: Path, state: State) -> None:
     """Write the state; the one before stays whole until this one is, and is kept beside it afterwards."""
+    if not folder.is_dir():
+        raise InputError(f"{folder}: was deleted or moved while the run went on; put it back to go on, or begin anew")
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in state.tensors.items()}
     metadata = {
         "format": FORMAT,

@@ -1,7 +1,7 @@
 """How a network is trained on this machine: device, precision, memory layout, normalisation, threads.
 
 What is fastest is measured, not believed (`googlenet.machine`); what was measured is recorded in the run, and a
-continued run computes in the same way, since others round otherwise.
+continued run computes in the same way, since others round otherwise; where the machine cannot, as near to it as it can.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -12,8 +12,9 @@ from typing import Any, Literal
 import torch
 from torch import Tensor
 
-from googlenet import machine
+from googlenet import machine, native
 from googlenet.images.preprocessing import normalise
+from googlenet.inference.device import find_device, is_available
 from googlenet.network import local_response_norm
 from googlenet.network.cost import multiply_adds
 from googlenet.network.initialization import initialise
@@ -22,7 +23,7 @@ from googlenet.network.specification import Specification
 from googlenet.training import pooling
 from googlenet.training.fused import TrainingNetwork
 
-__all__ = ["Execution", "find_execution", "has_bfloat16"]
+__all__ = ["Execution", "continued", "find_execution", "has_bfloat16"]
 
 Precision = Literal["float32", "bfloat16"]
 
@@ -56,13 +57,28 @@ class Execution:
 
     @contextmanager
     def computing(self) -> Iterator[None]:
-        """Compute with the recorded number of threads for the length of a block."""
+        """Compute with the recorded number of threads, exact and reproducible where torch can, in a block.
+
+        On CUDA cuDNN takes TF32 for float32 if it is left to itself (errors of 1e-3), and kernels that it picks anew
+        in each process.
+        """
         before = torch.get_num_threads()
         torch.set_num_threads(self.threads or before)
         try:
-            yield
+            with torch.backends.cudnn.flags(enabled=True, benchmark=False, deterministic=True, allow_tf32=False):
+                yield
         finally:
             torch.set_num_threads(before)
+
+    def bring(self, tensor: Tensor) -> Tensor:
+        """Copy a tensor to the device.
+
+        On CUDA it goes through pinned memory, which torch keeps for the next one, and the host does not wait. On MPS
+        the host waits: nothing there keeps it from using the memory again too early.
+        """
+        if self.device == "cuda":
+            return tensor.pin_memory().to(self.device, non_blocking=True)
+        return tensor.to(self.device)
 
     def place(self, network: Network) -> Network:
         """Bring a network to the device and into the layout."""
@@ -77,7 +93,7 @@ class Execution:
 
     def prepare(self, network: Network, images: Tensor) -> Tensor:
         """Return the network's input for uint8 [N, height, width, 3]: normalised once a batch, on the device."""
-        values = normalise(images.to(self.device, non_blocking=True), network.specification.pixels)
+        values = normalise(self.bring(images), network.specification.pixels)
         return values.contiguous(memory_format=self._layout)
 
     def train(self, network: Network, images: Tensor) -> Mapping[str, Tensor]:
@@ -122,6 +138,36 @@ def find_execution(
     return executions[choice.form], str(choice)
 
 
+def continued(
+    recorded: Execution, network: Network, *, device: str, precision: str, batch_size: int, images: int
+) -> tuple[Execution, str]:
+    """Return how a run that was computed as `recorded` goes on here, and in words what was changed; empty for nothing.
+
+    `device` and `precision` are what was asked for: auto goes on as recorded where this machine can. On another device
+    the way is found as for a new run of the `images` that are left.
+    """
+    chosen = recorded.device if device == "auto" and is_available(recorded.device) else find_device(device)
+    if chosen != recorded.device:
+        told = precision if precision != "auto" or has_bfloat16(chosen) else "float32"
+        execution, _ = find_execution(network, device=chosen, precision=told, batch_size=batch_size, images=images)
+        return execution, "as told" if device != "auto" else f"there is no {recorded.device} here"
+    execution, why = recorded, []
+    if precision not in ("auto", recorded.precision):
+        execution = replace(execution, precision=precision)  # type: ignore[arg-type]
+        why.append("as told")
+    elif precision == "auto" and recorded.precision == "bfloat16" and not has_bfloat16(chosen):
+        execution = replace(execution, precision="float32")
+        why.append("there are no units for bfloat16 here")
+    if native.library() is None and (execution.own_pools or execution.normalisation == "fused"):
+        execution = replace(execution, own_pools=False, normalisation="blocks")
+        why.append("there are no compiled kernels here")
+    cores = machine.processor().cores
+    if chosen == "cpu" and execution.threads > cores:  # more threads than cores wait for each other
+        execution = replace(execution, threads=min(torch.get_num_threads(), cores))
+        why.append(f"there are {cores} core{'s' * (cores > 1)} here")
+    return execution, ", ".join(why)
+
+
 def _executions(base: Execution, precisions: list[Precision]) -> dict[str, Execution]:
     """What is worth comparing, by name."""
     own_pools = base.device == "cpu" and pooling.can_pool()
@@ -157,7 +203,11 @@ def has_bfloat16(device: str) -> bool:
     """Whether there are units for it: without, it is several times slower than float32."""
     if device == "cpu":
         return torch.backends.mkldnn.is_available() and torch.ops.mkldnn._is_mkldnn_bf16_supported()
-    return device == "cuda" and torch.cuda.is_bf16_supported()
+    return device == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False)
+
+
+_WAITS: dict[str, Callable[[], Any]] = {"cuda": torch.cuda.synchronize, "mps": torch.mps.synchronize}
+"""How to wait for what a device was given to do."""
 
 
 def _step(specification: Specification, execution: Execution, batch_size: int) -> Callable[[], Any]:
@@ -175,7 +225,6 @@ def _step(specification: Specification, execution: Execution, batch_size: int) -
         network.draw_masks(0, 0, torch.arange(batch_size))
         with execution.computing():
             sum(logits.float().logsumexp(1).sum() for logits in execution.train(network, images).values()).backward()  # type: ignore[union-attr]
-        if execution.device == "cuda":
-            torch.cuda.synchronize()
+        _WAITS.get(execution.device, bool)()
 
     return step

@@ -12,7 +12,7 @@ from googlenet.errors import InputError
 from googlenet.files import atomic_write
 from googlenet.records import decode
 from googlenet.training.checkpoints import remove_leftovers
-from googlenet.training.recipe import Recipe, differences, to_json
+from googlenet.training.recipe import MAY_GROW, Recipe, differences, to_json
 
 __all__ = ["RunFolder"]
 
@@ -24,6 +24,7 @@ class RunFolder:
         self.path = Path(path)
         self.recipe = self.path / "recipe.json"
         self.metrics = self.path / "metrics.jsonl"
+        self.bad_images = self.path / "bad-images.jsonl"
         self.summary = self.path / "summary.json"
         self.final = self.path / "final.safetensors"
         self.best = self.path / "best.safetensors"
@@ -53,14 +54,19 @@ class RunFolder:
         """Claim the folder for a run; return the summary of a finished one.
 
         `origin` says what is trained on and from: `data`, `validation`, `pretrained`, with what they contain, wherever
-        they lie; `identities` are those of the first two. Raises `InputError` with what differs where the folder
-        belongs to another run.
+        they lie; `identities` are those of the first two. A finished run that is given more epochs is none any more.
+        Raises `InputError` with what differs where the folder belongs to another run.
         """
-        if self.recipe.exists():
-            self._compare(recipe, origin, identities)
-        else:
+        content = {**origin, **to_json(recipe)}
+        if not self.recipe.exists():
             self._refuse_foreign()
-            self.write_json(self.recipe, {**origin, **to_json(recipe)})
+            self.write_json(self.recipe, content)
+        else:
+            before = self._compare(recipe, origin, identities)
+            if any(getattr(recipe, name) != getattr(before, name) for name in MAY_GROW):
+                self.summary.unlink(missing_ok=True)  # before the recipe says that there is more to do
+            if not self.summary.exists() and self.read_json(self.recipe) != content:
+                self.write_json(self.recipe, content)
         for name, identity in identities.items():
             if not self._listing(name).exists():
                 with atomic_write(self._listing(name)) as file:
@@ -86,7 +92,8 @@ class RunFolder:
         """The images of `data` or `validation` as the run began with them."""
         return self.path / f"{name}.txt.gz"
 
-    def _compare(self, recipe: Recipe, origin: Mapping[str, Any], identities: Mapping[str, Identity]) -> None:
+    def _compare(self, recipe: Recipe, origin: Mapping[str, Any], identities: Mapping[str, Identity]) -> Recipe:
+        """Return the recipe as the run had it before."""
         found = self.read_json(self.recipe)
         before = {key: found.pop(key, None) for key in origin}
         changed = [
@@ -94,11 +101,14 @@ class RunFolder:
             for key in origin
             if not _is_same(before[key], origin[key])
         ]
-        changed += differences(decode(Recipe, found, str(self.recipe)), recipe)
+        old = decode(Recipe, found, str(self.recipe))
+        changed += differences(old, recipe)
         if changed:
             raise InputError(
-                f"{self.path}: belongs to another run ({'; '.join(changed)}); give its options again, or another folder"
+                f"{self.path}: belongs to another run ({'; '.join(changed)}); "
+                "give its data and options again, or another folder"
             )
+        return old
 
     def _difference(self, key: str, before: Any, now: Any, identity: Identity | None) -> str:
         words = ""

@@ -69,11 +69,11 @@ class MetricsLog:
             raise InputError(f"{path}: cannot be written ({error.strerror})") from error
         self._path = path
 
-    def write(self, record: Mapping[str, Any]) -> None:
-        """Append one line, whole."""
-        line = json.dumps(_rounded(record), separators=(", ", ": ")) + "\n"
+    def write(self, *records: Mapping[str, Any]) -> None:
+        """Append a line for each record, whole."""
+        lines = [json.dumps(_rounded(record), separators=(", ", ": ")) + "\n" for record in records]
         try:
-            self._file.write(line.encode())
+            self._file.write("".join(lines).encode())
             self._file.flush()
         except OSError as error:
             raise InputError(f"{self._path}: cannot be written ({error.strerror})") from error

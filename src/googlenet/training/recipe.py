@@ -4,7 +4,7 @@ The command line, `recipe.json` in the run's folder, the checkpoint's provenance
 the paper leaves open (first rate, batch, decay, length) has Caffe's value: BVLC/caffe models/bvlc_googlenet.
 """
 
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, field, fields, replace
 from math import isfinite
 from typing import Any, Literal
 
@@ -13,18 +13,24 @@ from googlenet.images.crops import SCHEMES
 from googlenet.images.photometric import DistortionName
 from googlenet.network.zoo import NETWORKS
 
-__all__ = ["MAY_CHANGE", "PRESETS", "Averaging", "Preset", "Recipe", "Schedule", "complete", "differences", "to_json"]
+__all__ = [
+    *["MAY_CHANGE", "MAY_GROW", "PRESETS", "Averaging", "Preset", "Recipe", "Schedule", "complete", "differences"],
+    *["to_json"],
+]
 
 Preset = Literal["paper", "fine-tune"]
 Schedule = Literal["paper", "bvlc", "cosine", "one-cycle"]
 Averaging = Literal["polyak", "exponential", "none"]
+
+_CHANGES, _GROWS = {"may": "change"}, {"may": "grow"}
+"""Of fields that are not part of what a run is: it goes on with another value, or with a larger one."""
 
 
 @dataclass(frozen=True)
 class Recipe:
     """How to train. A field that is None is filled in by `preset` (`complete`); creating a recipe checks it."""
 
-    preset: Preset | None = None
+    preset: Preset | None = field(default=None, metadata=_CHANGES)
     """Values for what is not given: fine-tune for pretrained weights with other classes, else paper."""
     network: str | None = None
     """Network of the zoo to train; by default that of the pretrained weights, else googlenet."""
@@ -36,7 +42,7 @@ class Recipe:
     """First weights: Caffe's xavier, or the deviations in Google's files."""
     seed: int = 0
     """Number on which everything random depends: first weights, order, crops, dropout."""
-    epochs: int | None = None
+    epochs: int | None = field(default=None, metadata=_GROWS)
     """Passes over the training images (paper: 60, fine-tune: 12)."""
     batch_size: int = 32
     """Images a step, all machines together."""
@@ -78,23 +84,23 @@ class Recipe:
     """Photometric distortion of the training images (paper: howard, fine-tune: none)."""
     balance: bool = False
     """Draw all classes equally often, rare ones repeatedly."""
-    skip_bad_images: bool = False
+    skip_bad_images: bool = field(default=False, metadata=_CHANGES)
     """Leave out images that cannot be read, count and list them; otherwise the first one ends the run."""
-    workers: int | None = None
+    workers: int | None = field(default=None, metadata=_CHANGES)
     """Processes that decode images, 0 for none; by default one for each core."""
-    device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
+    device: Literal["auto", "cpu", "cuda", "mps"] = field(default="auto", metadata=_CHANGES)
     """Where to compute."""
-    precision: Literal["auto", "float32", "bfloat16"] = "auto"
+    precision: Literal["auto", "float32", "bfloat16"] = field(default="auto", metadata=_CHANGES)
     """Of the computation: the faster one on this machine, or as told; what is saved is float32."""
-    evaluate_every: int = 1
+    evaluate_every: int = field(default=1, metadata=_CHANGES)
     """Epochs between two evaluations on the validation images."""
     patience: int = 0
     """Evaluations without a better top-1 after which the run stops with its best weights; 0 never stops early."""
-    log_every: int = 10
+    log_every: int = field(default=10, metadata=_CHANGES)
     """Steps between two lines of metrics.jsonl."""
-    save_minutes: float = 10.0
+    save_minutes: float = field(default=10.0, metadata=_CHANGES)
     """Minutes between two checkpoints within an epoch; each epoch ends with one."""
-    tensorboard: bool = False
+    tensorboard: bool = field(default=False, metadata=_CHANGES)
     """Write TensorBoard events too (needs the extra of that name)."""
 
     def __post_init__(self) -> None:
@@ -130,8 +136,14 @@ _AVERAGINGS: dict[Schedule, Averaging] = {
 }
 """Where the rate falls to nothing the last weights lie in a good place, out of which a long mean drags them."""
 
-MAY_CHANGE = frozenset({"workers", "save_minutes", "tensorboard"})
-"""Fields that do not touch the result: a run may be continued with others."""
+MAY_CHANGE, MAY_GROW = (
+    frozenset(one.name for one in fields(Recipe) if one.metadata.get("may") == how) for how in ("change", "grow")
+)
+"""Fields with other values of which a run goes on: they change how and where it computes, what it shows and keeps (a
+preset's values stand in the other fields); or, of those that may grow, how long it goes on."""
+
+_NEEDS_LENGTH: frozenset[Schedule | None] = frozenset({"bvlc", "cosine", "one-cycle"})
+"""Schedules whose every rate depends on the number of epochs."""
 
 
 def complete(recipe: Recipe, *, fresh_classifiers: bool) -> Recipe:
@@ -147,13 +159,19 @@ def complete(recipe: Recipe, *, fresh_classifiers: bool) -> Recipe:
 
 
 def differences(old: Recipe, new: Recipe) -> list[str]:
-    """Return what keeps a run of `old` from being continued as `new`: "epochs 20, now 30"."""
-    names = [field.name for field in fields(Recipe) if field.name not in MAY_CHANGE]
-    return [
-        f"{name} {_shown(getattr(old, name))}, now {_shown(getattr(new, name))}"
-        for name in names
-        if getattr(old, name) != getattr(new, name)
-    ]
+    """Return what keeps a run of `old` from being continued as `new`: "rate 0.1, now 0.2".
+
+    More epochs are no such thing where the first of them are the same in the longer run.
+    """
+    found = []
+    for name in (one.name for one in fields(Recipe) if one.name not in MAY_CHANGE):
+        before, now = getattr(old, name), getattr(new, name)
+        longer = name in MAY_GROW and now > before
+        if before != now and not (longer and old.schedule not in _NEEDS_LENGTH):
+            found.append(f"{name} {_shown(before)}, now {_shown(now)}")
+            if longer:
+                found[-1] += f", on which every rate of the {old.schedule} schedule depends"
+    return found
 
 
 def to_json(recipe: Recipe) -> dict[str, Any]:

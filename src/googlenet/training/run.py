@@ -48,7 +48,7 @@ def train(
     `Interrupted` on Ctrl-C or SIGTERM, after saving.
     """
     folder = RunFolder(output)
-    with torch.random.fork_rng(range(torch.cuda.device_count())):  # each step seeds torch's generators for its dropout
+    with torch.random.fork_rng([]):  # measuring draws numbers; asking the devices for theirs would occupy each
         setup = prepare(data, recipe, validation, pretrained)
         with folder.held():
             summary = folder.begin(setup.recipe, setup.origin, setup.identities)

@@ -20,11 +20,13 @@ from googlenet.evaluation.validation import Outcome
 from googlenet.images import area
 from googlenet.images.crops import SCHEMES
 from googlenet.inference.device import find_device
+from googlenet.records import decode
 from googlenet.reporting.console import percent, say
 from googlenet.reporting.progress import Progress
 from googlenet.training.averaging import Average
+from googlenet.training.bad_images import BadImages
 from googlenet.training.checkpoints import State, load, save
-from googlenet.training.execution import Execution, find_execution
+from googlenet.training.execution import Execution, continued, find_execution
 from googlenet.training.folder import RunFolder
 from googlenet.training.interruption import Interrupted, Interruption
 from googlenet.training.log import RunLog
@@ -84,11 +86,13 @@ class Session:
             "evaluated": 0,
             "best_top1": None,
             "evaluations_since_best": 0,
-            "bad_images": {},
-            "execution": asdict(self.execution),
+            "bad_images_bytes": 0,
         }
         if state:
             self._restore(state)
+        self.counters["execution"] = asdict(self.execution)  # which may not be the one that was restored
+        self.bad_images = BadImages(folder.bad_images, self.counters["bad_images_bytes"])
+        self._closing.callback(self.bad_images.close)
         self.log = RunLog(folder, self.recipe, state.metrics_bytes if state else 0, self.step)
         self._closing.callback(self.log.close)
         self._begun = self._saved = time.monotonic()
@@ -185,7 +189,7 @@ class Session:
 
     def _noting_bad(self, batches: Iterator[Batch]) -> Iterator[Batch]:
         for batch in batches:
-            self.counters["bad_images"] |= batch.bad
+            self.bad_images.take(batch.bad)
             yield batch
 
     def _is_over(self) -> bool:
@@ -209,17 +213,22 @@ class Session:
         return SGD(groups, momentum=recipe.momentum, nesterov=recipe.nesterov)
 
     def _execution(self, state: State | None) -> Execution:
-        """Compute as the run did before, or else as it suits this machine."""
-        if state:
-            return Execution(**state.counters["execution"])
-        execution, why = find_execution(
-            self.setup.network,
-            device=find_device(self.recipe.device),
-            precision=self.recipe.precision,
-            batch_size=self.recipe.batch_size,
-            images=self.total_steps * self.recipe.batch_size,
-        )
-        say(f"computing on {execution}{f' ({why})' if why else ''}")
+        """Compute as the run did before, as far as this machine can, or else as it suits this machine."""
+        left = self.total_steps - (state.step if state else 0)
+        sizes = {"batch_size": self.recipe.batch_size, "images": left * self.recipe.batch_size}
+        network, precision = self.setup.network, self.recipe.precision
+        if state is None:
+            device = find_device(self.recipe.device)
+            execution, why = find_execution(network, device=device, precision=precision, **sizes)
+            say(f"computing on {execution}{f' ({why})' if why else ''}")
+            return execution
+        before = decode(Execution, state.counters["execution"], f"{self.folder.path}: execution")
+        execution, why = continued(before, network, device=self.recipe.device, precision=precision, **sizes)
+        if execution != before:
+            say(
+                f"computed on {before} so far; from here on ({why}) on {execution}: "
+                "results differ from those of the run that stayed by rounding"
+            )
         return execution
 
     def _restore(self, state: State) -> None:
@@ -227,7 +236,13 @@ class Session:
         self.counters |= state.counters
         self.network.load_state_dict(state.part("network"))
         self.optimizer.load_velocity(state.part("velocity"))
-        self.average.load(state.part("average"), self.counters["average_updates"])
+        self.average.load(state.part("average"), self.counters["average_updates"], state.step)
+        begun = state.step - self.average.count
+        if self.average.kind == "polyak" and self.average.ready and begun < self.average.begin:
+            say(
+                f"Polyak's mean has begun after step {begun:,}, as burn_in {self.recipe.burn_in} was of fewer epochs; "
+                f"in a run of {self.epochs} epochs at once it would after step {self.average.begin:,}"
+            )
 
     def _save(self) -> None:
         parts = {
@@ -236,7 +251,12 @@ class Session:
             "velocity": self.optimizer.velocity,
         }
         tensors = {f"{part}.{name}": tensor for part, found in parts.items() for name, tensor in found.items()}
-        counters = {**self.counters, "seconds": self._seconds(), "average_updates": self.average.count}
+        counters = {
+            **self.counters,
+            "seconds": self._seconds(),
+            "average_updates": self.average.count,
+            "bad_images_bytes": self.bad_images.settle(),
+        }
         save(self.folder.path, State(self.step, tensors, self.log.settle(), counters))
         self._saved = time.monotonic()
 
@@ -302,7 +322,7 @@ class Session:
     def _until_interrupted(self, batches: Iterator[Batch]) -> Iterator[Batch]:
         for batch in batches:
             self._check_interruption()
-            self.counters["bad_images"] |= batch.bad
+            self.bad_images.take(batch.bad)
             yield batch
 
     # The end.
@@ -318,7 +338,7 @@ class Session:
                 self.outcomes = self.validation.evaluate(iter)
         figures = {name: outcome.figures() for name, outcome in self.outcomes.items()}
         self._write_weights(self.folder.final, weights, tensors, figures.get(weights))
-        bad = self.counters["bad_images"]
+        bad = self.bad_images.reasons
         summary = {
             "network": self.network.specification.name,
             "classes": len(self.setup.classes),

@@ -54,6 +54,8 @@ def prepare(data: Source, recipe: Recipe, validation: Source | None, pretrained:
     specification = _specification(recipe, start, len(training.classes))
     network, fresh = _network(recipe, specification, start, training.classes, same)
     _freeze(network, recipe.freeze)
+    if specification.name in zoo.NETWORKS and recipe.network is None:
+        recipe = replace(recipe, network=specification.name)  # the same run, whether its name was given or not
     if recipe.patience and held_out is None:
         raise InputError(f"patience {recipe.patience}: give --validation images to judge by, or leave it out")
     sets = {"data": (data, training)} | ({} if held_out is None else {"validation": (validation, held_out)})

@@ -1,0 +1,136 @@
+"""A run goes on with other options of how it computes, on another machine, with more epochs, and past bad images."""
+
+import json
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors import safe_open
+from small_runs import recipe, write_images
+
+from googlenet.errors import InputError
+from googlenet.training import checkpoints
+from googlenet.training.interruption import Interrupted
+from googlenet.training.run import train
+from googlenet.training.trainer import Alone
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_images(tmp_path_factory.mktemp("images"))
+
+
+@pytest.fixture(autouse=True)
+def _one_thread(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch, "get_num_threads", lambda: 1)
+
+
+def tensors(path: Path) -> dict[str, bytes]:
+    with safe_open(path, framework="np") as file:
+        return {name: file.get_tensor(name).tobytes() for name in file.keys()}  # noqa: SIM118
+
+
+def losses(folder: Path) -> list[tuple[int, float]]:
+    lines = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
+    return [(line["step"], line["loss"]) for line in lines if line["event"] == "step"]
+
+
+class Stopping(Alone):
+    """Interrupts after some steps of a process, as Ctrl-C would between two steps."""
+
+    def __init__(self, steps: int) -> None:
+        self.left = steps
+
+    def apply(self, optimizer, rate):  # type: ignore[no-untyped-def]
+        if not self.left:
+            raise Interrupted("stopped")
+        self.left -= 1
+        super().apply(optimizer, rate)
+
+
+@pytest.mark.parametrize(
+    ("averaging", "burn_in"),
+    [("none", 0.0), ("exponential", 0.0), ("polyak", 0.75)],  # the mean of 4 epochs begins at 3, after the first 2
+)
+def test_two_epochs_and_then_four_are_four_at_once(data: Path, tmp_path: Path, averaging: str, burn_in: float):
+    options = {"averaging": averaging, "burn_in": burn_in, "warm_up": 0.5}
+    train(data, recipe(epochs=4, **options), output=tmp_path / "at once")
+    first = train(data, recipe(epochs=2, **options), output=tmp_path / "longer")
+    assert first.summary["epochs"] == 2
+    longer = train(data, recipe(epochs=4, **options), output=tmp_path / "longer")
+    assert longer.summary["epochs"] == 4
+    for name in ("final.safetensors", "state.safetensors"):
+        assert tensors(tmp_path / "longer" / name) == tensors(tmp_path / "at once" / name)
+    for name in ("metrics.jsonl", "recipe.json"):
+        assert (tmp_path / "longer" / name).read_bytes() == (tmp_path / "at once" / name).read_bytes()
+
+
+def test_a_mean_that_has_begun_goes_on_and_says_so(data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    train(data, recipe(epochs=2, burn_in=0.5), output=tmp_path)
+    train(data, recipe(epochs=5, burn_in=0.5), output=tmp_path)  # at once it would begin after 15 steps, past the 12
+    assert "Polyak's mean" not in capsys.readouterr().err
+    train(data, recipe(epochs=6, burn_in=0.5), output=tmp_path)
+    assert "mean has begun after step 15, " in capsys.readouterr().err.replace("\n", " ")
+
+
+@pytest.mark.parametrize("schedule", ["cosine", "one-cycle", "bvlc"])
+def test_more_epochs_are_refused_where_every_rate_depends_on_them(data: Path, tmp_path: Path, schedule: str):
+    train(data, recipe(epochs=1, schedule=schedule), output=tmp_path)
+    with pytest.raises(InputError, match=rf"epochs 1, now 2, on which every rate of the {schedule} schedule depends"):
+        train(data, recipe(epochs=2, schedule=schedule), output=tmp_path)
+    assert (tmp_path / "summary.json").exists()
+    train(data, recipe(epochs=1, schedule=schedule), output=tmp_path)  # as it is told
+
+
+def test_fewer_epochs_are_another_run(data: Path, tmp_path: Path):
+    train(data, recipe(epochs=2), output=tmp_path)
+    with pytest.raises(InputError, match=r"another run \(epochs 2, now 1\); give its data and options again"):
+        train(data, recipe(epochs=1), output=tmp_path)
+
+
+def test_a_run_from_a_larger_machine_goes_on_and_says_how(
+    data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    with pytest.raises(Interrupted):
+        train(data, recipe(epochs=1, device="auto"), output=tmp_path, exchange=Stopping(3))
+    state = checkpoints.load(tmp_path)
+    assert state is not None
+    recorded = state.counters["execution"] | {"device": "cuda", "threads": 64, "precision": "bfloat16"}
+    checkpoints.save(tmp_path, replace(state, counters=state.counters | {"execution": recorded}))
+    run = train(data, recipe(epochs=1), output=tmp_path)
+    said = " ".join(capsys.readouterr().err.split())
+    assert "computed on cuda, bfloat16" in said
+    assert "differ from those of the run that stayed by rounding" in said
+    assert run.summary["execution"].startswith("cpu, float32")
+    assert [step for step, _ in losses(tmp_path)] == [1, 2, 3, 4, 5, 6]
+    after = checkpoints.load(tmp_path)
+    assert after is not None
+    assert after.counters["execution"]["device"] == "cpu"
+
+
+def test_past_a_bad_image_it_goes_on_as_the_message_says(data: Path, tmp_path: Path):
+    broken = tmp_path / "data"
+    shutil.copytree(data, broken)
+    bad = broken / "beech/3.png"
+    bad.write_bytes(bad.read_bytes()[:300])
+    with pytest.raises(InputError, match=r"beech/3\.png: [^;]*; give --skip-bad-images to go on without"):
+        train(broken, recipe(epochs=1), output=tmp_path / "run")
+    run = train(broken, recipe(epochs=1, skip_bad_images=True), output=tmp_path / "run")
+    train(broken, recipe(epochs=1, skip_bad_images=True), output=tmp_path / "at once")
+    assert tensors(tmp_path / "run/final.safetensors") == tensors(tmp_path / "at once/final.safetensors")
+    (name,) = run.summary["bad_images"]
+    assert name.endswith("beech/3.png")
+    (line,) = (tmp_path / "run/bad-images.jsonl").read_text().splitlines()
+    assert json.loads(line)["image"] == name
+
+
+def test_a_folder_that_is_deleted_meanwhile_is_one_line(data: Path, tmp_path: Path):
+    class Deleting(Alone):
+        def apply(self, optimizer, rate):  # type: ignore[no-untyped-def]
+            shutil.rmtree(tmp_path / "run", ignore_errors=True)
+
+    with pytest.raises(InputError, match=r"run: was deleted or moved while the run went on"):
+        train(data, recipe(epochs=1), output=tmp_path / "run", exchange=Deleting())
+    assert not (tmp_path / "run").exists()
