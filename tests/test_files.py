@@ -1,11 +1,15 @@
 import errno
 import os
 import stat
+import subprocess
+import sys
+import threading
+from pathlib import Path
 
 import pytest
 
 from googlenet.errors import InputError
-from googlenet.files import atomic_write, recorded_name, sha256
+from googlenet.files import atomic_write, recorded_name, remove_leftovers, sha256
 
 
 def test_the_file_is_there_when_the_block_ends(tmp_path):
@@ -74,3 +78,97 @@ def test_records_hold_neither_secrets_nor_private_paths(monkeypatch, source, rec
 def test_a_home_folder_that_is_unknown_is_no_error(monkeypatch):
     monkeypatch.setenv("HOME", "")
     assert recorded_name("/srv/data/train") == "data/train"
+
+
+def test_a_link_is_written_through(tmp_path):
+    (tmp_path / "real").mkdir()
+    link, target = tmp_path / "link", tmp_path / "real" / "file"
+    link.symlink_to("real/file")
+    for content in (b"one", b"two"):  # the target is new at first
+        with atomic_write(link) as file:
+            file.write(content)
+        assert link.is_symlink()
+        assert target.read_bytes() == content
+    assert sorted(tmp_path.rglob("*")) == [link, tmp_path / "real", target]
+
+
+def test_a_circle_of_links_is_one_line(tmp_path):
+    (tmp_path / "a").symlink_to("b")
+    (tmp_path / "b").symlink_to("a")
+    with pytest.raises(InputError, match="a: cannot be written"), atomic_write(tmp_path / "a"):
+        pass
+
+
+def test_what_is_there_keeps_its_rights(tmp_path):
+    path = tmp_path / "file"
+    path.write_bytes(b"secret")
+    path.chmod(0o640)
+    with atomic_write(path) as file:
+        file.write(b"new")
+    assert (path.read_bytes(), stat.S_IMODE(path.stat().st_mode)) == (b"new", 0o640)
+
+
+def test_a_pipe_is_written_to_and_stays(tmp_path):
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    received = []
+    reader = threading.Thread(target=lambda: received.append(pipe.read_bytes()))
+    reader.start()
+    with atomic_write(pipe) as file:
+        file.write(b"content")
+    reader.join(20)
+    assert received == [b"content"]
+    assert stat.S_ISFIFO(pipe.stat().st_mode)
+    assert list(tmp_path.iterdir()) == [pipe]
+
+
+def test_devices_are_written_to_and_stay(tmp_path):
+    """By links, lest a fault replaces the machine's own."""
+    (tmp_path / "null").symlink_to(os.devnull)
+    with atomic_write(tmp_path / "null") as file:
+        file.write(b"content")
+    assert stat.S_ISCHR(Path(os.devnull).stat().st_mode)
+    (tmp_path / "full").symlink_to("/dev/full")
+    with (
+        pytest.raises(InputError, match=r"full: cannot be written \(No space"),
+        atomic_write(tmp_path / "full") as file,
+    ):
+        file.write(b"content")
+    assert stat.S_ISCHR(Path("/dev/full").stat().st_mode)
+
+
+def test_a_pipe_without_a_path_is_written_to():
+    """As `-o /dev/stdout | program` gives it."""
+    reading, writing = os.pipe()
+    with atomic_write(f"/dev/fd/{writing}") as file:
+        file.write(b"content")
+    os.close(writing)
+    with os.fdopen(reading, "rb") as pipe:
+        assert pipe.read() == b"content"
+
+
+def test_a_folder_in_the_place_of_a_file_is_one_line(tmp_path):
+    with pytest.raises(InputError, match=r"cannot be written \(it is a folder\)"), atomic_write(tmp_path) as file:
+        file.write(b"content")
+    assert not list(tmp_path.iterdir())
+
+
+def test_the_longest_name_can_be_written(tmp_path):
+    with atomic_write(tmp_path / (255 * "n")) as file:
+        file.write(b"content")
+
+
+def test_only_our_own_leftovers_are_removed(tmp_path):
+    kill = "import os, sys; from googlenet.files import atomic_write\n"
+    kill += "with atomic_write(sys.argv[1]) as file: file.write(b'half'); file.flush(); os._exit(1)"
+    subprocess.run([sys.executable, "-c", kill, tmp_path / "file"], check=False)
+    [ours] = tmp_path.iterdir()
+    others = [tmp_path / name for name in (".thesis.tex.tmp", ".file.x1.tmp", "googlenet-1.tmp", ".googlenet-notes")]
+    for path in others:
+        path.write_text("mine")
+    (tmp_path / ".googlenet-link.tmp").symlink_to(others[0])
+    (tmp_path / ".googlenet-folder.tmp").mkdir()
+    remove_leftovers(tmp_path)
+    assert not ours.exists()
+    assert all(path.read_text() == "mine" for path in others)
+    assert len(list(tmp_path.iterdir())) == len(others) + 2

@@ -130,6 +130,29 @@ def test_the_cache_folder_follows_the_user(monkeypatch: pytest.MonkeyPatch) -> N
     assert machine.cache_folder() == Path("/somewhere/googlenet")
 
 
+def test_without_a_home_the_cache_is_the_processs_own(tmp_path: Path) -> None:
+    """A user whom the system does not know, as containers have them."""
+    program = """
+import pwd
+def unknown(user): raise KeyError(user)
+pwd.getpwuid = unknown
+from googlenet.machine import cache_folder, choose
+print(cache_folder())
+choose("sleeping", {"a": lambda: None, "b": lambda: None})
+assert len(list(cache_folder().iterdir())) == 1
+"""
+    environment = {"TMPDIR": str(tmp_path), "PYTHONPATH": os.pathsep.join(sys.path)}
+    run = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=True)
+    assert Path(run.stdout.strip()).parent == tmp_path
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_home_that_is_not_known_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GOOGLENET_CACHE", "~nobody-of-that-name/cache")
+    with pytest.raises(InputError, match="GOOGLENET_CACHE: no home folder is known for '~nobody"):
+        machine.cache_folder()
+
+
 def test_the_processor_is_described() -> None:
     found = machine.processor()
     assert found.cores >= 1

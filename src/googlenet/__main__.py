@@ -1,6 +1,7 @@
 """The command line: `googlenet COMMAND ...`. Finds the command, reads its options, and turns errors into one line."""
 
 import contextlib
+import errno
 import importlib
 import io
 import logging
@@ -30,11 +31,38 @@ COMMANDS = {
 
 INTERRUPTED = 130
 
+_OUTPUT_FAILS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EBADF)
+"""What writing fails with. Other files are written by `files.atomic_write`, which names them."""
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; return 0, 1 (some inputs failed), 2 (nothing could be begun) or 130 (interrupted)."""
     arguments = list(sys.argv[1:] if arguments is None else arguments)
+    if sys.stderr is None:  # it was closed
+        sys.stderr = open(os.devnull, "w")  # noqa: PTH123, SIM115
+    if sys.stdout is None:
+        print("googlenet: standard output is closed; give it somewhere to go", file=sys.stderr)
+        return 2
+    if hasattr(sys.stdout, "reconfigure"):
+        sys.stdout.reconfigure(errors="backslashreplace")  # no name of a file or class ends a command
     _speak_through_console()
+    try:
+        try:
+            return _obey(arguments)
+        finally:
+            sys.stdout.flush()
+    except BrokenPipeError:  # whoever read our output has closed it (`| head`)
+        _drop_output()
+        return 1
+    except OSError as error:
+        if error.errno not in _OUTPUT_FAILS or error.filename is not None:
+            raise
+        print(f"googlenet: standard output cannot be written ({error.strerror})", file=sys.stderr)
+        _drop_output()
+        return 1
+
+
+def _obey(arguments: Sequence[str]) -> int:
     try:
         if not arguments or arguments[0] in ("-h", "--help", "help"):
             print(_overview())
@@ -52,10 +80,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("googlenet: interrupted", file=sys.stderr)
         return INTERRUPTED
-    except BrokenPipeError:
-        # Whoever read our output has closed it (`| head`); Python must not try to flush the rest at exit.
+
+
+def _drop_output() -> None:
+    """Have Python not try to write the rest when it ends."""
+    with contextlib.suppress(OSError, ValueError):
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 1
 
 
 def parse(options: type[Any], command: str, arguments: Sequence[str]) -> Any:
@@ -85,7 +115,12 @@ def _run(arguments: Sequence[str]) -> int:
     # A module cannot be called `import`, which is a word of Python's own, nor have a space in its name.
     name = "import_" if command == "import" else command.replace(" ", "_").replace("-", "_")
     module = importlib.import_module(f"googlenet.commands.{name}")
-    return module.run(parse(module.Options, command, arguments[words:]))
+    options = parse(module.Options, command, arguments[words:])
+    if getattr(options, "json", False) or getattr(options, "csv", False):
+        from googlenet.reporting.console import data_on_stdout
+
+        data_on_stdout()
+    return module.run(options)
 
 
 def _overview() -> str:

@@ -1,17 +1,23 @@
 """Files that are either whole or not there: every write of this package goes through here."""
 
+import errno
 import hashlib
 import os
 import re
+import stat
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path, PurePath
 from typing import IO
 
 from googlenet.errors import InputError
 
-__all__ = ["atomic_write", "recorded_name", "sha256"]
+__all__ = ["atomic_write", "recorded_name", "remove_leftovers", "sha256"]
+
+
+_TEMPORARY = (".googlenet-", ".tmp")
+"""How the names of our unfinished files begin and end, whatever the file is called that they become."""
 
 
 @contextmanager
@@ -19,28 +25,63 @@ def atomic_write(path: str | os.PathLike[str]) -> Iterator[IO[bytes]]:
     """Open a binary file that takes the place of `path` when the block ends without an error.
 
     What is written goes to a temporary file in the same folder, is flushed to the disk and renamed, so that a reader
-    (or a crash, or a full disk) sees the old content or the new, never a part. Raises `InputError` where the folder
-    cannot be written or the disk is full; `path` is then as it was.
+    (or a crash, or a full disk) sees the old content or the new, never a part. A link is written through and stays one;
+    what is there already keeps its rights; a device or pipe is written to as it is. Raises `InputError` where the
+    folder cannot be written or the disk is full; `path` is then as it was.
     """
-    path = Path(path)
+    try:
+        if _is_special(path):
+            with open(path, "wb") as file:  # noqa: PTH123  `Path` would name a pipe that has no path
+                yield file
+            return
+        with _replacing(Path(os.path.realpath(path))) as file:
+            yield file
+    except OSError as error:
+        raise InputError(f"{os.fspath(path)}: cannot be written ({error.strerror or error})") from error
+
+
+@contextmanager
+def _replacing(path: Path) -> Iterator[IO[bytes]]:
     temporary = None
     try:
+        if path.is_symlink():
+            raise OSError(errno.ELOOP, "its links lead in a circle")
+        if path.is_dir():
+            raise IsADirectoryError(errno.EISDIR, "it is a folder")
         path.parent.mkdir(parents=True, exist_ok=True)
-        descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent)
+        beginning, end = _TEMPORARY
+        descriptor, name = tempfile.mkstemp(prefix=beginning, suffix=end, dir=path.parent)
         temporary = Path(name)
         with os.fdopen(descriptor, "wb") as file:
             yield file
             file.flush()
             os.fsync(file.fileno())
-        temporary.chmod(0o666 & ~_umask())
+        temporary.chmod(stat.S_IMODE(path.stat().st_mode) if path.exists() else 0o666 & ~_umask())
         temporary.replace(path)
         temporary = None
         _flush_folder(path.parent)
-    except OSError as error:
-        raise InputError(f"{path}: cannot be written ({error.strerror or error})") from error
     finally:
         if temporary is not None:
             temporary.unlink(missing_ok=True)
+
+
+def remove_leftovers(folder: Path) -> None:
+    """Delete the unfinished files that processes of this user left in a folder of ours when they were killed."""
+    beginning, end = _TEMPORARY
+    for path in folder.glob(f"{beginning}*{end}"):
+        with suppress(OSError):
+            status = path.lstat()
+            if stat.S_ISREG(status.st_mode) and (os.name != "posix" or status.st_uid == os.geteuid()):
+                path.unlink()
+
+
+def _is_special(path: str | os.PathLike[str]) -> bool:
+    """Whether there is something that is neither a file nor a folder: a device, a pipe."""
+    try:
+        mode = os.stat(path).st_mode  # noqa: PTH116
+    except (OSError, ValueError):
+        return False
+    return not stat.S_ISREG(mode) and not stat.S_ISDIR(mode)
 
 
 def sha256(path: str | os.PathLike[str]) -> str:

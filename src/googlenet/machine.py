@@ -5,16 +5,20 @@ shortly in turns, remembers the winner in the user's cache folder and says once 
 runs on import, and settings of the whole process (`keep_freed_memory`) are for commands alone.
 """
 
+import atexit
 import ctypes
 import hashlib
 import json
 import logging
 import os
 import platform
+import shutil
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any, Literal, TypeGuard
 
@@ -74,14 +78,34 @@ def processor() -> Processor:
 
 
 def cache_folder() -> Path:
-    """Return the folder for what can be made again: $GOOGLENET_CACHE, or `googlenet` in the user's cache folder."""
+    """Return the folder for what can be made again: $GOOGLENET_CACHE, or `googlenet` in the user's cache folder.
+
+    Where the system knows no home of the user's, it is a folder of this process's own, which goes with it.
+    """
     if given := os.environ.get("GOOGLENET_CACHE"):
-        return Path(given).expanduser()
+        try:
+            return Path(given).expanduser()
+        except RuntimeError:
+            raise InputError(f"GOOGLENET_CACHE: no home folder is known for '{given}'; give a whole path") from None
+    try:
+        return _users_caches()
+    except RuntimeError:
+        return _passing_folder()
+
+
+def _users_caches() -> Path:
     if sys.platform == "darwin":
         return Path.home() / "Library" / "Caches" / "googlenet"
     if sys.platform == "win32":
         return Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local") / "googlenet" / "Cache"
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "googlenet"
+
+
+@cache
+def _passing_folder() -> Path:
+    folder = tempfile.mkdtemp(prefix="googlenet-")
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return Path(folder)
 
 
 def choose(question: str, forms: Mapping[str, Callable[[], Any]], *, key: str = "", rounds: int = 5) -> Choice:

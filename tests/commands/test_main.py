@@ -80,6 +80,35 @@ def test_version_names_libraries_and_machine():
     assert "cores" in done.stdout
 
 
+FULL = [*([*command.split(), "--help"] for command in COMMANDS), ["--help"], ["--version"], ["summary", "list"]]
+
+
+@pytest.mark.parametrize("arguments", [*FULL, ["summary", "--json"]], ids=" ".join)
+def test_a_full_output_is_one_line_and_a_status(arguments):
+    with open("/dev/full", "w") as full:  # noqa: PTH123
+        done = subprocess.run(
+            [sys.executable, "-m", "googlenet", *arguments], stdout=full, stderr=subprocess.PIPE, text=True, check=False
+        )
+    assert done.stderr == "googlenet: standard output cannot be written (No space left on device)\n"
+    assert done.returncode == 1
+
+
+@pytest.mark.parametrize(
+    ("command", "complaint", "status"),
+    [
+        ("PYTHONUNBUFFERED=1 {} summary > /dev/full", "standard output cannot be written (No space left on device)", 1),
+        ("{} summary >&-", "standard output is closed; give it somewhere to go", 2),
+        ("{} summary nowhere.json > /dev/full", "nowhere.json: cannot be read", 2),
+    ],
+)
+def test_an_output_that_fails_at_once_or_is_closed(command, complaint, status):
+    shell = command.format(f"{sys.executable} -m googlenet")
+    done = subprocess.run(["bash", "-c", shell], capture_output=True, text=True, check=False)
+    assert done.stderr.startswith(f"googlenet: {complaint}")
+    assert done.stderr.count("\n") == 1
+    assert done.returncode == status
+
+
 def test_a_closed_pipe_is_no_traceback():
     command = f"{sys.executable} -m googlenet summary | head -1"
     done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=False)

@@ -27,6 +27,33 @@ def test_json_is_one_line_an_image(weights, pictures, capsys):
     assert err == ""
 
 
+@pytest.mark.parametrize("option", ["", "--json", "--csv"])
+def test_data_are_utf_8_whatever_the_locale_and_text_has_escapes(weights, pictures, option):
+    (pictures / "a.png").rename(pictures / "猫.png")
+    command = [
+        sys.executable,
+        "-m",
+        "googlenet",
+        "predict",
+        str(weights),
+        str(pictures / "猫.png"),
+        *filter(None, [option]),
+    ]
+    environment = os.environ | {"PYTHONIOENCODING": "cp1252"}
+    done = subprocess.run(command, env=environment, capture_output=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert ("猫.png".encode() if option else rb"\u732b.png") in done.stdout
+
+
+def test_a_full_output_is_one_line_and_a_status(weights, pictures):
+    with open("/dev/full", "w") as full:  # noqa: PTH123
+        command = [sys.executable, "-m", "googlenet", "predict", str(weights), str(pictures), "--json"]
+        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+    assert done.returncode == 1
+    assert done.stderr.endswith("googlenet: standard output cannot be written (No space left on device)\n")
+    assert "Traceback" not in done.stderr
+
+
 def test_csv_has_a_row_for_each_class(weights, pictures, capsys):
     out, _ = predict(capsys, weights, pictures / "a.png", "--csv")
     rows = list(csv.DictReader(io.StringIO(out)))

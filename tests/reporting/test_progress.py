@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+import types
 
 import pytest
 
@@ -138,9 +139,7 @@ def test_a_new_description_and_hostile_fields_show_from_the_next_line_on() -> No
         progress.description = "epoch 2"
         clock.now += 10
         progress.update(50, image="a\x1b[2J\nb.jpg")
-    assert stream.getvalue().split("\n")[0] == (
-        "epoch 2: 50/100 images (50 %), 5 images/s, 10 s left, image a\\x1b[2J\\nb.jpg"
-    )
+    assert stream.getvalue().split("\n")[0] == ("epoch 2: 50/100 images (50 %), image a\\x1b[2J\\nb.jpg")
 
 
 @pytest.mark.parametrize("columns", [160, 80, 40, 20])
@@ -234,6 +233,7 @@ def test_control_c_on_a_real_terminal_restores_it_and_leaves_stdout_alone() -> N
 
     program = """
 import time
+import types
 from googlenet.reporting.progress import Progress
 with Progress("training", 1000) as progress:
     while True:
@@ -261,3 +261,83 @@ with Progress("training", 1000) as progress:
     assert out == b""
     assert seen.rindex(b"\x1b[?25h") > seen.rindex(b"\x1b[?25l")
     assert re.search(rb"training: stopped at [\d,]+/1,000 images in ", seen)
+
+
+def test_what_came_before_the_first_images_is_not_in_the_rate() -> None:
+    """Two minutes of loading, then a batch of 50 at once each 5 seconds: 10 images a second."""
+    stream, clock = io.StringIO(), Clock()
+    with Progress("predicting", 400, stream=stream, clock=clock) as progress:
+        clock.now += 120
+        for _ in range(49):
+            progress.update()  # the first batch, image by image
+        for _ in range(4):
+            progress.update(1 + 50 * (progress.done > 49))
+            clock.now += 5
+    assert stream.getvalue().split("\n") == [
+        "predicting: 1/400 images (0 %)",
+        "predicting: 152/400 images (38 %), 10 images/s, 24 s left",
+        "predicting: 203 images in 2 min 20 s, 7.7 images/s",
+        "",
+    ]
+
+
+def test_a_full_disk_under_the_log_does_not_end_the_work(monkeypatch: pytest.MonkeyPatch) -> None:
+    full = open("/dev/full", "w")  # noqa: PTH123, SIM115
+    monkeypatch.setattr(sys, "stderr", full)
+    clock = Clock()
+    with Progress("training", 100, clock=clock) as progress:
+        for _ in range(10):
+            clock.now += 10
+            progress.update(10)
+        say("one image is broken")
+    with pytest.raises(OSError, match="No space left"):
+        full.close()
+
+
+class ZMQInteractiveShell:
+    """What Jupyter's kernels call themselves."""
+
+
+class Shell(ZMQInteractiveShell):
+    """A relative of theirs."""
+
+
+class Output:
+    """One output of a cell: the texts that it showed."""
+
+    def __init__(self, data: dict[str, str]) -> None:
+        self.texts = [data["text/plain"]]
+
+    def update(self, data: dict[str, str], raw: bool) -> None:
+        assert raw
+        self.texts.append(data["text/plain"])
+
+
+def test_a_notebook_shows_one_output_drawn_anew(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    outputs: list[Output] = []
+
+    def display(data: dict[str, str], raw: bool, display_id: bool) -> Output:
+        assert raw
+        assert display_id
+        outputs.append(Output(data))
+        return outputs[-1]
+
+    module, shown = types.ModuleType("IPython"), types.ModuleType("IPython.display")
+    module.get_ipython, shown.display = Shell, display  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "IPython", module)
+    monkeypatch.setitem(sys.modules, "IPython.display", shown)
+    clock = Clock()
+    with Progress("training", 100, clock=clock) as progress:
+        for _ in range(9):
+            clock.now += 1
+            progress.update(10, loss=0.5)
+        with progress.aside():
+            print("a result")
+        say("one image is broken")
+    [output] = outputs
+    assert re.fullmatch(r"training +━+╸? +90/100 +10 images/s +1\.0 s left +loss 0\.500", output.texts[-3])
+    assert output.texts[-1] == "training: 90 images in 9.0 s, 10 images/s, loss 0.500"
+    assert all(text.strip() for text in output.texts)
+    assert capsys.readouterr() == ("a result\n", "one image is broken\n")

@@ -68,7 +68,7 @@ def steps_in(metrics: Path) -> int:
 
 
 def _half_written(folder: Path) -> bool:
-    return any(folder.glob(".state.safetensors.*.tmp"))
+    return any(folder.glob(".googlenet-*.tmp"))
 
 
 def _train(data: Path, validation: Path, folder: Path, recipe: Recipe, slow: bool) -> None:

@@ -1,6 +1,8 @@
 """Whose a run's folder is: the same data wherever they lie, other data whatever they are called."""
 
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -66,6 +68,34 @@ def test_a_lost_listing_is_made_again_and_missed_without_a_traceback(data, tmp_p
     (data / "dog/2.bmp").unlink()
     with pytest.raises(InputError, match=r"data .* 6 [0-9a-f]{12}, now .* 5 [0-9a-f]{12}"):
         begin(run, data)
+
+
+def test_nothing_is_left_in_a_folder_that_is_refused(tmp_path):
+    run = tmp_path / "run"
+    run.mkdir()
+    (run / "metrics.jsonl").write_text("{}")
+    (run / ".thesis.tex.tmp").write_text("mine")
+    with pytest.raises(InputError, match=r"holds metrics.jsonl but no recipe.json"), RunFolder(run).held():
+        pass
+    assert sorted(path.name for path in run.iterdir()) == [".thesis.tex.tmp", "metrics.jsonl"]
+
+
+def test_leftovers_go_and_what_others_have_stays(data, tmp_path):
+    run = tmp_path / "run"
+    run.mkdir()
+    for name in (".thesis.tex.tmp", ".googlenet-left.tmp"):
+        (run / name).write_text("content")
+    begin(run, data)
+    assert sorted(path.name for path in run.iterdir()) == [".thesis.tex.tmp", "data.txt.gz", "recipe.json"]
+
+
+def test_a_folder_is_held_by_one_process(tmp_path):
+    program = "import sys; from googlenet.training.folder import RunFolder\nwith RunFolder(sys.argv[1]).held(): pass"
+    other = [sys.executable, "-c", program, tmp_path / "run"]
+    with RunFolder(tmp_path / "run").held():
+        done = subprocess.run(other, capture_output=True, text=True, check=False)
+        assert "another process trains in this folder" in done.stderr
+    subprocess.run(other, check=True)
 
 
 def test_what_others_have_in_a_folder_stays(data, tmp_path):

@@ -82,7 +82,7 @@ def _write_digits(folder: Path) -> dict[str, str]:
 def _predict(weights: Path, paths: list[str]) -> list[dict[str, Any]]:
     """Ask the command line, as a user would."""
     command = [sys.executable, "-m", "googlenet", "predict", str(weights), *paths, "--json", "--top", "1"]
-    done = subprocess.run(command, stdout=subprocess.PIPE, check=True, text=True)
+    done = subprocess.run(command, stdout=subprocess.PIPE, check=True, encoding="utf-8")
     return [json.loads(line) for line in done.stdout.splitlines()]
 
 

@@ -15,7 +15,7 @@ from googlenet.images.finding import find_images, image_arguments
 from googlenet.inference.engine import Computing
 from googlenet.machine import keep_freed_memory
 from googlenet.prediction.results import Answer
-from googlenet.reporting.console import data_on_stdout, json_line, percent, printable, say
+from googlenet.reporting.console import json_line, percent, printable, say
 from googlenet.reporting.progress import Progress
 
 
@@ -49,8 +49,6 @@ def run(options: Options) -> int:
     found = find_images(image_arguments(options.images, options.null))
     keep_freed_memory()
     model = load(options.weights, **vars(options.computing))
-    if options.json or options.csv:
-        data_on_stdout()
     write = _json if options.json else _csv_writer() if options.csv else _text
     failed, total = 0, len(found.failures) + len(found.paths)
     if passed_over := found.describe_passed_over():

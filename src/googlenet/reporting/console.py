@@ -1,9 +1,11 @@
 """Words and tables: stderr is the talk, stdout is the result."""
 
+import io
 import json
 import re
 import sys
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from numbers import Integral, Real
 
 from rich.box import SIMPLE_HEAD
@@ -144,11 +146,12 @@ def _escape(character: str) -> str:
 
 def _talk(text: Text) -> None:
     """Write through today's `sys.stderr`: a live progress line puts itself there to move out of the way."""
-    page = Console(file=sys.stderr, force_terminal=sys.stderr.isatty())
+    page = Console(file=io.StringIO(), force_terminal=sys.stderr.isatty(), force_jupyter=False)
     with page.capture() as capture:
         page.print(text, soft_wrap=True)
-    sys.stderr.write(capture.get())
-    sys.stderr.flush()
+    with suppress(OSError):  # a log on a full disk, a terminal that is gone: the work goes on
+        sys.stderr.write(capture.get())
+        sys.stderr.flush()
 
 
 def _drawn_table(headers: Sequence[str], rows: Sequence[Sequence[str]], right: Sequence[bool]) -> str:
@@ -159,7 +162,7 @@ def _drawn_table(headers: Sequence[str], rows: Sequence[Sequence[str]], right: S
         )
     for row in rows:
         drawing.add_row(*(Text(cell) for cell in row))
-    page = Console(file=sys.stdout, force_terminal=True)
+    page = Console(file=sys.stdout, force_terminal=True, force_jupyter=False)
     with page.capture() as capture:
         page.print(drawing)
     return capture.get().strip("\n")

@@ -1,13 +1,18 @@
-"""How far long work has come, on stderr: a live line on a terminal, a plain line every ten seconds elsewhere."""
+"""How far long work has come, on stderr: a live line on a terminal, a plain line every ten seconds elsewhere.
 
+In a notebook the live line is an output of the cell that is drawn anew.
+"""
+
+import io
 import os
 import sys
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from importlib import import_module
 from types import TracebackType
-from typing import Self, TextIO
+from typing import Any, Self, TextIO
 
 from rich.cells import cell_len
 from rich.console import Console, Group
@@ -21,6 +26,7 @@ from googlenet.reporting.console import duration, number, percent, printable
 __all__ = ["Progress"]
 
 _WINDOW = 30.0  # seconds over which the rate is measured: long enough to be calm, short enough to be today's
+_FIRST = 0.2  # seconds in which the first units come at once, as a batch: what they took is not known
 _REDRAW = 0.1  # seconds between two drawings of the live line
 _NARROWEST_BAR = 12
 
@@ -33,9 +39,10 @@ class Progress:
                 progress.update(len(batch), loss=0.52, **{"top-1": "71.3 %"})
 
     `description` may be set anew at any time. `start` is what an earlier run had done already: it counts towards
-    `total`, not towards the rate. Work of fewer than `threshold` units shows nothing unless it lasts over `interval`
-    seconds. stdout is never touched; what others write to `sys.stderr` meanwhile appears above the live line. There
-    is no thread: the line is redrawn by `update`, and the cursor is never left hidden.
+    `total`, not towards the rate; nor does what came before the first units were done (loading, measuring). Work of
+    fewer than `threshold` units shows nothing unless it lasts over `interval` seconds. stdout is never touched; what
+    others write to `sys.stderr` meanwhile appears above the live line. There is no thread: the line is redrawn by
+    `update`, and the cursor is never left hidden.
     """
 
     def __init__(
@@ -61,19 +68,25 @@ class Progress:
         self._clock = clock
         self._fields: dict[str, str] = {}
         self._on_terminal = self._stream.isatty() and os.environ.get("TERM", "").lower() not in ("dumb", "unknown")
-        self._live: Live | None = None
+        self._in_notebook = stream is None and not self._on_terminal and _is_notebook()
+        self._live: _Terminal | _Cell | None = None
         self._shown = False
 
     def __enter__(self) -> Self:
         self._begun = self._spoken = self._drawn = self._clock()
-        self._samples = deque([(self._begun, self.done)])
-        if self._on_terminal and not self._is_short():
+        self._first: float | None = None
+        self._anchor = (self._begun, self.done)
+        self._samples = deque([self._anchor])
+        if (self._on_terminal or self._in_notebook) and not self._is_short():
             self._draw()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        if isinstance(self._live, _Cell):
+            self._live.show(Text(self._last_line(stopped=error is not None)))
+            return
         self._erase()
         if self._shown or (not self._is_short() and self.done > self._start):
             self._print(self._last_line(stopped=error is not None))
@@ -87,7 +100,7 @@ class Progress:
         self._sample(now)
         if self._is_short() and now - self._begun < self._interval:
             return
-        if self._on_terminal:
+        if self._on_terminal or self._in_notebook:
             if self._live is None or now - self._drawn >= _REDRAW or self.done == self.total:
                 self._drawn = now
                 self._draw()
@@ -113,7 +126,12 @@ class Progress:
 
     def _sample(self, now: float) -> None:
         """Remember a few counts of the last seconds; the oldest one kept is where the rate is measured from."""
-        if now - self._samples[-1][0] >= _WINDOW / 100:
+        if self._first is None:
+            self._first = now
+        if now - self._first < _FIRST:
+            self._anchor = (now, self.done)
+            self._samples = deque([self._anchor])
+        elif now - self._samples[-1][0] >= _WINDOW / 100:
             self._samples.append((now, self.done))
         while len(self._samples) > 2 and now - self._samples[1][0] >= _WINDOW:
             self._samples.popleft()
@@ -147,30 +165,31 @@ class Progress:
         return f"{printable(self.description)}: " + ", ".join(part for part in parts if part)
 
     def _last_line(self, stopped: bool) -> str:
-        passed = self._clock() - self._begun
+        now = self._clock()
+        passed = now - self._begun
         here = self.done - self._start
         count = f"stopped at {self._count()}" if stopped else f"{here:,}"
-        parts = [f"{count} {self._unit} in {duration(passed)}", self._speed(here / passed if passed > 0 else 0.0)]
+        then, done = self._anchor
+        rate = (self.done - done) / (now - then) if self.done > done and now > then else 0.0
+        parts = [f"{count} {self._unit} in {duration(passed)}", self._speed(rate or here / max(passed, 1e-9))]
         return f"{printable(self.description)}: " + ", ".join(part for part in (*parts, *self._named()) if part)
 
     def _print(self, line: str) -> None:
         self._shown = True
-        print(line, file=self._stream, flush=True)
+        with suppress(OSError):  # a log on a full disk: the work goes on
+            print(line, file=self._stream, flush=True)
 
     # The live line.
 
     def _draw(self) -> None:
         if self._live is None:
-            page = Console(file=self._stream, force_terminal=True)
-            self._live = Live(console=page, auto_refresh=False, transient=True, redirect_stdout=False)
-            self._live.start()
-            page.show_cursor(True)  # a process that is killed could not show it again
+            self._live = _Cell() if self._in_notebook else _Terminal(self._stream)
         self._shown = True
-        self._live.update(self._picture(self._live.console.width), refresh=True)
+        self._live.show(self._picture(self._live.width))
 
     def _erase(self) -> None:
-        if self._live is not None:
-            self._live.stop()
+        if isinstance(self._live, _Terminal):
+            self._live.erase()
             self._live = None
 
     def _picture(self, width: int) -> Group:
@@ -193,6 +212,51 @@ class Progress:
             cells.append(Text(part))
         line.add_row(*cells)
         return Group(line, *(Text(row, no_wrap=True, overflow="ellipsis", style="dim") for row in _fill(below, width)))
+
+
+class _Terminal:
+    """The last lines of a terminal, drawn anew in their place; what else is written there goes above them."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._page = Console(file=stream, force_terminal=True, force_jupyter=False)
+        self._live = Live(console=self._page, auto_refresh=False, transient=True, redirect_stdout=False)
+        self._live.start()
+        self._page.show_cursor(True)  # a process that is killed could not show it again
+
+    @property
+    def width(self) -> int:
+        return self._page.width
+
+    def show(self, picture: Group) -> None:
+        self._live.update(picture, refresh=True)
+
+    def erase(self) -> None:
+        self._live.stop()
+
+
+class _Cell:
+    """One output of a notebook's cell, drawn anew in its place, as text that any front end shows."""
+
+    width = 100
+
+    def __init__(self) -> None:
+        self._handle: Any = None
+
+    def show(self, picture: Group | Text) -> None:
+        page = Console(file=io.StringIO(), width=self.width, color_system=None, force_jupyter=False)
+        with page.capture() as capture:
+            page.print(picture)
+        text = {"text/plain": capture.get().rstrip()}
+        if self._handle is None:
+            self._handle = import_module("IPython.display").display(text, raw=True, display_id=True)
+        else:
+            self._handle.update(text, raw=True)
+
+
+def _is_notebook() -> bool:
+    """Whether this runs in a kernel of Jupyter's, or of one of its relatives."""
+    shell = getattr(sys.modules.get("IPython"), "get_ipython", lambda: None)()
+    return any(kind.__name__ == "ZMQInteractiveShell" for kind in type(shell).__mro__)
 
 
 def _length(parts: list[str]) -> int:

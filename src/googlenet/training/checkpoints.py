@@ -22,7 +22,7 @@ from googlenet.errors import InputError
 from googlenet.files import atomic_write
 from googlenet.weights.tensor_file import open_tensors
 
-__all__ = ["CURRENT", "PREVIOUS", "State", "load", "remove_leftovers", "save"]
+__all__ = ["CURRENT", "PREVIOUS", "State", "load", "save"]
 
 CURRENT, PREVIOUS = "state.safetensors", "state.previous.safetensors"
 
@@ -91,15 +91,9 @@ def load(folder: Path) -> State | None:
     return None
 
 
-def remove_leftovers(folder: Path) -> None:
-    """Delete the unfinished temporary files of a process that was killed while it wrote."""
-    for path in folder.glob(".*.tmp"):
-        path.unlink(missing_ok=True)
-
-
 def _keep_previous(folder: Path) -> None:
     """Give the current state a second name, without a moment in which it has none."""
-    current, spare = folder / CURRENT, folder / f".{PREVIOUS}.tmp"
+    current, spare = folder / CURRENT, folder / f".googlenet-{PREVIOUS}.tmp"
     if not current.exists():
         return
     try:

@@ -1,20 +1,25 @@
 """The folder of a run: what is in it, whose it is, and whether it is finished."""
 
+import errno
 import json
 import os
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+from filelock import FileLock, Timeout
+
 from googlenet.data.identity import Identity, difference
 from googlenet.errors import InputError
-from googlenet.files import atomic_write
+from googlenet.files import atomic_write, remove_leftovers
 from googlenet.records import decode
-from googlenet.training.checkpoints import remove_leftovers
 from googlenet.training.recipe import MAY_GROW, Recipe, differences, to_json
 
 __all__ = ["RunFolder"]
+
+_NO_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP)
+"""What file systems without locks answer."""
 
 
 class RunFolder:
@@ -34,19 +39,25 @@ class RunFolder:
 
     @contextmanager
     def held(self) -> Iterator[None]:
-        """Keep other processes from training in this folder for the length of a block; leftovers of dead ones go."""
+        """Keep other processes from training in this folder for the length of a block; nothing of others is touched."""
+        if not self.recipe.exists():
+            self._refuse_foreign()
+        lock = FileLock(self.path / ".lock", timeout=0)
         try:
             self.path.mkdir(parents=True, exist_ok=True)
-            lock = (self.path / ".lock").open("a")
+            with suppress(NotImplementedError):  # a file system without locks: the user is trusted
+                lock.acquire()
+        except Timeout:
+            message = f"{self.path}: another process trains in this folder; wait for it or give another one"
+            raise InputError(message) from None
         except OSError as error:
-            raise InputError(
-                f"{self.path}: cannot be written ({error.strerror}); give another output folder"
-            ) from error
-        with lock:
-            if not _lock(lock.fileno()):
-                raise InputError(f"{self.path}: another process trains in this folder; wait for it or give another one")
-            remove_leftovers(self.path)
+            if error.errno not in _NO_LOCKS:
+                message = f"{self.path}: cannot be written ({error.strerror}); give another output folder"
+                raise InputError(message) from error
+        try:
             yield
+        finally:
+            lock.release()
 
     def begin(
         self, recipe: Recipe, origin: Mapping[str, Any], identities: Mapping[str, Identity]
@@ -67,6 +78,7 @@ class RunFolder:
                 self.summary.unlink(missing_ok=True)  # before the recipe says that there is more to do
             if not self.summary.exists() and self.read_json(self.recipe) != content:
                 self.write_json(self.recipe, content)
+        remove_leftovers(self.path)
         for name, identity in identities.items():
             if not self._listing(name).exists():
                 with atomic_write(self._listing(name)) as file:
@@ -138,18 +150,3 @@ def _shown(value: Any) -> str:
 
 def _is_digest(value: Any) -> bool:
     return isinstance(value, str) and len(value) == 64
-
-
-def _lock(descriptor: int) -> bool:
-    """Take the lock, which ends with this process, however it ends; where there is none, trust the user."""
-    try:
-        import fcntl
-    except ImportError:
-        return True
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    except OSError:  # a file system without locks
-        return True
-    return True
