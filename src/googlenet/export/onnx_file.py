@@ -16,7 +16,7 @@ from googlenet.files import atomic_write
 from googlenet.images.preprocessing import normalise
 from googlenet.network.module import Network
 from googlenet.randomness import generator
-from googlenet.weights.checkpoint import Checkpoint, build, read
+from googlenet.weights.checkpoint import Checkpoint, build, read, shareable
 
 if TYPE_CHECKING:
     import onnx
@@ -82,7 +82,7 @@ def _describe(graph: "onnx.ModelProto", checkpoint: Checkpoint) -> None:
             "specification": checkpoint.specification.to_json(),
             "pixels": json.dumps(asdict(checkpoint.specification.pixels)),
             "classes": json.dumps([[item.id, item.name] for item in checkpoint.classes], ensure_ascii=False),
-            "provenance": json.dumps(dict(checkpoint.provenance), ensure_ascii=False),
+            "provenance": json.dumps(shareable(dict(checkpoint.provenance)), ensure_ascii=False),
         },
     )
 

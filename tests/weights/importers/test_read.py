@@ -1,5 +1,6 @@
 """The one way in: every kind of file is known by its content, whatever its name, and nothing else is taken for one."""
 
+import os
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -13,6 +14,7 @@ from googlenet.errors import InputError
 from googlenet.network import zoo
 from googlenet.network.specification import Specification
 from googlenet.weights import importers
+from googlenet.weights.checkpoint import read, save
 from googlenet.weights.classes import google, ilsvrc
 
 
@@ -66,6 +68,16 @@ KINDS: dict[str, Callable[[Path], None]] = {
     "torch .pth (before 1.6)": lambda path: torch.save(tensors(), path, _use_new_zipfile_serialization=False),
     "safetensors": write_safetensors,
 }
+
+
+def test_the_same_import_gives_the_same_bytes(tmp_path: Path, small: Specification) -> None:
+    for folder in (tmp_path / "one", tmp_path / "two"):
+        folder.mkdir()
+        KINDS[next(iter(KINDS))](folder / "weights.bin")
+        os.utime(folder / "weights.bin", (1e9, 1e9 if folder.name == "one" else 1.5e9))
+        save(folder / "out", importers.import_weights(folder / "weights.bin")[0])
+    assert "date" not in read(tmp_path / "one" / "out").provenance
+    assert (tmp_path / "one" / "out").read_bytes() == (tmp_path / "two" / "out").read_bytes()
 
 
 @pytest.mark.parametrize("kind", KINDS)
