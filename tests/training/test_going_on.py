@@ -86,7 +86,7 @@ def test_more_epochs_are_refused_where_every_rate_depends_on_them(data: Path, tm
 
 def test_fewer_epochs_are_another_run(data: Path, tmp_path: Path):
     train(data, recipe(epochs=2), output=tmp_path)
-    with pytest.raises(InputError, match=r"another run \(epochs 2, now 1\); give its data and options again"):
+    with pytest.raises(InputError, match=r"another run \(epochs 2, now 1\); give its options again, or"):
         train(data, recipe(epochs=1), output=tmp_path)
 
 
@@ -122,6 +122,12 @@ def test_past_a_bad_image_it_goes_on_as_the_message_says(data: Path, tmp_path: P
     assert tensors(tmp_path / "run/final.safetensors") == tensors(tmp_path / "at once/final.safetensors")
     (name,) = run.summary["bad_images"]
     assert name.endswith("beech/3.png")
+    content = bad.read_bytes()
+    bad.unlink()
+    with pytest.raises(InputError, match=r"image 12 was beech/3\.png .*data as they were \(--skip-bad-images"):
+        train(broken, recipe(epochs=1, skip_bad_images=True), output=tmp_path / "run")
+    bad.write_bytes(content)
+    train(broken, recipe(epochs=1), output=tmp_path / "run")
     (line,) = (tmp_path / "run/bad-images.jsonl").read_text().splitlines()
     assert json.loads(line)["image"] == name
 

@@ -116,10 +116,10 @@ class RunFolder:
         old = decode(Recipe, found, str(self.recipe))
         changed += differences(old, recipe)
         if changed:
-            raise InputError(
-                f"{self.path}: belongs to another run ({'; '.join(changed)}); "
-                "give its data and options again, or another folder"
-            )
+            mend = "give its options again"
+            if any(text.startswith(("data", "validation")) for text in changed):
+                mend = "give its data as they were (--skip-bad-images passes over what cannot be read) and its options"
+            raise InputError(f"{self.path}: belongs to another run ({'; '.join(changed)}); {mend}, or another folder")
         return old
 
     def _difference(self, key: str, before: Any, now: Any, identity: Identity | None) -> str:
