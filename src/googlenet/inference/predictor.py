@@ -157,7 +157,7 @@ class Predictor:
             raise InputError(
                 f"{self.specification.name} takes pictures as uint8 [N, {height}, {width}, {channels}] or normalised"
                 f" float32 [N, {channels}, {height}, {width}], found {kind} {list(shape)}; resize them, or make a"
-                " network for another size"
+                " network for their size with googlenet.create(..., size=(height, width))"
             )
         if mask is not None and (tuple(mask.shape) != (shape[0], height, width) or "bool" not in str(mask.dtype)):
             raise InputError(

@@ -86,7 +86,7 @@ def _assemble(
         names: dict[str, str] = {}
         kind += f" of {own}"
     elif any(name in arrays for name in FIRST_WEIGHTS[1:]):
-        mend = "only a checkpoint says what a network is (`googlenet.weights.checkpoint.save`)"
+        mend = "only a checkpoint says what a network is (`googlenet.save`)"
         raise InputError(f"{source.path}: a network of this package, and none of its zoo as it comes; {mend}")
     else:
         specification, published = zoo.specification("googlenet-torchvision"), ilsvrc()
