@@ -1,7 +1,7 @@
 """GoogLeNet in evaluation: this package's forms against torchvision, OpenCV, ONNX Runtime and OpenVINO.
 
 The paper's network at 224 x 224, float32, two threads, batches of 1 and 32, interleaved. The engines read the graph
-that `googlenet.export.onnx` builds with the real operators. The limit is the rate that a product of two 2048 x 2048
+that `googlenet.inference.onnx_graph` builds with the real operators. The limit is the rate that a product of two 2048 x 2048
 matrices reaches in the same run, over the network's 3.165 GFLOP an image. What takes part is what can be imported:
 `pip install onnx onnxruntime openvino`; torchvision's wheel asks for a CUDA build of torch and is left out where it
 does not import.
@@ -141,7 +141,7 @@ def torchvision_forms() -> dict[str, Form]:
 def engines(network: Network, batch: int, threads: int) -> dict[str, Form]:
     """Engines on the ONNX graph, each set to float32 and to the number of threads."""
     try:
-        graph = importlib.import_module("googlenet.export.onnx").build(network).SerializeToString()
+        graph = importlib.import_module("googlenet.inference.onnx_graph").build(network).SerializeToString()
     except ImportError:
         return {}
     found = {"OpenCV": opencv(graph, threads)}

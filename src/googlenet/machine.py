@@ -59,6 +59,11 @@ class Choice:
     ground: Literal["measured", "remembered", "told", "only one"]
 
     def __str__(self) -> str:
+        return f"{self.question}: {self.form}, {self.reason}"
+
+    @property
+    def reason(self) -> str:
+        """The ground in words, with the times that each form took."""
         ground = {
             "measured": "measured now",
             "remembered": "as measured before on this machine",
@@ -66,7 +71,7 @@ class Choice:
             "only one": "there is no other",
         }[self.ground]
         times = ", ".join(f"{form} {seconds * 1e3:.1f} ms" for form, seconds in self.seconds.items())
-        return f"{self.question}: {self.form}, {ground}{f' ({times})' if times else ''}"
+        return f"{ground} ({times})" if times else ground
 
 
 def processor() -> Processor:
@@ -108,15 +113,18 @@ def _passing_folder() -> Path:
     return Path(folder)
 
 
-def choose(question: str, forms: Mapping[str, Callable[[], Any]], *, key: str = "", rounds: int = 5) -> Choice:
+def choose(
+    question: str, forms: Mapping[str, Callable[[], Any]], *, key: str = "", rounds: int = 5, aloud: bool = True
+) -> Choice:
     """Return the fastest of the forms: as told, as remembered for this machine and `key`, or as measured now.
 
     Each form is run once to warm up and then twice in each of `rounds` turns; its best time counts. `key` is what the
     answer depends on beside the processor: versions, shapes, threads. `GOOGLENET_FORMS` (`question=form,...`)
-    overrides; `InputError` where it names no form that there is. What was chosen goes to the log, once in a process.
+    overrides; `InputError` where it names no form that there is. What was chosen goes to the log, once in a process,
+    unless the caller says more itself.
     """
     choice = _choose(question, forms, key, rounds)
-    if (question, choice.form) not in _said:
+    if aloud and (question, choice.form) not in _said:
         _said.add((question, choice.form))
         log.info("%s", choice)
     return choice

@@ -111,7 +111,7 @@ def test_weights_that_are_not_finite_are_refused(checkpoint, tmp_path):
 def test_what_is_not_installed_is_said(checkpoint, tmp_path, monkeypatch, capsys, missing, status, said):
     save(tmp_path / "tiny.safetensors", checkpoint)
     monkeypatch.setitem(sys.modules, missing, None)
-    monkeypatch.delitem(sys.modules, "googlenet.export.onnx", raising=False)
+    monkeypatch.delitem(sys.modules, "googlenet.inference.onnx_graph", raising=False)
     command = ["export", str(tmp_path / "tiny.safetensors"), "--onnx", str(tmp_path / "tiny.onnx")]
     assert main(command) == status
     assert said in capsys.readouterr().err

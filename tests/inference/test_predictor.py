@@ -5,7 +5,9 @@ import pickle
 import sys
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from importlib.util import find_spec
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, ClassVar
 
 import numpy as np
@@ -39,7 +41,15 @@ from googlenet.network.specification import (
 from googlenet.network.zoo import NETWORKS, specification
 
 needs_kernels = pytest.mark.skipif(native.library() is None, reason="built without kernels")
-ENGINES = ["torch", pytest.param("native", marks=needs_kernels)]
+needs_openvino = pytest.mark.skipif(find_spec("openvino") is None, reason="without the extra engines")
+ENGINES = [
+    "torch",
+    pytest.param("native", marks=needs_kernels),
+    *(
+        pytest.param(name, marks=pytest.mark.skipif(find_spec(name) is None, reason="without the extra engines"))
+        for name in ("openvino", "onnxruntime")
+    ),
+]
 
 
 def _network(given: Specification) -> Network:
@@ -282,13 +292,16 @@ def test_an_engine_registers_with_a_line_and_what_a_precision_changes_is_said(
     with pytest.raises(InputError, match="in int8 on cpu: engine native computes in float32 alone; engine torch"):
         Predictor(network, device="cpu", precision="int8")
     monkeypatch.setitem(engines.ENGINES, "toy", "toy_module:_Toy")
+    monkeypatch.setattr(predictor_module, "_said", set())
     monkeypatch.setitem(sys.modules, "toy_module", sys.modules[_Toy.__module__])
     predictor = Predictor(network, device="cpu", precision="int8")
     with caplog.at_level("INFO", "googlenet"):
         assert predictor(crops).shape == (40, 10)
     assert predictor.engine == "toy"
-    assert predictor._engine.given == [torch.uint8] * 3  # type: ignore[union-attr]
-    (line,) = [record.getMessage() for record in caplog.records]
+    assert predictor._engine.given == [torch.uint8] * 4  # type: ignore[union-attr]
+    taken, line = (record.getMessage() for record in caplog.records[:2])
+    assert taken.startswith("googlenet-tiny computed by toy in int8 on cpu, ")
+    assert taken.endswith(" threads: there is no other")
     first = exact[:32]
     toy = torch.softmax(torch.eye(10)[0] * 9, 0)
     changed, difference = int((first.argmax(1) != 0).sum()), float((first - toy).abs().max())
@@ -305,13 +318,61 @@ def test_bfloat16_is_near_and_says_how_near(caplog: pytest.LogCaptureFixture) ->
     assert found.dtype == torch.float32
     _assert_close(found, exact, 0.05)
     assert not torch.allclose(found, exact, rtol=1e-6)
-    assert caplog.records[0].getMessage().startswith("bfloat16: ")
+    assert any(record.getMessage().startswith("bfloat16: ") for record in caplog.records)
+
+
+def test_a_precision_that_is_slower_is_obeyed_and_said(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    network = _network(specification("googlenet-tiny"))
+    times = iter([0.0, 3.0, 0.0, 2.0])  # begin and end of bfloat16, then of float32
+    with monkeypatch.context() as patch:
+        patch.setattr(predictor_module.time, "perf_counter", lambda: next(times))
+        Predictor(network, device="cpu", precision="bfloat16", engine="torch")(_input(2, 3, 32, 32))
+    assert [record.getMessage() for record in caplog.records if record.levelname == "WARNING"] == [
+        "bfloat16 takes 1.5 times as long as float32 on this processor"
+    ]
+
+
+@pytest.mark.parametrize("missing", ["openvino", "onnx"])
+def test_an_engine_that_is_not_installed_says_what_to_install(missing: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, missing, None)
+    network = _network(specification("googlenet-tiny"))
+    with pytest.raises(InputError, match=r"engine openvino is not installed: pip install 'googlenet\[engines\]'"):
+        Predictor(network, device="cpu", engine="openvino")
+    assert Predictor(network, device="cpu")(_input(1, 3, 32, 32)).shape == (1, 10)
+
+
+@needs_openvino
+def test_bfloat16_by_openvino_needs_units_for_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without them OpenVINO would compute in float32, and not say so."""
+    from googlenet.inference import openvino_engine
+
+    network, found = _network(specification("googlenet-tiny")), ["FP32", "BF16"]
+    core = SimpleNamespace(get_property=lambda device, name: found)
+    monkeypatch.setattr(openvino_engine, "_core", lambda: core)
+    assert list(engines.find_engines(network, "cpu", "bfloat16")) == ["torch", "openvino"]
+    found.remove("BF16")
+    assert list(engines.find_engines(network, "cpu", "bfloat16")) == ["torch"]
+    with pytest.raises(InputError, match="on processors with units for it alone"):
+        Predictor(network, device="cpu", precision="bfloat16", engine="openvino")
+
+
+@needs_openvino
+def test_any_number_of_sizes_in_bounded_memory() -> None:
+    network = _network(specification("googlenet-tiny"))
+    predictor = Predictor(network, device="cpu", engine="openvino")
+    for images in (1, 2, 3, 4, 5, 1, 6):
+        x = _input(images, 3, 32, 32)
+        _assert_close(predictor(x), network(x).detach())
+    sizes = [key[-1] for key in predictor._engine._compiled]  # type: ignore[union-attr]
+    assert sizes == [1, 2, 3, None]
 
 
 @pytest.mark.parametrize(
     ("arguments", "complaint"),
     [
-        ({"engine": "magic"}, "engine 'magic' is not known; there is auto, native, torch"),
+        ({"engine": "magic"}, "engine 'magic' is not known; there is auto, native, torch, openvino, onnxruntime"),
         ({"engine": "native", "precision": "bfloat16"}, "engine native computes in float32 alone"),
         ({"device": "magic"}, "device magic: torch .* finds none on this machine"),
         ({"batch_size": 0}, "batch_size must be at least 1"),

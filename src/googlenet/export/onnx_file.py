@@ -58,8 +58,8 @@ def export_onnx(weights: str | os.PathLike[str] | Checkpoint, file: str | os.Pat
     """
     checkpoint = weights if isinstance(weights, Checkpoint) else read(weights)
     try:
-        from googlenet.export.onnx import OPSET
-        from googlenet.export.onnx import build as build_graph
+        from googlenet.inference.onnx_graph import OPSET
+        from googlenet.inference.onnx_graph import build as build_graph
     except ImportError as error:
         raise InputError(f"writing ONNX needs the package {error.name}; install it with {EXTRA}") from None
     network = build(checkpoint, auxiliary=False).eval()

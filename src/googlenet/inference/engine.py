@@ -6,7 +6,7 @@ An engine is a class in a module of its own, which is imported when it is first 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
-from importlib import import_module
+from importlib import import_module, metadata
 from typing import TYPE_CHECKING, ClassVar, Literal
 
 from googlenet.errors import InputError
@@ -17,15 +17,17 @@ if TYPE_CHECKING:
     from googlenet.network.module import Network
     from googlenet.network.specification import Pixels
 
-__all__ = ["ENGINES", "Computing", "DeviceName", "Engine", "EngineName", "Precision", "find_engines"]
+__all__ = ["ENGINES", "Computing", "DeviceName", "Engine", "EngineName", "Precision", "find_engines", "version"]
 
 DeviceName = Literal["auto", "cpu", "cuda", "mps"]
 Precision = Literal["float32", "bfloat16", "int8"]
-EngineName = Literal["auto", "native", "torch"]
+EngineName = Literal["auto", "native", "torch", "openvino", "onnxruntime"]
 
 ENGINES = {
     "native": "googlenet.inference.native_engine:NativeEngine",
     "torch": "googlenet.inference.torch_engine:TorchEngine",
+    "openvino": "googlenet.inference.openvino_engine:OpenVINOEngine",
+    "onnxruntime": "googlenet.inference.onnxruntime_engine:OnnxRuntimeEngine",
 }
 """Where each engine lives, MODULE:CLASS."""
 
@@ -53,12 +55,14 @@ class Engine(ABC):
     precisions: ClassVar[tuple[str, ...]] = ("float32",)
     is_immediate: ClassVar[bool] = False
     """Whether making one costs nothing worth speaking of."""
+    package: ClassVar[str] = ""
+    """The package of an extra that it needs."""
     takes_bytes: ClassVar[bool] = False
     """Whether it normalises uint8 [N, height, width, 3] itself, as `pixels` say; others are never given bytes."""
 
     @classmethod
-    def lacks(cls, network: "Network") -> str:
-        """Return why the engine cannot compute `network` on this machine, and the mend; empty where it can."""
+    def lacks(cls, network: "Network", precision: str) -> str:
+        """Return why the engine cannot compute `network` so on this machine, and the mend; empty where it can."""
         return ""
 
     @abstractmethod
@@ -73,6 +77,11 @@ class Engine(ABC):
         """Return outputs of rows or layers by name, float32, as `Network.features` does; `x` as in a call."""
 
 
+def version(engine: type[Engine]) -> str:
+    """Return the version of the package of an extra that an engine needs; empty where it needs none."""
+    return metadata.version(engine.package) if engine.package else ""
+
+
 def find_engines(network: "Network", device: str, precision: str, wanted: str = "auto") -> dict[str, type[Engine]]:
     """Return the engines, by name, that can compute `network` so here: all, or the one that is `wanted`.
 
@@ -85,7 +94,7 @@ def find_engines(network: "Network", device: str, precision: str, wanted: str = 
     for name in ENGINES if wanted == "auto" else [wanted]:
         module, _, kind = ENGINES[name].partition(":")
         engine: type[Engine] = getattr(import_module(module), kind)
-        if reason := _unsuited(engine, device, precision) or engine.lacks(network):
+        if reason := _unsuited(engine, device, precision) or engine.lacks(network, precision):
             reasons.append(f"engine {name} {reason}")
         else:
             found[name] = engine

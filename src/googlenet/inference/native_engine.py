@@ -33,7 +33,7 @@ class NativeEngine(Engine):
     """A network's weights in the orders that the kernels read, and the plans for the shapes that came."""
 
     @classmethod
-    def lacks(cls, network: Network) -> str:
+    def lacks(cls, network: Network, precision: str) -> str:
         if native.library() is None:
             return "was built without a C++ compiler here; take torch, or install a wheel for this platform"
         grouped = [

@@ -5,11 +5,12 @@
     maps = predictor.features(crops, ["inception_5b"])          # float32 by name
 
 Which engine computes is measured (`googlenet.machine`) once there is so much to do that it pays; until then it is the
-one that is ready at once. Both give the same answers, to 1e-5 of the largest logit, in float32.
+one that is ready at once. All give the same answers, to 1e-5 of the largest logit, in float32.
 """
 
 import logging
 import threading
+import time
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
@@ -22,7 +23,7 @@ from googlenet import machine, native
 from googlenet.errors import InputError
 from googlenet.images.preprocessing import normalise
 from googlenet.inference.device import find_device
-from googlenet.inference.engine import Engine, find_engines
+from googlenet.inference.engine import Engine, find_engines, version
 from googlenet.inference.torch_engine import TorchEngine
 from googlenet.network.cost import multiply_adds
 from googlenet.network.graph import Linear, expand
@@ -194,13 +195,18 @@ class Predictor:
     def _compare(self, engine: Engine, x: Tensor, normalised: Tensor) -> None:
         """Say what a shorter precision changes in the first pictures."""
         self._is_compared = True
-        exact = TorchEngine(self.network, self.pixels, self.device, "float32")(normalised).softmax(1).cpu()
+        plain = TorchEngine(self.network, self.pixels, self.device, "float32")
+        exact = plain(normalised).softmax(1).cpu()
         found = engine(x).softmax(1).cpu()
         others = int((found.argmax(1) != exact.argmax(1)).sum())
         log.info(
             "%s: %d of the first %d images %s another best class than in float32; probabilities differ by up to %.4f",
             *(self.precision, others, len(x), "has" if others == 1 else "have", float((found - exact).abs().max())),
         )
+        if self.device == "cpu":
+            ratio = _seconds(engine, x[:MEASURED]) / _seconds(plain, normalised[:MEASURED])
+            if ratio > 1:
+                log.warning("%s takes %.1f times as long as float32 on this processor", self.precision, ratio)
 
     def _on_device(self, values: Pictures) -> Tensor:
         given = torch.from_numpy(_writable(values)) if isinstance(values, np.ndarray) else values
@@ -222,7 +228,8 @@ class Predictor:
             self._done += len(pictures)
             if self._engine is None and not self._must_choose():
                 name = next((name for name, kind in self._engines.items() if kind.is_immediate), "")
-                self._engine = self._made(name) if name else None
+                if name:
+                    self._take(name, self._made(name), "ready at once")
             if self._engine is None or (not self._is_chosen and self._must_choose()):
                 self._choose(min(len(pictures), MEASURED))
                 self._is_chosen = True
@@ -237,7 +244,8 @@ class Predictor:
     def _choose(self, pictures: int) -> None:
         """Take the engine that is fastest for batches of so many pictures, as measured on this machine."""
         if len(self._engines) == 1:
-            self._engine = self._made(next(iter(self._engines)))
+            name = next(iter(self._engines))
+            self._take(name, self._made(name), "as asked" if name == self._wanted else "there is no other")
             return
         made: dict[str, Engine] = {}
         x = torch.zeros(pictures, *self.specification.input, device=self.device)
@@ -249,10 +257,19 @@ class Predictor:
             if self.device != "cpu":
                 getattr(torch, self.device).synchronize()
 
-        name = machine.choose(
-            "inference", {name: partial(work, name) for name in self._engines}, key=self._key(pictures), rounds=3
-        ).form
-        self._engine = made.get(name) or self._made(name)
+        forms = {name: partial(work, name) for name in self._engines}
+        choice = machine.choose("inference", forms, key=self._key(pictures), rounds=3, aloud=False)
+        self._take(choice.form, made.get(choice.form) or self._made(choice.form), choice.reason)
+
+    def _take(self, name: str, engine: Engine, reason: str) -> None:
+        """Compute with an engine from now on, and say so once in a process."""
+        self._engine = engine
+        package = f" {version(type(engine))}" if engine.package else ""
+        threads = f", {torch.get_num_threads()} threads" if self.device == "cpu" else ""
+        line = f"{self.specification.name} computed by {name}{package} in {self.precision} on {self.device}{threads}"
+        if line not in _said:
+            _said.add(line)
+            log.info("%s: %s", line, reason)
 
     def _made(self, name: str) -> Engine:
         if isinstance(self._engine, kind := self._engines[name]):
@@ -265,6 +282,7 @@ class Predictor:
             f"{self.specification.name} {list(self.specification.input)}, {self._cost} multiply-adds, batch {pictures},"
             f" {self.precision}, {self.device}, torch {torch.__version__}, {torch.get_num_threads()} threads,"
             f" kernels {native.level()}"
+            + "".join(f", {name} {version(kind)}" for name, kind in self._engines.items() if kind.package)
         )
 
     def _empty(self, at: Sequence[str]) -> dict[str, Tensor]:
@@ -289,6 +307,12 @@ def _evaluation_copy(network: Network, device: str) -> Network:
         weights[name] = value.to(device, kind, copy=True, memory_format=layout)
     copy.load_state_dict(weights, assign=True)
     return copy.eval().requires_grad_(False)
+
+
+def _seconds(engine: Engine, x: Tensor) -> float:
+    start = time.perf_counter()
+    engine(x)
+    return time.perf_counter() - start
 
 
 def _is_bytes(pictures: Pictures) -> bool:
@@ -319,3 +343,6 @@ def _to_host(found: dict[str, Tensor]) -> Waiting:
         return host
 
     return wait
+
+
+_said: set[str] = set()

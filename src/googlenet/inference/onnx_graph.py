@@ -3,6 +3,8 @@
 A traced graph would break local response normalisation into slices and pools, which engines run several times slower.
 """
 
+from collections.abc import Sequence
+
 import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
@@ -13,40 +15,62 @@ from googlenet.network.graph import Concatenate, Convolve, Linear, Node, Softmax
 from googlenet.network.module import ConvolutionUnit, FullyConnected, Network
 from googlenet.network.specification import AdaptiveAveragePool, AveragePool, Dropout, LocalResponseNorm, MaxPool
 
-__all__ = ["build"]
+__all__ = ["OPSET", "build", "obstacle"]
 
 OPSET, IR_VERSION = 17, 8
 """Old enough for every engine in use; nothing here needs newer ones."""
 
 
-def build(network: Network) -> onnx.ModelProto:
+def build(network: Network, outputs: Sequence[str] | None = None) -> onnx.ModelProto:
     """Return the graph of `network` in evaluation: `input` [N, 3, H, W] to `logits` and `probabilities` [N, classes].
 
     N is free, H and W are the specification's. Values have the paper's names (`inception_4a/3x3_reduce`), batch
     normalisation is folded into the convolutions, auxiliary heads are left out, and the metadata entry `specification`
-    holds the network as JSON, the pixels included. Raises `InputError` for what ONNX cannot say.
+    holds the network as JSON, the pixels included. With `outputs`, rows or layers by name, the graph has theirs in this
+    order. Raises `InputError` for what ONNX cannot say.
     """
+    if reason := obstacle(network):
+        raise InputError(reason)
     specification = network.specification
+    nodes = expand(specification, auxiliary=False)
     graph = _Graph(network)
-    for node in expand(specification, auxiliary=False):
+    for node in nodes:
         graph.add(node)
-    probabilities, logits = graph.values["softmax"], graph.values[graph.logits]
-    shapes = {"input": ("N", *specification.input), logits: ("N", specification.classifier.classes)}
-    shapes[probabilities] = shapes[logits]
-    information = {
-        name: helper.make_tensor_value_info(name, TensorProto.FLOAT, shape) for name, shape in shapes.items()
-    }
+    shapes = {node.row: _shape(node) for node in nodes} | {node.name: _shape(node) for node in nodes}
+    if outputs is None:
+        outputs = (graph.logits, "softmax")
+    else:
+        graph.give(outputs)
     body = helper.make_graph(
         graph.nodes,
         specification.name,
-        [information["input"]],
-        [information[logits], information[probabilities]],
+        [_information("input", specification.input)],
+        [_information(graph.values[name], shapes[name]) for name in outputs],
         graph.weights,
     )
     model = helper.make_model(body, opset_imports=[helper.make_opsetid("", OPSET)], ir_version=IR_VERSION)
     helper.set_model_props(model, {"specification": specification.to_json()})
     onnx.checker.check_model(model, full_check=True)
     return model
+
+
+def obstacle(network: Network) -> str:
+    """Return why ONNX cannot say the network; empty where it can."""
+    for node in expand(network.specification, auxiliary=False):
+        match node.operation:
+            case LocalResponseNorm(size=size) if size % 2 == 0:
+                return f"{node.name}: ONNX centres an even window of {size} channels elsewhere"
+            case AdaptiveAveragePool(size=size) if any(length % size for length in node.input[1:]):
+                return f"{node.name}: an adaptive pool from {node.input[1:]} to {size} has no ONNX operator"
+    return ""
+
+
+def _shape(node: Node) -> tuple[int, ...]:
+    return node.output[:1] if isinstance(node.operation, Linear | Softmax) else node.output
+
+
+def _information(name: str, shape: Sequence[int]) -> onnx.ValueInfoProto:
+    return helper.make_tensor_value_info(name, TensorProto.FLOAT, ("N", *shape))
 
 
 class _Graph:
@@ -58,6 +82,11 @@ class _Graph:
         self.weights: list[onnx.TensorProto] = []
         self.values = {"input": "input"}
         self.logits = ""
+
+    def give(self, outputs: Sequence[str]) -> None:
+        """End in a value of its own for each output: two names may mean one, and dropout does nothing."""
+        for number, name in enumerate(outputs):
+            self.values[name] = self.emit("Identity", [self.values[name]], f"output/{number}")
 
     def add(self, node: Node) -> None:
         inputs = [self.values[name] for name in node.inputs]
@@ -81,6 +110,7 @@ class _Graph:
                 self.values[node.name] = inputs[0]
             case other:
                 raise TypeError(other)
+        self.values[node.row] = self.values[node.name]
 
     def emit(self, operator: str, inputs: list[str], name: str, output: str = "", **attributes: object) -> str:
         self.values[name] = output or name
@@ -129,12 +159,8 @@ class _Graph:
 
     def adaptive_pool(self, node: Node, source: str, size: int) -> None:
         strides = [length // size for length in node.input[1:]]
-        if [stride * size for stride in strides] != list(node.input[1:]):
-            raise InputError(f"{node.name}: an adaptive pool from {node.input[1:]} to {size} has no ONNX operator")
         self.emit("AveragePool", [source], node.name, kernel_shape=strides, strides=strides)
 
     def normalise(self, node: Node, source: str, norm: LocalResponseNorm) -> None:
-        if norm.size % 2 == 0:
-            raise InputError(f"{node.name}: ONNX centres an even window of {norm.size} channels elsewhere")
         alpha = norm.alpha if norm.divided else norm.alpha * norm.size
         self.emit("LRN", [source], node.name, size=norm.size, alpha=alpha, beta=norm.beta, bias=norm.k)
