@@ -1,12 +1,13 @@
 """GoogLeNet in evaluation: this package's forms against torchvision, OpenCV, ONNX Runtime and OpenVINO.
 
-The paper's network at 224 x 224, float32, two threads, batches of 1 and 32, interleaved. The engines read the graph
-that `googlenet.inference.onnx_graph` builds with the real operators. The limit is the rate that a product of two 2048 x 2048
+The paper's network at 224 x 224, two threads, batches of 1 and 32, interleaved. The engines read the graph that
+`googlenet.inference.onnx_graph` builds with the real operators. The limit is the rate that a product of two 2048 x 2048
 matrices reaches in the same run, over the network's 3.165 GFLOP an image. What takes part is what can be imported:
-`pip install onnx onnxruntime openvino`; torchvision's wheel asks for a CUDA build of torch and is left out where it
-does not import.
+`pip install 'googlenet[engines]'`; torchvision's wheel asks for a CUDA build of torch and is left out where it does
+not import. With `--precision bfloat16` the forms that compute so stand beside float32: ours without an extra, ours
+through OpenVINO, OpenVINO alone.
 
-    python benchmarks/inference.py [--batches 1 32] [--rounds 7] [--weights FILE] [--json FILE]
+    python benchmarks/inference.py [--precision bfloat16] [--batches 1 32] [--rounds 7] [--weights FILE] [--json FILE]
 """
 
 import argparse
@@ -25,6 +26,7 @@ from rounds import Result, measure, product_rate, write
 from torch import Tensor, nn
 
 from googlenet import machine
+from googlenet.inference.engine import find_engines
 from googlenet.inference.predictor import Predictor
 from googlenet.network.cost import multiply_adds
 from googlenet.network.initialization import initialise
@@ -45,13 +47,14 @@ def main() -> None:
     parser.add_argument("--batches", type=int, nargs="+", default=[1, 32])
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--precision", choices=["float32", "bfloat16"], default="float32")
     parser.add_argument("--weights", type=Path, help="a checkpoint of `googlenet` (default: random)")
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
     machine.keep_freed_memory()
     network = load(options.weights)
-    results = [compare(network, batch, options.rounds, options.threads) for batch in options.batches]
+    results = [compare(network, batch, options) for batch in options.batches]
     if options.json:
         write(options.json, results)
 
@@ -64,9 +67,14 @@ def load(weights: Path | None) -> Network:
     return network.eval()
 
 
-def compare(network: Network, batch: int, rounds: int, threads: int) -> Result:
+def compare(network: Network, batch: int, options: argparse.Namespace) -> Result:
+    rounds, threads = options.rounds, options.threads
     x = np.random.default_rng(1).normal(0, 50, (batch, *network.specification.input)).astype(np.float32)
-    forms = our_forms(network, batch) | torchvision_forms() | engines(network, batch, threads)
+    forms = our_forms(network, batch)
+    if options.precision == "float32":
+        forms |= torchvision_forms() | engines(network, batch, threads)
+    else:
+        forms |= short_forms(network, batch, threads, options.precision)
     expected = forms["plain module"](x)
     differences = {
         name: float(np.abs(probabilities(form(x)) - probabilities(expected)).max())
@@ -75,7 +83,13 @@ def compare(network: Network, batch: int, rounds: int, threads: int) -> Result:
     }
     repeats = REPEATS.get(batch, 1)
     work = {name: repeated(form, x, repeats) for name, form in forms.items()} | {LIMIT: product_rate()}
-    settings = {"threads": threads, "batch": batch, "batches_a_round": repeats, "differences": differences}
+    settings = {
+        "precision": options.precision,
+        "threads": threads,
+        "batch": batch,
+        "batches_a_round": repeats,
+        "differences": differences,
+    }
     result = Result(shlex.join(sys.argv), settings | {"versions": versions()})
     measure(work, rounds, result)
     show(result, 2 * multiply_adds(network.specification))
@@ -117,6 +131,18 @@ def our_forms(network: Network, batch: int) -> dict[str, Form]:
         f"{OURS}, engine torch": lambda x: torch_alone(x).numpy(),
         "plain module": on_torch(network),
     }
+
+
+def short_forms(network: Network, batch: int, threads: int, precision: str) -> dict[str, Form]:
+    """Every engine that computes in `precision` here, and OpenVINO alone as it comes."""
+    found: dict[str, Form] = {}
+    for name in find_engines(network, "cpu", precision):
+        predictor = Predictor(network, device="cpu", precision=precision, engine=name, batch_size=batch)
+        found[f"{precision}, {name}"] = lambda x, predictor=predictor: predictor(x).numpy()
+    with suppress(ImportError):
+        graph = importlib.import_module("googlenet.inference.onnx_graph").build(network).SerializeToString()
+        found[f"{precision}, OpenVINO alone"] = openvino(graph, (batch, *network.specification.input), threads, "bf16")
+    return found
 
 
 def torchvision_forms() -> dict[str, Form]:
@@ -170,12 +196,12 @@ def onnx_runtime(graph: bytes, shape: tuple[int, ...], threads: int) -> Form:
     return lambda x: session.run(["logits"], {"input": x})[0]
 
 
-def openvino(graph: bytes, shape: tuple[int, ...], threads: int) -> Form:
+def openvino(graph: bytes, shape: tuple[int, ...], threads: int, precision: str = "f32") -> Form:
     core = importlib.import_module("openvino").Core()
     model = core.read_model(graph)
     model.reshape({"input": list(shape)})
     settings = {
-        "INFERENCE_PRECISION_HINT": "f32",
+        "INFERENCE_PRECISION_HINT": precision,
         "PERFORMANCE_HINT": "LATENCY",
         "INFERENCE_NUM_THREADS": threads,
     }
