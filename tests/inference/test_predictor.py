@@ -272,7 +272,7 @@ class _Toy(Engine):
     precisions: ClassVar[tuple[str, ...]] = ("int8",)
     takes_bytes: ClassVar[bool] = True
 
-    def __init__(self, network: Network, pixels: Pixels, device: str, precision: str) -> None:
+    def __init__(self, network: Network, pixels: Pixels, device: str, precision: str, ranges: Any = None) -> None:
         self.classes, self.given = network.specification.classifier.classes, list[torch.dtype]()
 
     def __call__(self, x: Tensor) -> Tensor:
@@ -289,19 +289,19 @@ def test_an_engine_registers_with_a_line_and_what_a_precision_changes_is_said(
     network = _network(specification("googlenet-tiny"))
     crops = np.random.default_rng(1).integers(0, 256, (40, 32, 32, 3), dtype=np.uint8)
     exact = Predictor(network, device="cpu")(crops).softmax(1)
-    with pytest.raises(InputError, match="in int8 on cpu: engine native computes in float32 alone; engine torch"):
-        Predictor(network, device="cpu", precision="int8")
+    with pytest.raises(InputError, match="in int8 on cpu: engine native computes in float32 alone"):
+        Predictor(network, device="cpu", precision="int8", engine="native")
     monkeypatch.setitem(engines.ENGINES, "toy", "toy_module:_Toy")
     monkeypatch.setattr(predictor_module, "_said", set())
     monkeypatch.setitem(sys.modules, "toy_module", sys.modules[_Toy.__module__])
-    predictor = Predictor(network, device="cpu", precision="int8")
+    predictor = Predictor(network, device="cpu", precision="int8", engine="toy")
     with caplog.at_level("INFO", "googlenet"):
         assert predictor(crops).shape == (40, 10)
     assert predictor.engine == "toy"
     assert predictor._engine.given == [torch.uint8] * 4  # type: ignore[union-attr]
     taken, line = (record.getMessage() for record in caplog.records[:2])
     assert taken.startswith("googlenet-tiny computed by toy in int8 on cpu, ")
-    assert taken.endswith(" threads: there is no other")
+    assert taken.endswith(" threads: as asked")
     first = exact[:32]
     toy = torch.softmax(torch.eye(10)[0] * 9, 0)
     changed, difference = int((first.argmax(1) != 0).sum()), float((first - toy).abs().max())

@@ -4,9 +4,10 @@ An engine is a class in a module of its own, which is imported when it is first 
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib import import_module, metadata
+from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Literal
 
 from googlenet.errors import InputError
@@ -14,6 +15,7 @@ from googlenet.errors import InputError
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from googlenet.inference.quantization import Range
     from googlenet.network.module import Network
     from googlenet.network.specification import Pixels
 
@@ -42,6 +44,8 @@ class Computing:
     """Of the computation; less than float32 is faster on some machines, and what it changes is said."""
     engine: EngineName = "auto"
     """What computes: auto measures which is the fastest here, once there is enough to do."""
+    calibrate: Path | None = None
+    """For int8, once: a folder of photographs. Half of them find the ranges, the others judge; kept beside WEIGHTS."""
 
 
 class Engine(ABC):
@@ -66,7 +70,15 @@ class Engine(ABC):
         return ""
 
     @abstractmethod
-    def __init__(self, network: "Network", pixels: "Pixels", device: str, precision: str) -> None: ...
+    def __init__(
+        self,
+        network: "Network",
+        pixels: "Pixels",
+        device: str,
+        precision: str,
+        ranges: "Mapping[str, Range] | None" = None,
+    ) -> None:
+        """`ranges`, for int8 alone: over what each map moves (`quantization`)."""
 
     @abstractmethod
     def __call__(self, x: "Tensor") -> "Tensor":

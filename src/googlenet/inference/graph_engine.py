@@ -1,19 +1,24 @@
 """Engines that other projects make: they read the network as an ONNX graph, and compute on the CPU."""
 
 from abc import abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from importlib.util import find_spec
 from threading import Lock
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from googlenet import machine
+from googlenet.errors import InputError
 from googlenet.inference.engine import Engine
 from googlenet.network.graph import Softmax, expand
 from googlenet.network.module import Network
 from googlenet.network.specification import Pixels
+
+if TYPE_CHECKING:
+    from googlenet.inference.quantization import Range
 
 __all__ = ["Compiled", "GraphEngine"]
 
@@ -39,8 +44,17 @@ class GraphEngine(Engine):
         reason = obstacle(network)
         return reason and f"reads an ONNX graph ({reason})"
 
-    def __init__(self, network: Network, pixels: Pixels, device: str, precision: str) -> None:
-        self._network, self._precision = network, precision
+    def __init__(
+        self,
+        network: Network,
+        pixels: Pixels,
+        device: str,
+        precision: str,
+        ranges: "Mapping[str, Range] | None" = None,
+    ) -> None:
+        if precision == "int8" and ranges is None:
+            raise InputError("int8 needs the ranges of a calibration: `googlenet predict --calibrate FOLDER`")
+        self._network, self._precision, self._ranges = network, precision, ranges
         nodes = expand(network.specification, auxiliary=False)
         self._logits = next(node.inputs[0] for node in nodes if isinstance(node.operation, Softmax))
         self._names = {name for node in nodes for name in (node.name, node.row)}
@@ -74,6 +88,11 @@ class GraphEngine(Engine):
 
             while len(self._compiled) >= COMPILED:
                 del self._compiled[next(iter(self._compiled))]
-            graph = build(self._network, at).SerializeToString()
+            graph = build(self._network, at, self._ranges, _largest_weight()).SerializeToString()
             self._compiled[key] = self.compile(graph, key[-1], threads)
         return self._compiled[key]
+
+
+def _largest_weight() -> int:
+    """Processors without VNNI add pairs of products in 16 bits, which whole bytes would overflow."""
+    return 127 if {"VNNI", "NEON"} & set(machine.processor().instructions) else 63

@@ -6,8 +6,9 @@ convolution, batch normalisation is folded into it, branches write side by side 
 time go through the whole network, so that maps stay in the cache.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from threading import Lock
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
@@ -19,6 +20,9 @@ from googlenet.network.graph import Convolve, expand
 from googlenet.network.module import Network
 from googlenet.network.specification import Pixels, SeparableConvolution
 from googlenet.network.stem import collapse
+
+if TYPE_CHECKING:
+    from googlenet.inference.quantization import Range
 
 __all__ = ["NativeEngine"]
 
@@ -45,7 +49,14 @@ class NativeEngine(Engine):
             return f"has no grouped convolutions ({grouped[-1]}); torch has"
         return ""
 
-    def __init__(self, network: Network, pixels: Pixels, device: str, precision: str) -> None:
+    def __init__(
+        self,
+        network: Network,
+        pixels: Pixels,
+        device: str,
+        precision: str,
+        ranges: "Mapping[str, Range] | None" = None,
+    ) -> None:
         self._network, dense = network, _without_groups(network)
         nodes = expand(dense.specification, auxiliary=False)
         self._logits = nodes[-1].inputs[0]

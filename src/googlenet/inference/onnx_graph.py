@@ -3,7 +3,8 @@
 A traced graph would break local response normalisation into slices and pools, which engines run several times slower.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 import onnx
@@ -15,25 +16,34 @@ from googlenet.network.graph import Concatenate, Convolve, Linear, Node, Softmax
 from googlenet.network.module import ConvolutionUnit, FullyConnected, Network
 from googlenet.network.specification import AdaptiveAveragePool, AveragePool, Dropout, LocalResponseNorm, MaxPool
 
+if TYPE_CHECKING:
+    from googlenet.inference.quantization import Range
+
 __all__ = ["OPSET", "build", "obstacle"]
 
 OPSET, IR_VERSION = 17, 8
 """Old enough for every engine in use; nothing here needs newer ones."""
 
 
-def build(network: Network, outputs: Sequence[str] | None = None) -> onnx.ModelProto:
+def build(
+    network: Network,
+    outputs: Sequence[str] | None = None,
+    ranges: Mapping[str, "Range"] | None = None,
+    largest_weight: int = 127,
+) -> onnx.ModelProto:
     """Return the graph of `network` in evaluation: `input` [N, 3, H, W] to `logits` and `probabilities` [N, classes].
 
     N is free, H and W are the specification's. Values have the paper's names (`inception_4a/3x3_reduce`), batch
     normalisation is folded into the convolutions, auxiliary heads are left out, and the metadata entry `specification`
     holds the network as JSON, the pixels included. With `outputs`, rows or layers by name, the graph has theirs in this
-    order. Raises `InputError` for what ONNX cannot say.
+    order. With `ranges`, by `quantization`, the convolutions that read maps with one have eight-bit weights of at most
+    `largest_weight` steps. Raises `InputError` for what ONNX cannot say.
     """
     if reason := obstacle(network):
         raise InputError(reason)
     specification = network.specification
     nodes = expand(specification, auxiliary=False)
-    graph = _Graph(network)
+    graph = _Graph(network, ranges or {}, largest_weight)
     for node in nodes:
         graph.add(node)
     shapes = {node.row: _shape(node) for node in nodes} | {node.name: _shape(node) for node in nodes}
@@ -76,12 +86,39 @@ def _information(name: str, shape: Sequence[int]) -> onnx.ValueInfoProto:
 class _Graph:
     """Grows node by node; `values` says under which name each of our nodes' outputs stands."""
 
-    def __init__(self, network: Network) -> None:
-        self.network = network
+    def __init__(self, network: Network, ranges: Mapping[str, "Range"], largest_weight: int) -> None:
+        self.network, self.ranges, self.largest_weight = network, ranges, largest_weight
         self.nodes: list[onnx.NodeProto] = []
         self.weights: list[onnx.TensorProto] = []
         self.values = {"input": "input"}
         self.logits = ""
+
+    def round_to_steps(self, name: str) -> None:
+        """Let who reads a value read it in the steps of its range, if it has one."""
+        if name in self.ranges:
+            found = self.ranges[name]
+            scale, zero = np.array(found.scale, np.float32), np.array(found.zero, np.uint8)
+            steps = [self.weight(f"{name}.scale", scale), self.weight(f"{name}.zero", zero)]
+            rounded = self.emit("QuantizeLinear", [self.values[name], *steps], f"{name}/steps")
+            self.values[name] = self.emit("DequantizeLinear", [rounded, *steps], f"{name}/rounded")
+
+    def rounded_weights(self, node: Node, weight: np.ndarray, bias: np.ndarray) -> list[str]:
+        """Weights as eight bits with a scale an output channel, the bias in steps of the products."""
+        largest = np.abs(weight).max(axis=(1, 2, 3))
+        scale = (np.maximum(largest, 1e-12) / self.largest_weight).astype(np.float32)
+        products = (scale * np.float32(self.ranges[node.inputs[0]].scale)).astype(np.float32)
+        eight = np.rint(weight / scale[:, None, None, None]).astype(np.int8)
+        whole = np.clip(np.rint(bias / products), -(2.0**31), 2.0**31 - 128).astype(np.int32)
+        found = []
+        for name, values, steps in (("weight", eight, scale), ("bias", whole, products)):
+            zeros = self.weight(f"{node.name}.{name}.zeros", np.zeros(len(steps), values.dtype))
+            inputs = [
+                self.weight(f"{node.name}.{name}", values),
+                self.weight(f"{node.name}.{name}.scale", steps),
+                zeros,
+            ]
+            found.append(self.emit("DequantizeLinear", inputs, f"{node.name}.{name}/rounded", axis=0))
+        return found
 
     def give(self, outputs: Sequence[str]) -> None:
         """End in a value of its own for each output: two names may mean one, and dropout does nothing."""
@@ -110,6 +147,7 @@ class _Graph:
                 self.values[node.name] = inputs[0]
             case other:
                 raise TypeError(other)
+        self.round_to_steps(node.name)
         self.values[node.row] = self.values[node.name]
 
     def emit(self, operator: str, inputs: list[str], name: str, output: str = "", **attributes: object) -> str:
@@ -118,7 +156,7 @@ class _Graph:
         return self.values[name]
 
     def weight(self, name: str, values: np.ndarray) -> str:
-        self.weights.append(numpy_helper.from_array(np.ascontiguousarray(values), name))
+        self.weights.append(numpy_helper.from_array(np.asarray(values, order="C"), name))
         return name
 
     def convolve(self, node: Node, source: str, convolve: Convolve) -> None:
@@ -126,7 +164,10 @@ class _Graph:
         assert isinstance(unit, ConvolutionUnit)
         weight, bias = (tensor.float().cpu().numpy() for tensor in fold(unit))
         top, bottom, left, right = convolve.padding
-        inputs = [source, self.weight(f"{node.name}.weight", weight), self.weight(f"{node.name}.bias", bias)]
+        if node.inputs[0] in self.ranges:
+            inputs = [source, *self.rounded_weights(node, weight, bias)]
+        else:
+            inputs = [source, self.weight(f"{node.name}.weight", weight), self.weight(f"{node.name}.bias", bias)]
         name = f"{node.name}/linear" if convolve.relu else node.name
         made = self.emit(
             "Conv",

@@ -13,6 +13,7 @@ class OnnxRuntimeEngine(GraphEngine):
     """The graph as a session of ONNX Runtime, for any number of pictures."""
 
     package: ClassVar[str] = "onnxruntime"
+    precisions: ClassVar[tuple[str, ...]] = ("float32", "int8")
 
     def compile(self, graph: bytes, images: int | None, threads: int) -> Compiled:
         import onnxruntime

@@ -10,14 +10,14 @@ from googlenet.network.module import Network
 
 __all__ = ["OpenVINOEngine"]
 
-HINTS = {"float32": "f32", "bfloat16": "bf16"}
+HINTS = {"float32": "f32", "bfloat16": "bf16", "int8": "f32"}
 
 
 class OpenVINOEngine(GraphEngine):
     """The graph compiled by OpenVINO for each number of pictures."""
 
     package: ClassVar[str] = "openvino"
-    precisions: ClassVar[tuple[str, ...]] = ("float32", "bfloat16")
+    precisions: ClassVar[tuple[str, ...]] = ("float32", "bfloat16", "int8")
     is_for_a_size: ClassVar[bool] = True
 
     @classmethod

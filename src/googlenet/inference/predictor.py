@@ -11,9 +11,9 @@ one that is ready at once. All give the same answers, to 1e-5 of the largest log
 import logging
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -29,6 +29,9 @@ from googlenet.network.cost import multiply_adds
 from googlenet.network.graph import Linear, expand
 from googlenet.network.module import Network
 from googlenet.network.specification import Pixels
+
+if TYPE_CHECKING:
+    from googlenet.inference.quantization import Range
 
 __all__ = ["BATCH", "LOGITS", "Pictures", "Predictor"]
 
@@ -58,7 +61,8 @@ class Predictor:
 
     `pixels` say how bytes are normalised, `device`, `precision` and `engine` how to compute (`Computing` lists their
     values); at most `batch_size` pictures go through together, however many are given. Threads may share one.
-    Raises `InputError` where this machine or network has not what is asked for.
+    `ranges` belong to int8 (`quantization`). Raises `InputError` where this machine or network has not what is asked
+    for.
     """
 
     def __init__(
@@ -70,6 +74,7 @@ class Predictor:
         engine: str = "auto",
         *,
         batch_size: int = BATCH,
+        ranges: "Mapping[str, Range] | None" = None,
     ) -> None:
         if batch_size < 1:
             raise InputError(f"batch_size must be at least 1, found {batch_size}")
@@ -77,7 +82,7 @@ class Predictor:
         self.pixels = pixels or network.specification.pixels
         self.device = find_device(device)
         self.network = _evaluation_copy(network, self.device)
-        self._wanted = engine
+        self._wanted, self._ranges = engine, ranges
         self._engines = find_engines(self.network, self.device, precision, engine)
         self._engine: Engine | None = None
         self._is_chosen, self._is_compared = False, precision == "float32"
@@ -158,7 +163,7 @@ class Predictor:
             raise InputError(
                 f"{self.specification.name} takes pictures as uint8 [N, {height}, {width}, {channels}] or normalised"
                 f" float32 [N, {channels}, {height}, {width}], found {kind} {list(shape)}; resize them, or make a"
-                " network for their size with googlenet.create(..., size=(height, width))"
+                " network for another size"
             )
         if mask is not None and (tuple(mask.shape) != (shape[0], height, width) or "bool" not in str(mask.dtype)):
             raise InputError(
@@ -274,7 +279,7 @@ class Predictor:
     def _made(self, name: str) -> Engine:
         if isinstance(self._engine, kind := self._engines[name]):
             return self._engine
-        return kind(self.network, self.pixels, self.device, self.precision)
+        return kind(self.network, self.pixels, self.device, self.precision, self._ranges)
 
     def _key(self, pictures: int) -> str:
         """What the choice depends on beside the processor."""

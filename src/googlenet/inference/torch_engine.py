@@ -2,9 +2,9 @@
 
 import copy
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import torch
 from torch import Tensor
@@ -12,6 +12,9 @@ from torch import Tensor
 from googlenet.inference.engine import Engine
 from googlenet.network.module import Network
 from googlenet.network.specification import Pixels
+
+if TYPE_CHECKING:
+    from googlenet.inference.quantization import Range
 
 __all__ = ["TorchEngine"]
 
@@ -23,7 +26,14 @@ class TorchEngine(Engine):
     precisions: ClassVar[tuple[str, ...]] = ("float32", "bfloat16")
     is_immediate: ClassVar[bool] = True
 
-    def __init__(self, network: Network, pixels: Pixels, device: str, precision: str) -> None:
+    def __init__(
+        self,
+        network: Network,
+        pixels: Pixels,
+        device: str,
+        precision: str,
+        ranges: "Mapping[str, Range] | None" = None,
+    ) -> None:
         self._dtype = torch.bfloat16 if precision == "bfloat16" else torch.float32
         self._network = network if precision == "float32" else copy.deepcopy(network).to(self._dtype)
 

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from itertools import islice
 from operator import length_hint
+from pathlib import Path
 from typing import Any, Literal, overload
 
 import numpy as np
@@ -16,7 +17,9 @@ from googlenet.errors import InputError
 from googlenet.images.reading import Image, images_of, read_crops
 from googlenet.inference.device import find_device
 from googlenet.inference.engine import DeviceName, EngineName, Precision, find_engines
+from googlenet.inference.int8_file import int8
 from googlenet.inference.predictor import BATCH, LOGITS, Predictor
+from googlenet.inference.quantization import Range
 from googlenet.network.module import Network
 from googlenet.network.specification import Specification
 from googlenet.prediction.results import Answer, Embedding, rank
@@ -47,12 +50,13 @@ class Model:
         device: DeviceName = "auto",
         precision: Precision = "float32",
         engine: EngineName = "auto",
+        ranges: Mapping[str, Range] | None = None,
     ) -> None:
         self.network: Network = build(checkpoint, auxiliary=False).eval()
         self.specification: Specification = checkpoint.specification
         self.classes: tuple[Class, ...] = checkpoint.classes
         self.provenance: Mapping[str, Any] = checkpoint.provenance
-        self._computing = (device, precision, engine)
+        self._computing, self._ranges = (device, precision, engine), ranges
         find_engines(self.network, find_device(device), precision, engine)
 
     def predict(self, images: Images, *, top: int = 5, batch_size: int = BATCH) -> Iterator[Answer]:
@@ -127,7 +131,7 @@ class Model:
     @cached_property
     def predictor(self) -> Predictor:
         """The way from prepared pictures to logits; made with the first picture."""
-        return Predictor(self.network, self.specification.pixels, *self._computing)
+        return Predictor(self.network, self.specification.pixels, *self._computing, ranges=self._ranges)
 
     def __repr__(self) -> str:
         height, width = self.specification.input[1:]
@@ -183,12 +187,21 @@ def load(
     device: DeviceName = "auto",
     precision: Precision = "float32",
     engine: EngineName = "auto",
+    calibrate: str | os.PathLike[str] | None = None,
 ) -> Model:
     """Return the network in a checkpoint, ready for use; how it computes is as `googlenet predict --help` says.
 
     Raises `InputError` that says what is wrong with the file, or what this machine has not.
     """
-    return Model(read(path), device=device, precision=precision, engine=engine)
+    if calibrate is not None and precision != "int8":
+        raise InputError(f"--calibrate is for --precision int8; {precision} needs none")
+    checkpoint = read(path)
+    if precision != "int8":
+        return Model(checkpoint, device=device, precision=precision, engine=engine)
+    network = build(checkpoint, auxiliary=False).eval()
+    find_engines(network, "cpu" if device == "auto" else find_device(device), precision, engine)
+    found = int8(network, checkpoint.specification.pixels, Path(path), engine, calibrate)
+    return Model(checkpoint, device="cpu", precision=precision, engine=found.engine, ranges=found.ranges)
 
 
 def _names(at: str | Iterable[str]) -> list[str]:
