@@ -8,7 +8,7 @@ TORCH_OPTION := $(if $(TORCH_INDEX),--index-url $(TORCH_INDEX))
 
 KERNELS := CMakeLists.txt $(wildcard src/googlenet/native/*pp)
 
-.PHONY: demo test test-all lint docs install install-dev kernels sanitize clean
+.PHONY: demo test test-all lint docs install install-dev kernels sanitize wheel clean
 
 demo: install ## train, evaluate and use a small GoogLeNet on embedded images
 	$(BIN)/googlenet demo --output demo
@@ -34,6 +34,14 @@ kernels: ## (re)build the C++ kernels in place, with the machine's CMake
 
 sanitize: install-dev ## the kernels over random shapes under AddressSanitizer and UndefinedBehaviorSanitizer
 	$(BIN)/python tests/native/sanitize.py
+
+wheel: install-dev ## wheel with kernels, pure wheel and sdist in dist/, checked in fresh environments
+	rm -rf dist
+	$(PIP) build twine
+	$(BIN)/python -m build --outdir dist
+	$(BIN)/python -m build --wheel --config-setting=wheel.cmake=false --outdir dist
+	$(BIN)/twine check --strict dist/*
+	$(BIN)/python tests/packaging/check.py dist
 
 install: .venv/installed
 install-dev: .venv/installed-dev
