@@ -56,9 +56,10 @@ install-dev: .venv/installed-dev
 	$(PIP) --editable .
 	touch $@
 
-.venv/installed-dev: .venv/installed
+.venv/installed-dev: pyproject.toml constraints.txt $(KERNELS) | .venv/bin/python
+	$(PIP) $(TORCH_OPTION) torch
 	$(PIP) --editable '.[dev]'
-	touch $@
+	touch .venv/installed $@
 
 clean: ## remove the environment and what the demo wrote
 	rm -rf .venv demo build dist
