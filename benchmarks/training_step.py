@@ -26,7 +26,7 @@ import multiprocessing
 import shlex
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import nullcontext
 from functools import partial
 from multiprocessing.connection import Connection
@@ -48,9 +48,11 @@ from googlenet.network.module import Network
 from googlenet.network.zoo import specification
 from googlenet.reporting.console import table
 from googlenet.training.averaging import Average
+from googlenet.training.exchange import Alone
 from googlenet.training.execution import find_execution, has_bfloat16
 from googlenet.training.optimizer import SGD, parameter_groups
 from googlenet.training.recipe import Recipe, complete
+from googlenet.training.task import Classification
 from googlenet.training.trainer import steps
 
 Work = Callable[[], Any]
@@ -163,18 +165,13 @@ def ours(images: Tensor, labels: Tensor, device: str) -> tuple[Work, str]:
     training_network = form.fuse(form.place(network))
     optimizer = SGD(parameter_groups(network, weight_decay=recipe.weight_decay))
     batch = Batch(0, 0, {"images": images, "labels": labels}, torch.arange(len(labels)))
-
-    def forward(part: Batch) -> Mapping[str, Tensor]:
-        training_network.draw_masks(recipe.seed, part.step, part.indices)
-        return form.train(training_network, part["images"])
-
     taken = steps(
-        network,
-        forward,
+        Classification(training_network, form, seed=recipe.seed, steps_per_epoch=40_000),
         optimizer,
         Average(network, "polyak"),
         itertools.repeat(batch),
         recipe,
+        Alone(),
         start=0,
         steps_per_epoch=40_000,
         name=str,

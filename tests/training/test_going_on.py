@@ -12,9 +12,9 @@ from small_runs import recipe, write_images
 
 from googlenet.errors import InputError
 from googlenet.training import checkpoints
+from googlenet.training.exchange import Alone, Wish
 from googlenet.training.interruption import Interrupted
 from googlenet.training.run import train
-from googlenet.training.trainer import Alone
 
 
 @pytest.fixture(scope="module")
@@ -38,16 +38,14 @@ def losses(folder: Path) -> list[tuple[int, float]]:
 
 
 class Stopping(Alone):
-    """Interrupts after some steps of a process, as Ctrl-C would between two steps."""
+    """Stops after some steps of a process, as Ctrl-C does."""
 
     def __init__(self, steps: int) -> None:
         self.left = steps
 
-    def apply(self, optimizer, rate):  # type: ignore[no-untyped-def]
-        if not self.left:
-            raise Interrupted("stopped")
+    def agree(self, wish: Wish) -> Wish:
         self.left -= 1
-        super().apply(optimizer, rate)
+        return wish | (Wish.STOP if self.left == 0 else Wish.NOTHING)
 
 
 @pytest.mark.parametrize(

@@ -12,8 +12,9 @@ RECIPE = Recipe(rate=0.01, epochs=1)
 
 
 def step(number: int, *, waited: float = 0.0, **losses: float) -> Step:
-    shares = dict.fromkeys(losses, 0.5)
-    return Step(number, number / 10, 0.01, 32, 1.0, losses, shares, shares, waited=waited, seconds=1.0)
+    figures = {f"{kind}/{head}": 0.5 for kind in ("top1", "top5") for head in losses}
+    figures |= {"loss": 1.0, **{f"losses/{head}": loss for head, loss in losses.items()}}
+    return Step(number, number / 10, 0.01, 32, figures, waited=waited, seconds=1.0)
 
 
 def alarms(capsys: pytest.CaptureFixture[str], losses: list[float], classes: int = 1000, total: int = 1000) -> str:

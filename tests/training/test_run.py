@@ -16,12 +16,13 @@ from googlenet.errors import InputError
 from googlenet.network.initialization import initialise
 from googlenet.network.module import Network
 from googlenet.network.zoo import specification
-from googlenet.training import session, trainer
+from googlenet.training import session, task
 from googlenet.training.checkpoints import load
+from googlenet.training.exchange import Alone
 from googlenet.training.interruption import Interrupted
 from googlenet.training.recipe import Recipe
 from googlenet.training.run import train
-from googlenet.training.trainer import Alone, Diverged
+from googlenet.training.trainer import Diverged
 from googlenet.weights import checkpoint as checkpoints
 from googlenet.weights.checkpoint import Checkpoint, expected_tensors
 from googlenet.weights.classes import Class, numbered_classes
@@ -264,8 +265,8 @@ def test_what_is_not_finite_stops_the_run_before_it_does_harm(
             losses["main"].register_hook(lambda gradient: gradient * float("inf"))
         return losses
 
-    original = trainer.cross_entropies
-    monkeypatch.setattr(trainer, "cross_entropies", cross_entropies)
+    original = task.cross_entropies
+    monkeypatch.setattr(task, "cross_entropies", cross_entropies)
     expected = {"loss": "loss of auxiliary_4a is not finite", "gradient": "gradient of .* is not finite"}[what]
     with pytest.raises(Diverged, match=rf"step 5: the {expected}.*of step 4, is .*last-good\.safetensors") as caught:
         train(images["data"], recipe(), output=tmp_path)
@@ -410,14 +411,14 @@ def test_labels_follow_the_classes_of_the_weights(images: dict[str, Path], tmp_p
         seen.append(labels)
         return original(outputs, labels, smoothing)
 
-    original = trainer.cross_entropies
+    original = task.cross_entropies
     classes = tuple(Class(name, name) for name in ("cedar", "ash", "beech"))
     pretrained(tmp_path / "weights.safetensors", classes)
     data = write_images(tmp_path / "one", each=1)
     for index in range(1, 4):  # four of cedar, one of the others
         (data / f"cedar/{index}.png").write_bytes((data / "cedar/0.png").read_bytes())
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(trainer, "cross_entropies", cross_entropies)
+        patch.setattr(task, "cross_entropies", cross_entropies)
         chosen = Recipe(epochs=1, batch_size=6, workers=0)
         train(data, chosen, pretrained=tmp_path / "weights.safetensors", output=tmp_path / "out")
     assert torch.bincount(seen[0]).tolist() == [4, 1, 1]

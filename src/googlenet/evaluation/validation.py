@@ -1,4 +1,4 @@
-"""What a network makes of the validation images, one centre crop each."""
+"""What was answered to labelled images, and how well."""
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional
 
 from googlenet.data.batch import Batch
@@ -53,14 +53,16 @@ class Outcome:
 
 
 @torch.no_grad()
-def validate(network: nn.Module, forward: Callable[[Tensor], Tensor], batches: Iterable[Batch]) -> Outcome:
-    """Return what `network`, which is put into evaluation, answers; `forward` takes uint8 [N, h, w, 3]."""
-    network.eval()
+def validate(answer: Callable[[Batch], Tensor], batches: Iterable[Batch]) -> Outcome:
+    """Return what was answered to the images of `batches`, whose `labels` are the truth.
+
+    `answer` returns a batch's logits, [N, classes]: of its `images`, or of whatever else was made of them.
+    """
     classes, parts = 0, []
     for batch in batches:
         if not len(batch):
             continue
-        logits = forward(batch["images"]).float()
+        logits = answer(batch).float()
         labels = batch["labels"].to(logits.device)
         classes = logits.shape[1]
         probability, answers = logits.softmax(dim=1).max(dim=1)

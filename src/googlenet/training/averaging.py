@@ -78,20 +78,20 @@ def recompute_batch_statistics(network: nn.Module, inputs: Iterable[Tensor]) -> 
     """Set the running statistics of all batch normalisation to the plain mean over `inputs`.
 
     The statistics that were gathered during training belong to weights that have moved on; averaged weights never had
-    any. Dropout is off meanwhile. A network without batch normalisation is left alone and `inputs` is not read.
+    any. Dropout is off meanwhile, and what stays in evaluation when `network` trains, its frozen rows, keeps its
+    statistics. A network without batch normalisation is left alone and `inputs` is not read.
     """
-    norms = [module for module in network.modules() if isinstance(module, nn.BatchNorm2d)]
-    if not norms:
-        return
-    was_training, momenta = network.training, [norm.momentum for norm in norms]
+    was_training = network.training
     network.train()
+    norms = [module for module in network.modules() if isinstance(module, nn.BatchNorm2d) and module.training]
+    momenta = [norm.momentum for norm in norms]
     for module in network.modules():
         if isinstance(module, nn.Dropout):
             module.eval()
     for norm in norms:
         norm.reset_running_stats()
         norm.momentum = None  # torch's sign for the plain mean of all batches
-    for batch in inputs:
+    for batch in inputs if norms else ():
         network(batch)
     for norm, momentum in zip(norms, momenta, strict=True):
         norm.momentum = momentum

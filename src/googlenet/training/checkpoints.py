@@ -9,6 +9,7 @@ import hashlib
 import json
 import logging
 import os
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,13 +17,16 @@ from typing import Any
 
 import torch
 from safetensors.torch import save as to_bytes
-from torch import Tensor
+from torch import Tensor, nn
 
 from googlenet.errors import InputError
 from googlenet.files import atomic_write
+from googlenet.training.averaging import Average
+from googlenet.training.exchange import Exchange
+from googlenet.training.optimizer import SGD
 from googlenet.weights.tensor_file import open_tensors
 
-__all__ = ["CURRENT", "PREVIOUS", "State", "load", "save"]
+__all__ = ["CURRENT", "PREVIOUS", "Checkpoints", "State", "load", "save"]
 
 CURRENT, PREVIOUS = "state.safetensors", "state.previous.safetensors"
 
@@ -37,15 +41,52 @@ class State:
 
     step: int
     tensors: Mapping[str, Tensor]
-    """`network.*`, `average.*` and `velocity.*` by the names of the network's parameters and buffers."""
+    """`network.*`, `average.*` and `velocity.*` by the names of the network's parameters and buffers; `exchange.*`."""
     metrics_bytes: int
     """Length of metrics.jsonl at this step."""
     counters: Mapping[str, Any] = field(default_factory=dict)
     """What else goes on: updates of the average, seconds spent, best evaluation, bad images; JSON values."""
 
     def part(self, name: str) -> dict[str, Tensor]:
-        """Return the tensors of `network`, `average` or `velocity` under their own names."""
+        """Return the tensors of `network`, `average`, `velocity` or `exchange` under their own names."""
         return {key.removeprefix(f"{name}."): t for key, t in self.tensors.items() if key.startswith(f"{name}.")}
+
+
+class Checkpoints:
+    """Saves what a run holds and restores it: weights, average, velocity and what the exchange keeps of its own.
+
+    Every process calls every method; rank 0 alone reads and writes.
+    """
+
+    def __init__(
+        self, folder: Path, network: nn.Module, optimizer: SGD, average: Average, exchange: Exchange, minutes: float
+    ) -> None:
+        self._folder, self._seconds, self._saved = folder, 60 * minutes, time.monotonic()
+        self._network, self._optimizer, self._average, self._exchange = network, optimizer, average, exchange
+
+    @property
+    def are_due(self) -> bool:
+        """Whether the last one is so many minutes old."""
+        return time.monotonic() - self._saved >= self._seconds
+
+    def restore(self, state: State) -> None:
+        self._network.load_state_dict(state.part("network"))
+        self._optimizer.load_velocity(state.part("velocity"))
+        self._average.load(state.part("average"), state.counters["average_updates"], state.step)
+        self._exchange.restore(state.part("exchange"))
+
+    def save(self, step: int, metrics_bytes: int, counters: Mapping[str, Any]) -> None:
+        parts: dict[str, Mapping[str, Tensor]] = {
+            "network": self._network.state_dict(),
+            "average": self._average.tensors,
+            "velocity": self._optimizer.velocity,
+            "exchange": self._exchange.state(),
+        }
+        tensors = {f"{part}.{name}": tensor for part, found in parts.items() for name, tensor in found.items()}
+        if self._exchange.rank == 0:
+            counted = {**counters, "average_updates": self._average.count}
+            save(self._folder, State(step, tensors, metrics_bytes, counted))
+        self._saved = time.monotonic()
 
 
 def save(folder: Path, state: State) -> None:

@@ -31,8 +31,7 @@ class RunLog:
         if step.number > 1 and step.number % self._every:
             return
         record: dict[str, Any] = {"event": "step", "step": step.number, "epoch": step.epoch, "rate": step.rate}
-        record |= {"images": step.images, "loss": step.loss, "losses": step.losses}
-        record |= {"top1": step.top1, "top5": step.top5, "gradient": step.gradient}
+        record |= {"images": step.images, "loss": step.loss, **_nested(step.figures), "gradient": step.gradient}
         self._metrics.write(record)
         if self._events:
             self._events.write(step.number, record)
@@ -110,6 +109,18 @@ class _Events:
 
     def close(self) -> None:
         self._writer.close()
+
+
+def _nested(figures: Mapping[str, float]) -> dict[str, Any]:
+    """Figures by kind, `losses/main` as {"losses": {"main"}}; those of one part by their own name."""
+    found: dict[str, Any] = {}
+    for name, value in figures.items():
+        kind, _, rest = name.partition("/")
+        if rest:
+            found.setdefault(kind, {})[rest] = value
+        else:
+            found[name] = value
+    return found
 
 
 def _rounded(value: Any) -> Any:

@@ -3,16 +3,50 @@
 from collections import deque
 from math import log
 from statistics import fmean
+from types import TracebackType
+from typing import Self
 
+from googlenet.evaluation.metrics import TOP
 from googlenet.reporting.console import percent, warn
+from googlenet.reporting.progress import Progress
 from googlenet.training.losses import MAIN
 from googlenet.training.recipe import Recipe
+from googlenet.training.task import LOSS
 from googlenet.training.trainer import Step
 
-__all__ = ["Alarm", "Pace", "Smoothed"]
+__all__ = ["Alarm", "Monitor", "Pace", "Smoothed"]
 
 WINDOW = 20
 """Steps that a smoothed value is the mean of."""
+
+
+class Monitor:
+    """A `with` block around training: the progress line, the words about an epoch, and the alarm."""
+
+    def __init__(self, recipe: Recipe, classes: int, total_steps: int, step: int) -> None:
+        assert recipe.epochs is not None
+        self._epochs, self._batch_size = recipe.epochs, recipe.batch_size
+        self._smoothed, self._pace = Smoothed(classes), Pace()
+        self._alarm = Alarm(classes, total_steps, recipe)
+        self.progress = Progress("training", total_steps * self._batch_size, start=step * self._batch_size)
+
+    def __enter__(self) -> Self:
+        self.progress.__enter__()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.progress.__exit__(kind, error, trace)
+
+    def take(self, step: Step) -> None:
+        for watcher in (self._smoothed, self._alarm, self._pace):
+            watcher.take(step)
+        self.progress.update(self._batch_size, **self._smoothed.shown(self._epochs))
+
+    def pace(self) -> str:
+        """Return the words about the epoch that ends, and begin with the next."""
+        return self._pace.told()
 
 
 class Smoothed:
@@ -31,11 +65,17 @@ class Smoothed:
         if not self._last:
             return {}
         newest = self._last[-1]
-        losses = " ".join(f"{head} {fmean(step.losses[head] for step in self._last):.3f}" for head in newest.losses)
-        rights = {"top-1": percent(fmean(step.top1[MAIN] for step in self._last))}
-        if self._classes > 5:
-            rights["top-5"] = percent(fmean(step.top5[MAIN] for step in self._last))
+        heads = {head: self._mean(f"losses/{head}") for head in newest.by("losses")}
+        losses = " ".join(f"{head} {loss:.3f}" for head, loss in heads.items()) or f"{self._mean(LOSS):.3f}"
+        rights = {}
+        if MAIN in newest.by("top1"):
+            rights["top-1"] = percent(self._mean(f"top1/{MAIN}"))
+            if self._classes > TOP:
+                rights["top-5"] = percent(self._mean(f"top5/{MAIN}"))
         return {"epoch": f"{newest.epoch:.1f}/{epochs}", f"means of {WINDOW} steps: loss": losses, **rights}
+
+    def _mean(self, figure: str) -> float:
+        return fmean(step.figures.get(figure, 0.0) for step in self._last)
 
 
 class Pace:
@@ -78,7 +118,7 @@ class Alarm:
     def take(self, step: Step) -> None:
         if not step.images or self._guessing == 0:
             return
-        for head, loss in step.losses.items():
+        for head, loss in step.by("losses").items():
             self._sums[head] = self._sums.get(head, 0.0) + loss
         self._count += 1
         if self._count == self.BLOCK:

@@ -72,7 +72,7 @@ def _panels(metrics: Path) -> list[Panel]:
     judged = [record for record in records if record["event"] == "evaluation"]
     smoothing = max(5, len(taken) // 40)
     losses, rights = [], []
-    for head in taken[0]["losses"] if taken else ():
+    for head in taken[0].get("losses", ()) if taken else ():
         steps = [record["step"] for record in taken]
         losses.append(Curve(f"training {head}", steps, [record["losses"][head] for record in taken], smoothing))
         if head == MAIN:

@@ -2,17 +2,18 @@
 
 import os
 from collections.abc import Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
 
+from googlenet.training.exchange import Alone, Exchange
 from googlenet.training.folder import RunFolder
 from googlenet.training.recipe import Recipe
 from googlenet.training.session import Session
 from googlenet.training.setup import Source, Weights, prepare
-from googlenet.training.trainer import Exchange
 
 __all__ = ["Run", "train"]
 
@@ -45,14 +46,20 @@ def train(
     is only returned. `data` and `validation` are folders of class folders, list files, tar shards, "digits", or data
     sets; `pretrained` is a checkpoint whose classifiers are replaced where its classes are others. Raises `InputError`
     for whatever does not fit together, before the first step; `Diverged` where the loss is no longer finite;
-    `Interrupted` on Ctrl-C or SIGTERM, after saving.
+    `Interrupted` on Ctrl-C or SIGTERM, after saving. With an `exchange` each of its processes calls this in
+    the same way.
     """
-    folder = RunFolder(output)
-    with torch.random.fork_rng([]):  # measuring draws numbers; asking the devices for theirs would occupy each
+    folder, exchange = RunFolder(output), exchange or Alone()
+    # Measuring draws numbers; asking the devices for theirs would occupy each.
+    with torch.random.fork_rng([]), ExitStack() as closing:
         setup = prepare(data, recipe, validation, pretrained)
-        with folder.held():
-            summary = folder.begin(setup.recipe, setup.origin, setup.identities)
-            if summary is None:
-                with Session(folder, setup, exchange) as session:
-                    summary = session.run()
-            return Run(folder.path, summary)
+
+        def begin() -> Mapping[str, Any] | None:
+            closing.enter_context(folder.held())
+            return folder.begin(setup.recipe, setup.origin, setup.identities)
+
+        summary = exchange.lead(begin)
+        if summary is None:
+            with Session(folder, setup, exchange) as session:
+                summary = session.run()
+        return Run(folder.path, summary)

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, nullcontext
+from contextlib import ExitStack, closing, nullcontext
 from dataclasses import asdict, replace
 from pathlib import Path
 from types import TracebackType
@@ -22,20 +22,22 @@ from googlenet.images.crops import SCHEMES
 from googlenet.inference.device import find_device
 from googlenet.records import decode
 from googlenet.reporting.console import percent, say
-from googlenet.reporting.progress import Progress
 from googlenet.training.averaging import Average
 from googlenet.training.bad_images import BadImages
-from googlenet.training.checkpoints import State, load, save
+from googlenet.training.checkpoints import Checkpoints, State, load
+from googlenet.training.early_stopping import EarlyStopping
+from googlenet.training.exchange import Exchange, Wish
 from googlenet.training.execution import Execution, continued, find_execution
 from googlenet.training.folder import RunFolder
 from googlenet.training.interruption import Interrupted, Interruption
 from googlenet.training.log import RunLog
-from googlenet.training.monitoring import Alarm, Pace, Smoothed
+from googlenet.training.monitoring import Monitor
 from googlenet.training.optimizer import SGD, parameter_groups
 from googlenet.training.recipe import to_json
 from googlenet.training.report import write_report
 from googlenet.training.setup import Setup
-from googlenet.training.trainer import Diverged, Exchange, Step, steps
+from googlenet.training.task import Classification
+from googlenet.training.trainer import Diverged, Step, steps
 from googlenet.training.validation import Validation
 from googlenet.weights import checkpoint
 from googlenet.weights.checkpoint import Checkpoint
@@ -44,22 +46,31 @@ __all__ = ["Session"]
 
 
 class Session:
-    """The moving parts of a run, as a context manager that ends worker processes and closes files."""
+    """The moving parts of a run, as a context manager that ends worker processes and closes files.
 
-    def __init__(self, folder: RunFolder, setup: Setup, exchange: Exchange | None = None) -> None:
-        self.folder, self.setup, self.recipe = folder, setup, setup.recipe
-        self._exchange = exchange
+    Each process of a run has one. They go through the same methods; what the folder needs is rank 0's alone.
+    """
+
+    def __init__(self, folder: RunFolder, setup: Setup, exchange: Exchange) -> None:
+        self.folder, self.setup, self.recipe, self.exchange = folder, setup, setup.recipe, exchange
         self._closing = ExitStack()
         self._interruption = Interruption()
         workers = default_workers() if self.recipe.workers is None else self.recipe.workers
         self._pool = self._closing.enter_context(WorkerPool(workers))
-        self.sampler = Sampler(setup.data.labels, self.recipe.batch_size, self.recipe.seed, balance=self.recipe.balance)
+        self.sampler = Sampler(
+            setup.data.labels,
+            self.recipe.batch_size,
+            self.recipe.seed,
+            balance=self.recipe.balance,
+            rank=exchange.rank,
+            world=exchange.size,
+        )
         assert self.recipe.epochs is not None
         self.epochs, self.steps_per_epoch = self.recipe.epochs, self.sampler.steps_per_epoch
         self.total_steps = self.epochs * self.steps_per_epoch
-        state = load(folder.path)
-        self.execution = self._execution(state)
-        self.network = self.execution.place(setup.network)
+        state: State | None = exchange.lead(lambda: load(folder.path))
+        self.execution: Execution = exchange.lead(lambda: self._execution(state))
+        self.network = self.execution.place(setup.network).eval()
         self.training_network = self.execution.fuse(self.network, frozen=self.recipe.freeze)
         self.optimizer = self._optimizer()
         self.average = Average(
@@ -69,7 +80,7 @@ class Session:
             decay=self.recipe.average_decay,
         )
         self.validation = Validation(
-            self.network,
+            self.training_network,
             self.average,
             self.execution,
             setup.data,
@@ -78,24 +89,26 @@ class Session:
             seed=self.recipe.seed,
             open_loader=self._loader,
         )
+        self.early_stopping = EarlyStopping(self.recipe.patience)
+        self.checkpoints = Checkpoints(
+            folder.path, self.network, self.optimizer, self.average, exchange, self.recipe.save_minutes
+        )
         self.outcomes: dict[str, Outcome] = {}
-        self.step = 0
-        self.counters: dict[str, Any] = {
-            "seconds": 0.0,
-            "average_updates": 0,
-            "evaluated": 0,
-            "best_top1": None,
-            "evaluations_since_best": 0,
-            "bad_images_bytes": 0,
-        }
+        self.step, self.evaluated = 0, 0
+        self._begun = time.monotonic()
         if state:
-            self._restore(state)
-        self.counters["execution"] = asdict(self.execution)  # which may not be the one that was restored
-        self.bad_images = BadImages(folder.bad_images, self.counters["bad_images_bytes"])
-        self._closing.callback(self.bad_images.close)
-        self.log = RunLog(folder, self.recipe, state.metrics_bytes if state else 0, self.step)
-        self._closing.callback(self.log.close)
-        self._begun = self._saved = time.monotonic()
+            self.step, self.evaluated = state.step, state.counters["evaluated"]
+            self._begun -= state.counters["seconds"]
+            self.early_stopping.restore(state.counters)
+            self.checkpoints.restore(state)
+            self._say_when_the_mean_began()
+        self.bad_images: dict[str, str] = {}
+        """Those of this process that rank 0, which keeps them in the folder, has not heard of."""
+        if self._leads:
+            length = state.counters["bad_images_bytes"] if state else 0
+            self.all_bad_images = self._closing.enter_context(closing(BadImages(folder.bad_images, length)))
+            length = state.metrics_bytes if state else 0
+            self.log = self._closing.enter_context(closing(RunLog(folder, self.recipe, length, self.step)))
 
     def __enter__(self) -> Self:
         return self
@@ -108,59 +121,65 @@ class Session:
     def run(self) -> Mapping[str, Any]:
         """Train what is left of the run, finish it and return its summary."""
         if self.step:
-            say(f"going on after step {self.step:,} of {self.total_steps:,}")
+            self._say(f"going on after step {self.step:,} of {self.total_steps:,}")
         with self._interruption, self.execution.computing():
-            try:
-                if self._is_due():
-                    self._end_epoch("evaluated now")
-                if not self._is_over():
-                    self._train()
-            except Interrupted:
-                self._save()
-                raise
-            return self._finish()
+            if self._is_due():
+                self._end_epoch(None)
+            if not self._is_over():
+                self._train()
+            self._gather_bad_images()
+            return self.exchange.lead(self._finish)
 
     # The run.
 
     def _train(self) -> None:
-        smoothed = Smoothed(len(self.setup.classes))
-        alarm = Alarm(len(self.setup.classes), self.total_steps, self.recipe)
-        pace, batch_size = Pace(), self.recipe.batch_size
-        with Progress("training", self.total_steps * batch_size, start=self.step * batch_size) as progress:
+        classes = len(self.setup.classes)
+        monitor = Monitor(self.recipe, classes, self.total_steps, self.step) if self._leads else None
+        with monitor or nullcontext():
             for step in self._steps():
                 self.step = step.number
-                for watcher in (self.log, smoothed, alarm, pace):
-                    watcher.take(step)
-                progress.update(batch_size, **smoothed.shown(self.epochs))
-                if step.number % self.steps_per_epoch == 0:
-                    self._end_epoch(pace.told())
+                if monitor:
+                    self.log.take(step)
+                    monitor.take(step)
+                is_end = step.number % self.steps_per_epoch == 0
+                if is_end or step.agreed:
                     self._save()
-                elif time.monotonic() - self._saved >= 60 * self.recipe.save_minutes:
-                    self._save()
+                if is_end:
+                    self._end_epoch(monitor)
                 if self._is_over():
                     return
-                self._check_interruption()
+                if Wish.STOP in step.agreed:
+                    raise self._interrupted()
 
     def _steps(self) -> Iterator[Step]:
         """Yield the steps that are left; where one diverges, save what was before it and say where."""
         epoch, within = divmod(self.step, self.steps_per_epoch)
         loader = self._loader(self.setup.data, self._training_samples(), self.sampler)
+        task = Classification(
+            self.training_network,
+            self.execution,
+            seed=self.recipe.seed,
+            steps_per_epoch=self.steps_per_epoch,
+            auxiliary_weight=self.recipe.auxiliary_weight,
+            label_smoothing=self.recipe.label_smoothing,
+            parts=self.recipe.accumulate,
+        )
         try:
             yield from steps(
-                self.network,
-                self._forward,
+                task,
                 self.optimizer,
                 self.average,
                 self._noting_bad(loader.batches(epoch, within, self.epochs)),
                 self.recipe,
+                self.exchange,
                 start=self.step,
                 steps_per_epoch=self.steps_per_epoch,
                 name=self.setup.data.name,
-                exchange=self._exchange,
+                wish=self._wish,
             )
         except Diverged as error:
             cures = "what usually cures it, in another folder: a lower --rate, --warm-up 1 or --clip 1"
-            raise Diverged(f"{error}; {self._keep_last_good()}; {cures}") from None
+            raise Diverged(f"{error}; {self.exchange.lead(self._keep_last_good)}; {cures}") from None
 
     def _keep_last_good(self) -> str:
         """Make a checkpoint for all commands of the last one of the run; what this process holds may be spoilt."""
@@ -171,10 +190,10 @@ class Session:
         self._write_weights(self.folder.last_good, "raw", state.part("network"))
         return f"the last good checkpoint, of step {state.step}, is {self.folder.last_good}"
 
-    def _forward(self, batch: Batch) -> Mapping[str, Tensor]:
-        step = batch.epoch * self.steps_per_epoch + batch.step
-        self.training_network.draw_masks(self.recipe.seed, step, batch.indices)
-        return self.execution.train(self.training_network, batch["images"])
+    def _wish(self) -> Wish:
+        """What this process would have after the step at hand."""
+        wish = Wish.SAVE if self._leads and self.checkpoints.are_due else Wish.NOTHING
+        return wish | Wish.STOP if self._interruption.wanted else wish
 
     def _training_samples(self) -> TrainingSamples:
         sampling = SCHEMES[self.recipe.sampling or "paper"]
@@ -189,16 +208,14 @@ class Session:
 
     def _noting_bad(self, batches: Iterator[Batch]) -> Iterator[Batch]:
         for batch in batches:
-            self.bad_images.take(batch.bad)
+            self.bad_images |= batch.bad
             yield batch
 
     def _is_over(self) -> bool:
-        patience = self.recipe.patience
-        return self.step >= self.total_steps or 0 < patience <= self.counters["evaluations_since_best"]
+        return self.step >= self.total_steps or self.early_stopping.wanted
 
-    def _check_interruption(self) -> None:
-        if self._interruption.wanted:
-            raise Interrupted(f"stopped after step {self.step:,} of {self.total_steps:,}, saved in {self.folder.path}")
+    def _interrupted(self) -> Interrupted:
+        return Interrupted(f"stopped after step {self.step:,} of {self.total_steps:,}, saved in {self.folder.path}")
 
     # Saving.
 
@@ -231,34 +248,31 @@ class Session:
             )
         return execution
 
-    def _restore(self, state: State) -> None:
-        self.step = state.step
-        self.counters |= state.counters
-        self.network.load_state_dict(state.part("network"))
-        self.optimizer.load_velocity(state.part("velocity"))
-        self.average.load(state.part("average"), self.counters["average_updates"], state.step)
-        begun = state.step - self.average.count
+    def _say_when_the_mean_began(self) -> None:
+        begun = self.step - self.average.count
         if self.average.kind == "polyak" and self.average.ready and begun < self.average.begin:
-            say(
+            self._say(
                 f"Polyak's mean has begun after step {begun:,}, as burn_in {self.recipe.burn_in} was of fewer epochs; "
                 f"in a run of {self.epochs} epochs at once it would after step {self.average.begin:,}"
             )
 
     def _save(self) -> None:
-        parts = {
-            "network": self.network.state_dict(),
-            "average": self.average.tensors,
-            "velocity": self.optimizer.velocity,
-        }
-        tensors = {f"{part}.{name}": tensor for part, found in parts.items() for name, tensor in found.items()}
+        self._gather_bad_images()
         counters = {
-            **self.counters,
             "seconds": self._seconds(),
-            "average_updates": self.average.count,
-            "bad_images_bytes": self.bad_images.settle(),
+            "evaluated": self.evaluated,
+            **self.early_stopping.counters(),
+            "bad_images_bytes": self.all_bad_images.settle() if self._leads else 0,
+            "execution": asdict(self.execution),
         }
-        save(self.folder.path, State(self.step, tensors, self.log.settle(), counters))
-        self._saved = time.monotonic()
+        self.checkpoints.save(self.step, self.log.settle() if self._leads else 0, counters)
+
+    def _gather_bad_images(self) -> None:
+        """Let rank 0 note what all have found."""
+        for found in self.exchange.all_gather(self.bad_images):
+            if self._leads:
+                self.all_bad_images.take(found.items())
+        self.bad_images = {}
 
     def _weights(self, which: str) -> dict[str, Tensor]:
         """Return a copy of the `raw` or `averaged` weights."""
@@ -281,48 +295,48 @@ class Session:
         checkpoint.save(path, Checkpoint(self.network.specification, self.setup.classes, tensors, provenance))
 
     def _seconds(self) -> float:
-        return self.counters["seconds"] + time.monotonic() - self._begun
+        return time.monotonic() - self._begun
 
     # Evaluation.
 
-    def _end_epoch(self, pace: str) -> None:
+    def _end_epoch(self, monitor: Monitor | None) -> None:
         """Evaluate where that is due, and say how the epoch went."""
         told = self._evaluate() if self._is_due() else ""
-        say(f"epoch {self.step // self.steps_per_epoch}/{self.epochs}: {told}{pace}")
+        pace = monitor.pace() if monitor else "evaluated now"
+        self._say(f"epoch {self.step // self.steps_per_epoch}/{self.epochs}: {told}{pace}")
 
     def _is_due(self) -> bool:
         """Whether this is a time to evaluate, and it was not done before the run stopped."""
         epoch, within = divmod(self.step, self.steps_per_epoch)
         return (
             self.setup.validation is not None
-            and self.step > self.counters["evaluated"]
+            and self.step > self.evaluated
             and not within
             and (epoch % self.recipe.evaluate_every == 0 or self.step == self.total_steps)
         )
 
     def _evaluate(self) -> str:
+        """Evaluate on rank 0, decide with all, and save what came of it."""
+        figures = self.exchange.lead(self._outcomes)
+        self.evaluated = self.step
+        weights, last = list(figures.items())[-1]
+        is_best = self.early_stopping.take(last["top1"])
+        if is_best and self.recipe.patience and self._leads:
+            self._write_weights(self.folder.best, weights, self._weights(weights), last)
+        self._save()
+        told = " and ".join(f"{percent(found['top1'])} {weights}" for weights, found in figures.items())
+        return f"top-1 {told} on {last['images']:,} validation images; "
+
+    def _outcomes(self) -> dict[str, dict[str, Any]]:
         self.outcomes = self.validation.evaluate(self._until_interrupted)
-        self.counters["evaluated"] = self.step
         for weights, outcome in self.outcomes.items():
             self.log.evaluation(self.step, self.step // self.steps_per_epoch, weights, outcome)
-        self._compare_with_best()
-        told = " and ".join(f"{percent(outcome.top1)} {weights}" for weights, outcome in self.outcomes.items())
-        return f"top-1 {told} on {outcome.images:,} validation images; "
-
-    def _compare_with_best(self) -> None:
-        weights, outcome = list(self.outcomes.items())[-1]
-        best = self.counters["best_top1"]
-        if best is not None and outcome.top1 <= best:
-            self.counters["evaluations_since_best"] += 1
-            return
-        self.counters |= {"best_top1": outcome.top1, "evaluations_since_best": 0}
-        if self.recipe.patience:
-            self._write_weights(self.folder.best, weights, self._weights(weights), outcome.figures())
+        return {weights: outcome.figures() for weights, outcome in self.outcomes.items()}
 
     def _until_interrupted(self, batches: Iterator[Batch]) -> Iterator[Batch]:
-        for batch in batches:
-            self._check_interruption()
-            self.bad_images.take(batch.bad)
+        for batch in self._noting_bad(batches):
+            if self._interruption.wanted:
+                raise self._interrupted()
             yield batch
 
     # The end.
@@ -338,7 +352,6 @@ class Session:
                 self.outcomes = self.validation.evaluate(iter)
         figures = {name: outcome.figures() for name, outcome in self.outcomes.items()}
         self._write_weights(self.folder.final, weights, tensors, figures.get(weights))
-        bad = self.bad_images.reasons
         summary = {
             "network": self.network.specification.name,
             "classes": len(self.setup.classes),
@@ -349,10 +362,11 @@ class Session:
             "weights": weights,
             "evaluation": figures,
             "execution": str(self.execution),
-            "bad_images": bad,
+            "bad_images": self.all_bad_images.reasons,
         }
         write_report(self.folder, self.setup, summary, self.outcomes.get(weights))
         self.folder.write_json(self.folder.summary, summary)
+        bad = self.all_bad_images.reasons
         for name, reason in list(bad.items())[:20]:
             say(f"left out: {reason if name in reason else f'{name}: {reason}'}")
         if bad:
@@ -369,6 +383,14 @@ class Session:
         return weights, tensors
 
     # Helpers.
+
+    @property
+    def _leads(self) -> bool:
+        return self.exchange.rank == 0
+
+    def _say(self, message: str) -> None:
+        if self._leads:
+            say(message)
 
     def _loader(self, data: Dataset, samples: Samples, plan: Any) -> Loader:
         return Loader(data, samples, plan, self._pool, skip_bad_images=self.recipe.skip_bad_images)

@@ -13,10 +13,10 @@ from googlenet.data.loader import Loader
 from googlenet.data.sampler import InOrder
 from googlenet.data.samples import EvaluationSamples
 from googlenet.evaluation.validation import Outcome, validate
-from googlenet.network.module import Network
 from googlenet.randomness import generator
 from googlenet.training.averaging import Average, recompute_batch_statistics
 from googlenet.training.execution import Execution
+from googlenet.training.fused import TrainingNetwork
 
 __all__ = ["Validation"]
 
@@ -25,11 +25,11 @@ LEAST_FOR_STATISTICS = 512
 
 
 class Validation:
-    """Evaluates `network` and its `average`; `open_loader` makes the loaders."""
+    """Evaluates what `network` trains, and its `average`; `open_loader` makes the loaders."""
 
     def __init__(
         self,
-        network: Network,
+        network: TrainingNetwork,
         average: Average,
         execution: Execution,
         data: Dataset,
@@ -66,7 +66,7 @@ class Validation:
 
     def _validate(self, watched: Callable[[Iterator[Batch]], Iterator[Batch]]) -> Outcome:
         batches = watched(self._loader.batches())
-        return validate(self._evaluating, lambda images: self.execution.evaluate(self._evaluating, images), batches)
+        return validate(lambda batch: self.execution.evaluate(self._evaluating, batch["images"]), batches)
 
     @cached_property
     def _samples(self) -> EvaluationSamples:

@@ -1,0 +1,113 @@
+"""How the processes that train one network work together: gradients, figures, and what they decide.
+
+All processes go through the same steps. Rank 0 owns the run's folder with its lock, its log and its report, evaluates
+and saves; the others receive what it measured and decided.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping, Sequence
+from enum import IntFlag
+from functools import reduce
+from operator import or_
+from typing import Any
+
+from torch import Tensor, nn
+
+from googlenet.errors import InputError
+from googlenet.training.interruption import Interrupted
+from googlenet.training.optimizer import SGD
+from googlenet.training.task import Figures, Sum
+
+__all__ = ["Alone", "Exchange", "Wish"]
+
+
+class Wish(IntFlag):
+    """What a process wants all of them to do after a step."""
+
+    NOTHING = 0
+    SAVE = 1
+    STOP = 2
+    """Save, and end; the run can go on later."""
+    DIVERGED = 4
+    """Leave the weights as they were before the step, and end: a loss or gradient is not finite."""
+
+
+class Exchange(ABC):
+    """What connects the processes. The first three methods are to be written, others may be for less traffic.
+
+    Every process calls `gather`, `agree` and `total` once in each step, in this order, whether it has images or not,
+    and `apply` where any process had some. Whoever is left waiting by a process that ended must raise an error.
+    """
+
+    rank: int = 0
+    """The number of this process, from 0."""
+    size: int = 1
+    """How many processes there are."""
+
+    @abstractmethod
+    def gather(self, parameters: Sequence[nn.Parameter], images: int) -> int:
+        """Replace each gradient, the mean over this process's `images`, by the mean over all processes' images.
+
+        Returns how many these are. With 0 `images` parameters have no gradient, or one that counts nothing; afterwards
+        all have one, unless no process had an image.
+        """
+
+    @abstractmethod
+    def apply(self, optimizer: SGD, rate: float) -> None:
+        """Move the weights by the gathered gradients, at the rate `rate`."""
+
+    @abstractmethod
+    def all_gather(self, value: Any) -> list[Any]:
+        """Return what each process gave, by rank: plain values, records, tensors on the CPU, errors."""
+
+    def agree(self, wish: Wish) -> Wish:
+        """Return what any process wishes: all then do it."""
+        return reduce(or_, self.all_gather(wish))
+
+    def total(self, figures: Figures) -> Figures:
+        """Return the figures of all processes together; a process without images gives none."""
+        found: dict[str, Sum] = {}
+        for some in self.all_gather({name: Sum(float(value.total), value.count) for name, value in figures.items()}):
+            for name, value in some.items():
+                found[name] = found[name] + value if name in found else value
+        return found
+
+    def lead(self, work: Callable[[], Any]) -> Any:
+        """Do `work` on rank 0 alone; every process gets what it returns, or the error that it raises."""
+        result: Any = None
+        if self.rank == 0:
+            try:
+                result = work()
+            except BaseException as error:
+                told = isinstance(error, InputError | Interrupted)
+                self.all_gather(error if told else RuntimeError(f"rank 0 ended: {error!r}"))
+                raise
+        first = self.all_gather(result)[0]
+        if self.rank != 0 and isinstance(first, BaseException):
+            raise first
+        return first
+
+    def state(self) -> Mapping[str, Tensor]:
+        """Return what a later process needs to go on beside weights and velocity, by name; every process calls it."""
+        return {}
+
+    def restore(self, state: Mapping[str, Tensor]) -> None:  # noqa: B027  most have nothing to restore
+        """Take over what `state` returned on rank 0."""
+
+
+class Alone(Exchange):
+    """One process: its gradients are all that there are."""
+
+    def gather(self, parameters: Sequence[nn.Parameter], images: int) -> int:
+        return images
+
+    def apply(self, optimizer: SGD, rate: float) -> None:
+        for group in optimizer.param_groups:
+            group["lr"] = rate
+        optimizer.step()
+
+    def all_gather(self, value: Any) -> list[Any]:
+        return [value]
+
+    def total(self, figures: Figures) -> Figures:
+        return figures

@@ -1,0 +1,84 @@
+"""Answers against hand-worked numbers; of one view, and of 144 views of each image through the loader."""
+
+from math import log
+
+import numpy as np
+import pytest
+import torch
+
+from googlenet.data.batch import Batch, Field
+from googlenet.data.loader import Loader
+from googlenet.data.sampler import InOrder
+from googlenet.evaluation.validation import validate
+from googlenet.weights.classes import Class
+
+
+def batch(logits: list[list[float]], labels: list[int], first: int = 0) -> Batch:
+    arrays = {
+        "images": torch.tensor(logits).reshape(len(labels), 3),
+        "labels": torch.tensor(labels, dtype=torch.int64),
+    }
+    return Batch(0, 0, arrays, torch.arange(first, first + len(labels)))
+
+
+def test_outcomes_by_hand():
+    batches = [batch([[log(3.0), 0.0, 0.0], [0.0, 1.0, 1.0]], [0, 2]), batch([], []), batch([[0.0, 0.0, 9.0]], [0], 7)]
+    outcome = validate(lambda batch: batch["images"], batches)
+    assert (outcome.images, outcome.classes, outcome.top1, outcome.top5) == (3, 3, pytest.approx(1 / 3), None)
+    assert outcome.indices.tolist() == [0, 1, 7]
+    assert outcome.answers.tolist() == [0, 1, 2]  # equal scores go by index
+    assert outcome.ranks.tolist() == [0, 1, 1]
+    assert outcome.probability[0] == pytest.approx(3 / 5)
+    assert outcome.losses[0] == pytest.approx(log(5 / 3))
+    assert outcome.loss == pytest.approx(float(outcome.losses.mean()))
+
+
+def test_without_images_there_is_nothing_to_say():
+    outcome = validate(lambda batch: batch["images"], [batch([], [])])
+    assert outcome.figures() == {"images": 0, "loss": 0.0, "top1": 0.0, "top5": None}
+
+
+class Greys:
+    """Images of one grey each, whose class is whether they are light."""
+
+    classes = (Class("dark", "dark"), Class("light", "light"))
+    labels = np.array([0, 1, 1, 0, 1], np.int32)
+
+    def __len__(self) -> int:
+        return 5
+
+    def read(self, index: int) -> bytes:
+        return bytes([60 + 140 * int(self.labels[index])])
+
+    def name(self, index: int) -> str:
+        return str(index)
+
+
+class Views:
+    """144 views of an image, of which all but seven are blank."""
+
+    fields = {"views": Field("uint8", (144, 2, 2, 3)), "labels": Field("int64")}  # noqa: RUF012
+
+    def make(self, dataset: Greys, index: int, epoch: int, draw: int) -> dict[str, np.ndarray]:
+        views = np.full((144, 2, 2, 3), 100, np.uint8)
+        views[::24] = dataset.read(index)[0]
+        return {"views": views, "labels": np.asarray(dataset.labels[index], np.int64)}
+
+
+def test_144_views_of_each_image_are_answered_by_their_mean():
+    seen = []
+
+    def answer(batch: Batch) -> torch.Tensor:
+        views = batch["views"]
+        seen.append(tuple(views.shape))
+        light = views.flatten(0, 1).float().mean(dim=(1, 2, 3)) - 100  # one answer a view
+        logits = torch.stack([-light, light], dim=1) / 10
+        return logits.softmax(dim=1).view(len(batch), 144, 2).mean(dim=1).log()
+
+    loader = Loader(Greys(), Views(), InOrder(5, 2))
+    outcome = validate(answer, loader.batches())
+    assert seen == [(2, 144, 2, 2, 3), (2, 144, 2, 2, 3), (1, 144, 2, 2, 3)]
+    assert outcome.top1 == 1.0
+    assert outcome.labels.tolist() == [0, 1, 1, 0, 1]
+    # 6 of 144 views are sure, the others undecided
+    assert outcome.probability == pytest.approx((6 + 138 / 2) / 144, abs=1e-3)
