@@ -60,12 +60,17 @@ def test_smoothed_values_say_that_they_are():
 
 
 @pytest.mark.parametrize(
-    ("waited", "who"), [(0.6, "decoding the bottleneck (60 %"), (0.02, "the network the bottleneck (2 %")]
+    ("waited", "who"), [(0.6, "decoding the bottleneck (30 %"), (0.02, "the network the bottleneck (1 %")]
 )
-def test_the_bottleneck_is_whoever_is_waited_for(waited: float, who: str):
-    pace = Pace()
+def test_the_bottleneck_is_whoever_is_waited_for_and_the_rate_counts_everything(waited: float, who: str):
+    now = 100.0
+    pace = Pace(lambda: now)
     for number in range(10):
         pace.take(step(number, waited=waited, main=1.0))
-    assert pace.told().startswith(f"32 images/s, {who}")
+    now += 20  # ten seconds of steps, ten of evaluating and saving
+    assert pace.told().startswith(f"16 images/s, {who}")
     pace.take(step(11, waited=0.0, main=1.0))
-    assert "(0 %" in pace.told()  # each epoch anew
+    now += 4
+    told = pace.told()  # each epoch anew
+    assert told.startswith("8 images/s")
+    assert told.endswith("(0 % of the time waiting for images, 75 % evaluating and saving)")

@@ -16,10 +16,11 @@ from googlenet.errors import InputError
 from googlenet.network.initialization import initialise
 from googlenet.network.module import Network
 from googlenet.network.zoo import specification
+from googlenet.reporting.progress import Progress
 from googlenet.training import session, task
 from googlenet.training.checkpoints import load
-from googlenet.training.exchange import Alone
-from googlenet.training.interruption import Interrupted
+from googlenet.training.exchange import Alone, Wish
+from googlenet.training.interruption import EndedAtOnce, Interrupted
 from googlenet.training.recipe import Recipe
 from googlenet.training.run import train
 from googlenet.training.trainer import Diverged
@@ -204,16 +205,16 @@ def test_two_processes_cannot_share_a_folder(images: dict[str, Path], tmp_path: 
             train(images["data"], recipe(), output=tmp_path)
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGHUP])
 def test_a_signal_saves_and_the_run_goes_on(images: dict[str, Path], finished: Path, tmp_path: Path, number: int):
     class Signalling(Alone):
         steps = 0
 
-        def apply(self, optimizer, rate):  # type: ignore[no-untyped-def]
-            super().apply(optimizer, rate)
+        def gather(self, parameters, images):  # type: ignore[no-untyped-def]
             self.steps += 1
             if self.steps == 8:
                 os.kill(os.getpid(), number)
+            return super().gather(parameters, images)
 
     chosen = recipe(save_minutes=10.0)
     before = signal.getsignal(number)
@@ -233,9 +234,9 @@ def test_a_signal_during_an_evaluation_saves_the_training_weights(
 ):
     averaged = session.Validation.averaged
 
-    def interrupted(self):  # type: ignore[no-untyped-def]
+    def interrupted(self, watched):  # type: ignore[no-untyped-def]
         os.kill(os.getpid(), signal.SIGTERM)
-        return averaged(self)
+        return averaged(self, watched)
 
     with monkeypatch.context() as patch:
         patch.setattr(session.Validation, "averaged", interrupted)
@@ -244,6 +245,56 @@ def test_a_signal_during_an_evaluation_saves_the_training_weights(
     train(images["data"], recipe(), validation=images["validation"], output=tmp_path)
     assert (tmp_path / "metrics.jsonl").read_bytes() == (finished / "metrics.jsonl").read_bytes()
     assert weights(tmp_path / "final.safetensors") == weights(finished / "final.safetensors")
+
+
+def test_a_second_ctrl_c_ends_at_once_and_keeps_what_was_saved(images: dict[str, Path], tmp_path: Path):
+    class Signalling(Alone):
+        steps = 0
+
+        def apply(self, optimizer, rate):  # type: ignore[no-untyped-def]
+            super().apply(optimizer, rate)
+            self.steps += 1
+            if self.steps == 8:
+                os.kill(os.getpid(), signal.SIGINT)
+                os.kill(os.getpid(), signal.SIGINT)
+
+    with pytest.raises(EndedAtOnce):
+        train(images["data"], recipe(save_minutes=10.0), output=tmp_path, exchange=Signalling())
+    state = load(tmp_path)
+    assert state is not None
+    assert state.step == 6  # the end of the first epoch
+
+
+def test_an_epoch_is_saved_before_it_is_evaluated(images: dict[str, Path], tmp_path: Path):
+    class Killed(Exception):  # noqa: N818
+        pass
+
+    def killed(*arguments):  # type: ignore[no-untyped-def]
+        raise Killed
+
+    chosen = recipe(save_minutes=10.0, epochs=2)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(session.Validation, "evaluate", killed)
+        with pytest.raises(Killed):
+            train(images["data"], chosen, validation=images["validation"], output=tmp_path)
+    state = load(tmp_path)
+    assert state is not None
+    assert state.step == 6
+    assert records(tmp_path, "evaluation") == []
+    train(images["data"], chosen, validation=images["validation"], output=tmp_path)
+    assert [line["epoch"] for line in records(tmp_path, "evaluation") if line["weights"] == "raw"] == [1, 2]
+
+
+def test_a_long_evaluation_shows_how_far_it_is(
+    images: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    monkeypatch.setattr(session, "Progress", lambda *given, **more: Progress(*given, **(more | {"interval": 0.0})))
+    chosen = recipe(epochs=1, network="googlenet-cifar", width=0.1, distortion="none", averaging="exponential")
+    train(images["data"], chosen, validation=images["validation"], output=tmp_path)
+    said = capsys.readouterr().err
+    # 9 images with either weights, and 24 training images for the batch statistics of the average
+    assert "evaluating: 4/42 images (10 %)" in said
+    assert "evaluating: 42/42 images (100 %)" in said
 
 
 # What goes wrong in training.
@@ -433,6 +484,52 @@ def test_frozen_rows_stay_as_they_are(images: dict[str, Path], tmp_path: Path):
     assert kept == {name for name in source.weights if name.startswith(("conv1.", "inception_3a."))}
     with pytest.raises(InputError, match="freeze: conv9 is no row of the network; its rows are conv1, "):
         train(images["data"], replace(chosen, freeze=("conv9",)), output=tmp_path / "x")
+
+
+def test_frozen_rows_keep_their_batch_statistics_also_in_the_average_and_after_a_resume(
+    images: dict[str, Path], tmp_path: Path
+):
+    described = specification("googlenet-cifar", classes=3, width=0.1)
+    network = Network(described)
+    initialise(network, seed=7)
+    random = torch.Generator().manual_seed(8)
+    for buffer in network.buffers():  # as of other images
+        buffer.copy_(torch.rand(buffer.shape, generator=random) + 0.5 if buffer.ndim else torch.tensor(99))
+    classes = tuple(Class(name, name) for name in CLASSES)
+    checkpoints.save(tmp_path / "w.safetensors", Checkpoint(described, classes, network.state_dict(), {"source": "a"}))
+    rows = tuple(network.row_names[:2])
+    frozen = {name for name in network.state_dict() if name.startswith(tuple(f"{row}." for row in rows))}
+    assert any("running_mean" in name for name in frozen)
+    chosen = recipe(
+        network=None, width=None, epochs=1, freeze=rows, distortion="none", averaging="exponential", save_minutes=10.0
+    )
+
+    class Stopping(Alone):
+        taken = 0
+
+        def agree(self, wish: Wish) -> Wish:
+            self.taken += 1
+            return wish | (Wish.STOP if self.taken == 3 else Wish.NOTHING)
+
+    for name, exchange in {"whole": Alone(), "stopped": Stopping()}.items():
+        given = {
+            "validation": images["validation"],
+            "pretrained": tmp_path / "w.safetensors",
+            "output": tmp_path / name,
+        }
+        if name == "stopped":
+            with pytest.raises(Interrupted, match="after step 3"):
+                train(images["data"], chosen, **given, exchange=exchange)  # type: ignore[arg-type]
+        train(images["data"], chosen, **given)  # type: ignore[arg-type]
+        state = load(tmp_path / name)
+        assert state is not None
+        final = checkpoints.read(tmp_path / name / "final.safetensors")
+        assert final.provenance["weights"] == "averaged"
+        for tensors in (state.part("network"), final.weights):
+            kept = {key for key, value in network.state_dict().items() if tensors[key].equal(value)}
+            assert kept == frozen
+    assert weights(tmp_path / "whole/state.safetensors") == weights(tmp_path / "stopped/state.safetensors")
+    assert weights(tmp_path / "whole/final.safetensors") == weights(tmp_path / "stopped/final.safetensors")
 
 
 def test_pretrained_weights_bring_their_own_network(images: dict[str, Path], tmp_path: Path):

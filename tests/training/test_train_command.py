@@ -61,6 +61,7 @@ def test_a_signal_saves_and_says_how_to_continue(data: Path, tmp_path: Path, num
     last = err.strip().splitlines()[-1]
     assert "stopped after step" in last
     assert f"go on with: googlenet train {data} -o {tmp_path}/run" in last
+    assert "finished and saved first" in err
     assert "Traceback" not in err
     assert not (tmp_path / "run/summary.json").exists()
     again = run(data, tmp_path / "run", *epochs, "--json")

@@ -51,8 +51,9 @@ def run(options: Options) -> int:
     except Diverged as error:
         say(f"googlenet: {error}")
         return DIVERGED
-    except Interrupted as error:
-        say(f"googlenet: {error}; go on with: {shlex.join(['googlenet', *sys.argv[1:]])}")
+    except KeyboardInterrupt as error:
+        told = error if isinstance(error, Interrupted) else "interrupted"
+        say(f"googlenet: {told}; go on with: {shlex.join(['googlenet', *sys.argv[1:]])}")
         return INTERRUPTED
     if options.json:
         print(json.dumps(finished.summary))

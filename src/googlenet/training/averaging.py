@@ -91,8 +91,10 @@ def recompute_batch_statistics(network: nn.Module, inputs: Iterable[Tensor]) -> 
     for norm in norms:
         norm.reset_running_stats()
         norm.momentum = None  # torch's sign for the plain mean of all batches
-    for batch in inputs if norms else ():
-        network(batch)
-    for norm, momentum in zip(norms, momenta, strict=True):
-        norm.momentum = momentum
-    network.train(was_training)
+    try:
+        for batch in inputs if norms else ():
+            network(batch)
+    finally:
+        for norm, momentum in zip(norms, momenta, strict=True):
+            norm.momentum = momentum
+        network.train(was_training)

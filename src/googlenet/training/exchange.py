@@ -14,7 +14,7 @@ from typing import Any
 from torch import Tensor, nn
 
 from googlenet.errors import InputError
-from googlenet.training.interruption import Interrupted
+from googlenet.training.interruption import EndedAtOnce, Interrupted
 from googlenet.training.optimizer import SGD
 from googlenet.training.task import Figures, Sum
 
@@ -78,6 +78,8 @@ class Exchange(ABC):
         if self.rank == 0:
             try:
                 result = work()
+            except EndedAtOnce:
+                raise
             except BaseException as error:
                 told = isinstance(error, InputError | Interrupted)
                 self.all_gather(error if told else RuntimeError(f"rank 0 ended: {error!r}"))

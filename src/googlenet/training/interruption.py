@@ -1,19 +1,28 @@
-"""Ctrl-C and SIGTERM as a wish to stop after the step at hand, so that the run can be saved first."""
+"""Ctrl-C, SIGTERM and SIGHUP as a wish to stop after the step at hand, so that the run can be saved first."""
 
+import os
 import signal
 import threading
 from types import FrameType, TracebackType
 from typing import Any, Self
 
-__all__ = ["Interrupted", "Interruption"]
+__all__ = ["EndedAtOnce", "Interrupted", "Interruption"]
 
 
 class Interrupted(KeyboardInterrupt):
     """The run was asked to stop, and has saved its state: the message says where it stands and how it goes on."""
 
 
+class EndedAtOnce(Interrupted):
+    """The run was asked twice, and has not waited for anything: what was saved before is there."""
+
+
 class Interruption:
-    """While this context lasts, the first signal is noted in `wanted`; a second one interrupts at once."""
+    """While this context lasts, the first signal is noted in `wanted` and answered; a second Ctrl-C ends at once.
+
+    A repeated SIGTERM or SIGHUP changes nothing: shells send the latter twice. Signals that the process was started to
+    ignore, as by nohup, stay ignored.
+    """
 
     def __init__(self) -> None:
         self.wanted = False
@@ -21,8 +30,10 @@ class Interruption:
 
     def __enter__(self) -> Self:
         if threading.current_thread() is threading.main_thread():  # elsewhere Python allows no handlers
-            for number in (signal.SIGINT, signal.SIGTERM):
-                self._before[number] = signal.signal(number, self._note)
+            for name in ("SIGINT", "SIGTERM", "SIGHUP"):
+                number = getattr(signal, name, None)
+                if number is not None and signal.getsignal(number) is not signal.SIG_IGN:
+                    self._before[number] = signal.signal(number, self._note)
         return self
 
     def __exit__(
@@ -32,6 +43,18 @@ class Interruption:
             signal.signal(number, handler)
 
     def _note(self, number: int, frame: FrameType | None) -> None:
-        if self.wanted:
-            raise KeyboardInterrupt
-        self.wanted = True
+        if not self.wanted:
+            self.wanted = True
+            _answer("stopping: the step at hand is finished and saved first; Ctrl-C once more ends at once")
+        elif number == signal.SIGINT:
+            raise EndedAtOnce("ended at once, with what was saved before")
+
+
+def _answer(message: str) -> None:
+    """Write past Python's streams, which the signal may have found at work; where nobody hears any more, be silent."""
+    try:
+        os.write(2, f"{os.linesep if os.isatty(2) else ''}googlenet: {message}{os.linesep}".encode())
+    except OSError:  # the terminal is gone, and whatever else is said would fail as well
+        silence = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(silence, 2)
+        os.close(silence)

@@ -1,6 +1,8 @@
 """What a person sees of a run: calm values with their name, whose turn it was to wait, and an alarm for dead heads."""
 
+import time
 from collections import deque
+from collections.abc import Callable
 from math import log
 from statistics import fmean
 from types import TracebackType
@@ -79,10 +81,11 @@ class Smoothed:
 
 
 class Pace:
-    """Speed of an epoch, and whether decoding or the network was the bottleneck."""
+    """Speed of an epoch, with all that was done in its time, and whether decoding or the network was the bottleneck."""
 
-    def __init__(self) -> None:
-        self._images, self._seconds, self._waited = 0, 0.0, 0.0
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._begin()
 
     def take(self, step: Step) -> None:
         self._images += step.images
@@ -91,11 +94,21 @@ class Pace:
 
     def told(self) -> str:
         """Return the line's words and begin anew."""
-        share = self._waited / self._seconds if self._seconds else 0.0
-        bottleneck = "decoding" if share > 0.1 else "the network"
-        rate = self._images / self._seconds if self._seconds else 0.0
-        self.__init__()  # type: ignore[misc]
-        return f"{rate:.3g} images/s, {bottleneck} the bottleneck ({percent(share, 0)} of the time waiting for images)"
+        passed = self._clock() - self._begun
+        bottleneck = "decoding" if self._waited > 0.1 * self._seconds else "the network"
+        rate = self._images / passed if passed else 0.0
+        waiting, aside = (
+            percent(part / passed if passed else 0.0, 0) for part in (self._waited, passed - self._seconds)
+        )
+        self._begin()
+        return (
+            f"{rate:.3g} images/s, {bottleneck} the bottleneck ({waiting} of the time waiting for images,"
+            f" {aside} evaluating and saving)"
+        )
+
+    def _begin(self) -> None:
+        self._begun = self._clock()
+        self._images, self._seconds, self._waited = 0, 0.0, 0.0
 
 
 class Alarm:

@@ -3,7 +3,7 @@
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, closing, nullcontext
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -15,13 +15,12 @@ from googlenet.data.dataset import Dataset
 from googlenet.data.loader import Loader
 from googlenet.data.pool import WorkerPool, default_workers
 from googlenet.data.sampler import Sampler
-from googlenet.data.samples import Samples, TrainingSamples
+from googlenet.data.samples import Samples
 from googlenet.evaluation.validation import Outcome
-from googlenet.images import area
-from googlenet.images.crops import SCHEMES
 from googlenet.inference.device import find_device
 from googlenet.records import decode
 from googlenet.reporting.console import percent, say
+from googlenet.reporting.progress import Progress
 from googlenet.training.averaging import Average
 from googlenet.training.bad_images import BadImages
 from googlenet.training.checkpoints import Checkpoints, State, load
@@ -102,6 +101,7 @@ class Session:
             self.early_stopping.restore(state.counters)
             self.checkpoints.restore(state)
             self._say_when_the_mean_began()
+        self._monitor: Monitor | None = None
         self.bad_images: dict[str, str] = {}
         """Those of this process that rank 0, which keeps them in the folder, has not heard of."""
         if self._leads:
@@ -124,7 +124,7 @@ class Session:
             self._say(f"going on after step {self.step:,} of {self.total_steps:,}")
         with self._interruption, self.execution.computing():
             if self._is_due():
-                self._end_epoch(None)
+                self._end_epoch()
             if not self._is_over():
                 self._train()
             self._gather_bad_images()
@@ -133,19 +133,19 @@ class Session:
     # The run.
 
     def _train(self) -> None:
-        classes = len(self.setup.classes)
-        monitor = Monitor(self.recipe, classes, self.total_steps, self.step) if self._leads else None
-        with monitor or nullcontext():
+        if self._leads:
+            self._monitor = Monitor(self.recipe, len(self.setup.classes), self.total_steps, self.step)
+        with self._monitor or nullcontext():
             for step in self._steps():
                 self.step = step.number
-                if monitor:
+                if self._monitor:
                     self.log.take(step)
-                    monitor.take(step)
+                    self._monitor.take(step)
                 is_end = step.number % self.steps_per_epoch == 0
                 if is_end or step.agreed:
                     self._save()
                 if is_end:
-                    self._end_epoch(monitor)
+                    self._end_epoch()
                 if self._is_over():
                     return
                 if Wish.STOP in step.agreed:
@@ -154,7 +154,7 @@ class Session:
     def _steps(self) -> Iterator[Step]:
         """Yield the steps that are left; where one diverges, save what was before it and say where."""
         epoch, within = divmod(self.step, self.steps_per_epoch)
-        loader = self._loader(self.setup.data, self._training_samples(), self.sampler)
+        loader = self._loader(self.setup.data, self.setup.samples(), self.sampler)
         task = Classification(
             self.training_network,
             self.execution,
@@ -194,17 +194,6 @@ class Session:
         """What this process would have after the step at hand."""
         wish = Wish.SAVE if self._leads and self.checkpoints.are_due else Wish.NOTHING
         return wish | Wish.STOP if self._interruption.wanted else wish
-
-    def _training_samples(self) -> TrainingSamples:
-        sampling = SCHEMES[self.recipe.sampling or "paper"]
-        if "area" in sampling.interpolations:
-            area.prepare()  # once, before several workers do it at the same time
-        return TrainingSamples(
-            self.network.specification.input[1:],
-            self.recipe.seed,
-            replace(sampling, mirror=sampling.mirror and self.recipe.mirror),
-            self.recipe.distortion or "none",
-        )
 
     def _noting_bad(self, batches: Iterator[Batch]) -> Iterator[Batch]:
         for batch in batches:
@@ -299,10 +288,10 @@ class Session:
 
     # Evaluation.
 
-    def _end_epoch(self, monitor: Monitor | None) -> None:
+    def _end_epoch(self) -> None:
         """Evaluate where that is due, and say how the epoch went."""
         told = self._evaluate() if self._is_due() else ""
-        pace = monitor.pace() if monitor else "evaluated now"
+        pace = self._monitor.pace() if self._monitor else "evaluated now"
         self._say(f"epoch {self.step // self.steps_per_epoch}/{self.epochs}: {told}{pace}")
 
     def _is_due(self) -> bool:
@@ -328,16 +317,25 @@ class Session:
         return f"top-1 {told} on {last['images']:,} validation images; "
 
     def _outcomes(self) -> dict[str, dict[str, Any]]:
-        self.outcomes = self.validation.evaluate(self._until_interrupted)
+        self.outcomes = self._validated()
         for weights, outcome in self.outcomes.items():
             self.log.evaluation(self.step, self.step // self.steps_per_epoch, weights, outcome)
         return {weights: outcome.figures() for weights, outcome in self.outcomes.items()}
 
-    def _until_interrupted(self, batches: Iterator[Batch]) -> Iterator[Batch]:
-        for batch in self._noting_bad(batches):
-            if self._interruption.wanted:
-                raise self._interrupted()
-            yield batch
+    def _validated(self) -> dict[str, Outcome]:
+        """Evaluate and show how far it has come; an interruption ends it, since all was saved before."""
+        aside = self._monitor.progress.aside() if self._monitor else nullcontext()
+        total = self.validation.images
+        with aside, Progress("evaluating", total, threshold=total + 1) as progress:  # seen where it takes its time
+
+            def watched(batches: Iterator[Batch]) -> Iterator[Batch]:
+                for batch in self._noting_bad(batches):
+                    if self._interruption.wanted:
+                        raise self._interrupted()
+                    yield batch
+                    progress.update(len(batch) + len(batch.bad))
+
+            return self.validation.evaluate(watched)
 
     # The end.
 
@@ -349,7 +347,7 @@ class Session:
             weights = "averaged" if self.average.ready else "raw"
             tensors = self._weights(weights)
             if not self.outcomes and self.setup.validation is not None:
-                self.outcomes = self.validation.evaluate(iter)
+                self.outcomes = self._validated()
         figures = {name: outcome.figures() for name, outcome in self.outcomes.items()}
         self._write_weights(self.folder.final, weights, tensors, figures.get(weights))
         summary = {
@@ -379,7 +377,7 @@ class Session:
         weights, tensors = str(best.provenance["weights"]), dict(best.weights)
         self.network.load_state_dict(tensors)
         self.average.count = 0
-        self.outcomes = {weights: self.validation.evaluate(iter)["raw"]}
+        self.outcomes = {weights: self._validated()["raw"]}
         return weights, tensors
 
     # Helpers.

@@ -8,9 +8,12 @@ from typing import Any
 
 from googlenet.data.dataset import Dataset
 from googlenet.data.identity import Identity, identity
+from googlenet.data.samples import TrainingSamples
 from googlenet.data.sources import Source, name_of, open_training, open_validation
 from googlenet.errors import InputError
 from googlenet.files import recorded_name, sha256
+from googlenet.images import area
+from googlenet.images.crops import SCHEMES
 from googlenet.network import zoo
 from googlenet.network.graph import Linear, expand
 from googlenet.network.initialization import initialise
@@ -42,6 +45,18 @@ class Setup:
     """What was trained on and from, for the run's recipe.json."""
     identities: Mapping[str, Identity]
     """Which images `data` and, where there is one, `validation` are."""
+
+    def samples(self) -> TrainingSamples:
+        """Return how an image becomes a training sample."""
+        sampling = SCHEMES[self.recipe.sampling or "paper"]
+        if "area" in sampling.interpolations:
+            area.prepare()  # once, before several workers do it at the same time
+        return TrainingSamples(
+            self.network.specification.input[1:],
+            self.recipe.seed,
+            replace(sampling, mirror=sampling.mirror and self.recipe.mirror),
+            self.recipe.distortion or "none",
+        )
 
 
 def prepare(data: Source, recipe: Recipe, validation: Source | None, pretrained: Weights | None) -> Setup:

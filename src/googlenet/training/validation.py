@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from functools import cached_property
 
 import numpy as np
-import torch
+from torch import Tensor, nn
 
 from googlenet.data.batch import Batch
 from googlenet.data.dataset import Dataset, Subset
@@ -19,6 +19,8 @@ from googlenet.training.execution import Execution
 from googlenet.training.fused import TrainingNetwork
 
 __all__ = ["Validation"]
+
+Watched = Callable[[Iterator[Batch]], Iterator[Batch]]
 
 LEAST_FOR_STATISTICS = 512
 """Training images over which batch statistics are recomputed, at least; two per cent of all where that is more."""
@@ -44,29 +46,45 @@ class Validation:
         self._data, self._validation = data, validation
         self._batch_size, self._seed, self._open_loader = batch_size, seed, open_loader
 
-    def evaluate(self, watched: Callable[[Iterator[Batch]], Iterator[Batch]]) -> dict[str, Outcome]:
+    @property
+    def images(self) -> int:
+        """How many images an evaluation takes all together, those for batch statistics too."""
+        if self._validation is None:
+            return 0
+        averaged = len(self._validation) + (self._statistics_count if self._has_statistics else 0)
+        return len(self._validation) + (averaged if self.average.ready else 0)
+
+    def evaluate(self, watched: Watched) -> dict[str, Outcome]:
         """Return what `raw` and, where there are any, `averaged` weights answer; `watched` may end it from within."""
         outcomes = {"raw": self._validate(watched)}
         if self.average.ready:
-            with self.averaged():
+            with self.averaged(watched):
                 outcomes["averaged"] = self._validate(watched)
         return outcomes
 
     @contextmanager
-    def averaged(self) -> Iterator[None]:
+    def averaged(self, watched: Watched = iter) -> Iterator[None]:
         """Put the averaged weights, with batch statistics of their own, into the network for the length of a block."""
         buffers = {name: buffer.clone() for name, buffer in self.network.named_buffers()}
         try:
             with self.average.swapped_in():
-                recompute_batch_statistics(self.network, self._clean_inputs())
+                recompute_batch_statistics(self.network, self._clean_inputs(watched))
                 yield
         finally:
             for name, buffer in self.network.named_buffers():
                 buffer.copy_(buffers[name])
 
-    def _validate(self, watched: Callable[[Iterator[Batch]], Iterator[Batch]]) -> Outcome:
+    def _validate(self, watched: Watched) -> Outcome:
         batches = watched(self._loader.batches())
         return validate(lambda batch: self.execution.evaluate(self._evaluating, batch["images"]), batches)
+
+    @property
+    def _has_statistics(self) -> bool:
+        return any(isinstance(module, nn.BatchNorm2d) for module in self.network.modules())
+
+    @property
+    def _statistics_count(self) -> int:
+        return min(len(self._data), max(LEAST_FOR_STATISTICS, len(self._data) // 50))
 
     @cached_property
     def _samples(self) -> EvaluationSamples:
@@ -80,13 +98,13 @@ class Validation:
 
     @cached_property
     def _statistics_loader(self) -> Loader:
-        count = min(len(self._data), max(LEAST_FOR_STATISTICS, len(self._data) // 50))
+        count = self._statistics_count
         chosen = generator(self._seed, "statistics").permutation(len(self._data))[:count]
         plan = InOrder(count, self._batch_size)
         return self._open_loader(Subset(self._data, np.sort(chosen)), self._samples, plan)
 
-    def _clean_inputs(self) -> Iterator[torch.Tensor]:
+    def _clean_inputs(self, watched: Watched) -> Iterator[Tensor]:
         """Some training images as they are prepared for evaluation."""
-        for batch in self._statistics_loader.batches():
+        for batch in watched(self._statistics_loader.batches()):
             if len(batch):
                 yield self.execution.prepare(self.network, batch["images"])
