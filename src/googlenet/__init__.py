@@ -13,6 +13,7 @@ _HOMES = {
     "Checkpoint": "googlenet.weights.checkpoint",
     "Class": "googlenet.weights.classes",
     "EvaluationImages": "googlenet.data.torch_dataset",
+    "Exchange": "googlenet.training.exchange",
     "Embedding": "googlenet.prediction.results",
     "InputError": "googlenet.errors",
     "Model": "googlenet.prediction.model",
@@ -24,6 +25,7 @@ _HOMES = {
     "Recipe": "googlenet.training.recipe",
     "SGD": "googlenet.training.optimizer",
     "Specification": "googlenet.network.specification",
+    "Task": "googlenet.training.task",
     "TrainingImages": "googlenet.data.torch_dataset",
     "TrainingNetwork": "googlenet.training.fused",
     "cost": "googlenet.network.cost",
@@ -60,11 +62,13 @@ if TYPE_CHECKING:
     from googlenet.prediction.results import Answer as Answer
     from googlenet.prediction.results import Embedding as Embedding
     from googlenet.prediction.results import Prediction as Prediction
+    from googlenet.training.exchange import Exchange as Exchange
     from googlenet.training.fused import TrainingNetwork as TrainingNetwork
     from googlenet.training.optimizer import SGD as SGD
     from googlenet.training.optimizer import parameter_groups as parameter_groups
     from googlenet.training.recipe import Recipe as Recipe
     from googlenet.training.run import train as train
+    from googlenet.training.task import Task as Task
     from googlenet.weights.checkpoint import Checkpoint as Checkpoint
     from googlenet.weights.checkpoint import save as save
     from googlenet.weights.classes import Class as Class

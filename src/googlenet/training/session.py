@@ -35,7 +35,6 @@ from googlenet.training.optimizer import SGD, parameter_groups
 from googlenet.training.recipe import to_json
 from googlenet.training.report import write_report
 from googlenet.training.setup import Setup
-from googlenet.training.task import Classification
 from googlenet.training.trainer import Diverged, Step, steps
 from googlenet.training.validation import Validation
 from googlenet.weights import checkpoint
@@ -155,15 +154,7 @@ class Session:
         """Yield the steps that are left; where one diverges, save what was before it and say where."""
         epoch, within = divmod(self.step, self.steps_per_epoch)
         loader = self._loader(self.setup.data, self.setup.samples(), self.sampler)
-        task = Classification(
-            self.training_network,
-            self.execution,
-            seed=self.recipe.seed,
-            steps_per_epoch=self.steps_per_epoch,
-            auxiliary_weight=self.recipe.auxiliary_weight,
-            label_smoothing=self.recipe.label_smoothing,
-            parts=self.recipe.accumulate,
-        )
+        task = self.setup.task(self.training_network, self.execution, self.steps_per_epoch)
         try:
             yield from steps(
                 task,

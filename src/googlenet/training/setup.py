@@ -19,7 +19,10 @@ from googlenet.network.graph import Linear, expand
 from googlenet.network.initialization import initialise
 from googlenet.network.module import Network
 from googlenet.network.specification import Specification
+from googlenet.training.execution import Execution
+from googlenet.training.fused import TrainingNetwork
 from googlenet.training.recipe import Recipe, complete
+from googlenet.training.task import Classification, Task
 from googlenet.weights import checkpoint
 from googlenet.weights.checkpoint import Checkpoint
 from googlenet.weights.classes import Class
@@ -45,6 +48,18 @@ class Setup:
     """What was trained on and from, for the run's recipe.json."""
     identities: Mapping[str, Identity]
     """Which images `data` and, where there is one, `validation` are."""
+
+    def task(self, network: TrainingNetwork, execution: Execution, steps_per_epoch: int) -> Task:
+        """Return what is learnt, in `network`, which has the parameters of the setup's own."""
+        return Classification(
+            network,
+            execution,
+            seed=self.recipe.seed,
+            steps_per_epoch=steps_per_epoch,
+            auxiliary_weight=self.recipe.auxiliary_weight,
+            label_smoothing=self.recipe.label_smoothing,
+            parts=self.recipe.accumulate,
+        )
 
     def samples(self) -> TrainingSamples:
         """Return how an image becomes a training sample."""
