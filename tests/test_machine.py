@@ -126,8 +126,13 @@ def test_a_choice_is_said_once(caplog: pytest.LogCaptureFixture) -> None:
 def test_the_cache_folder_follows_the_user(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("GOOGLENET_CACHE")
     monkeypatch.setenv("XDG_CACHE_HOME", "/somewhere")
-    monkeypatch.setattr(sys, "platform", "linux")
     assert machine.cache_folder() == Path("/somewhere/googlenet")
+
+
+def test_a_cache_folder_that_still_has_its_tilde_is_not_believed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("GOOGLENET_CACHE")
+    monkeypatch.setattr("platformdirs.user_cache_path", lambda *_, **__: Path("~/.cache/googlenet"))
+    assert machine.cache_folder().is_absolute()
 
 
 def test_without_a_home_the_cache_is_the_processs_own(tmp_path: Path) -> None:

@@ -13,7 +13,6 @@ import logging
 import os
 import platform
 import shutil
-import sys
 import tempfile
 import time
 from collections.abc import Callable, Mapping
@@ -21,6 +20,8 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any, Literal, TypeGuard
+
+import platformdirs
 
 from googlenet.errors import InputError
 from googlenet.files import atomic_write
@@ -93,17 +94,10 @@ def cache_folder() -> Path:
         except RuntimeError:
             raise InputError(f"GOOGLENET_CACHE: no home folder is known for '{given}'; give a whole path") from None
     try:
-        return _users_caches()
+        folder = platformdirs.user_cache_path("googlenet", appauthor=False)
     except RuntimeError:
         return _passing_folder()
-
-
-def _users_caches() -> Path:
-    if sys.platform == "darwin":
-        return Path.home() / "Library" / "Caches" / "googlenet"
-    if sys.platform == "win32":
-        return Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local") / "googlenet" / "Cache"
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "googlenet"
+    return folder if folder.is_absolute() else _passing_folder()  # older releases leave the ~ where it is unknown
 
 
 @cache

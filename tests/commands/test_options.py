@@ -9,15 +9,15 @@ from googlenet.__main__ import COMMANDS
 
 OPTIONS = {
     "summary": ["network", "classes", "width", "budget", "batch", "json"],
-    "download": ["name", "output"],
+    "download": ["name", "output", "json"],
     "import": ["file", "output", "classes", "classifier", "json"],
     "predict": ["weights", "images", "null", "top", "batch_size", "computing", "json", "csv"],
-    "embed": ["weights", "images", "output", "at", "batch_size", "null", "computing"],
+    "embed": ["weights", "images", "output", "at", "batch_size", "null", "computing", "json"],
     "train": ["data", "output", "validation", "pretrained", "recipe", "json"],
-    "preview": ["data", "output", "images", "sampling", "distortion", "size", "seed", "epoch"],
+    "preview": ["data", "output", "images", "sampling", "distortion", "size", "seed", "epoch", "json"],
     "data check": ["data", "validation", "json"],
     "export": ["weights", "onnx", "hub_folder", "json"],
-    "demo": ["output"],
+    "demo": ["output", "json"],
 }
 
 
@@ -30,3 +30,8 @@ def test_the_options_of_a_command_are_frozen(command):
     name = {"import": "import_"}.get(command, command.replace(" ", "_"))
     module = importlib.import_module(f"googlenet.commands.{name}")
     assert [field.name for field in fields(module.Options)] == OPTIONS[command]
+
+
+@pytest.mark.parametrize("command", OPTIONS)
+def test_every_command_takes_json(command):
+    assert "json" in OPTIONS[command]

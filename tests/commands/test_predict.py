@@ -188,6 +188,25 @@ def test_embed_leaves_an_unreadable_image_out_and_names_it(weights, broken, tmp_
         np.testing.assert_allclose(arrays["features"], load(weights).features(files, at="pool5"), rtol=1e-4, atol=1e-5)
 
 
+@pytest.mark.parametrize("names", [["broken.png"], ["broken.png", "a.png"]])
+def test_embed_says_as_json_what_is_in_the_file(names, weights, broken, tmp_path, capsys):
+    output = tmp_path / "features.npz"
+    images = [str(broken / name) for name in names]
+    assert main(["embed", str(weights), *images, "--json", "-o", str(output)]) == 1
+    told = json.loads(capsys.readouterr().out)
+    assert list(told) == ["file", "at", "shape", "failed"]
+    (failed,) = told["failed"]
+    assert failed["file"] == images[0]
+    assert "broken.png: not a whole PNG file" in failed["error"]
+    if names[1:]:
+        assert (told["file"], told["at"]) == (str(output), "pool5")
+        with np.load(output, allow_pickle=False) as arrays:
+            assert list(arrays["features"].shape) == told["shape"] == [1, 256, 1, 1]
+    else:
+        assert told["file"] is told["shape"] is None
+        assert not output.exists()
+
+
 def test_embed_writes_nothing_where_nothing_can_be_read(weights, broken, tmp_path, capsys):
     output = tmp_path / "features.npz"
     output.write_bytes(b"before")

@@ -1,8 +1,13 @@
+import json
+
 from PIL import Image
 
 from googlenet.__main__ import main
 from googlenet.commands import preview
+from googlenet.data.samples import TrainingSamples
 from googlenet.images import decoding
+from googlenet.images.crops import Crop
+from googlenet.images.photometric import Change
 
 
 def test_a_sheet_of_samples(tmp_path, capsys):
@@ -41,3 +46,24 @@ def test_a_picture_that_is_decoded_at_half_its_size_is_shown_with_its_own(tmp_pa
     monkeypatch.setattr(preview, "draw_sheet", lambda path, tiles, columns: captions.extend(t.caption for t in tiles))
     assert main(["preview", str(tmp_path), "--images", "2", "--size", "32", "-o", str(tmp_path / "x.png")]) == 0
     assert [caption[1] for caption in captions[::6]] == ["18 x 12, as it is"] * 2
+
+
+def test_what_was_done_is_told_as_json_and_is_what_train_does(tmp_path, capsys):
+    for name in ("ash", "beech"):
+        (tmp_path / name).mkdir()
+        Image.new("RGB", (180, 120), "green").save(tmp_path / name / "a.png")
+    arguments = ["--images", "2", "--size", "32", "--epoch", "3", "-o", str(tmp_path / "x.png"), "--json"]
+    assert main(["preview", str(tmp_path), *arguments]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert told["file"] == str(tmp_path / "x.png")
+    assert sorted(one["class"] for one in told["images"]) == ["ash", "beech"]
+    samples = TrainingSamples((32, 32), seed=0, distortion="howard")
+    for one in told["images"]:
+        assert one["file"] == str(tmp_path / one["class"] / "a.png")
+        assert one["image"] == [180, 120]
+        index = ["ash", "beech"].index(one["class"])
+        for draw, sample in zip(range(index, 10, 2), one["samples"], strict=True):
+            x0, y0, x1, y1 = sample["box"]
+            done = samples.draw(180, 120, 3, draw)
+            assert done.crop == Crop(x0, y0, x1 - x0, y1 - y0, sample["mirror"], sample["interpolation"])
+            assert done.distortion.changes == tuple(Change(c["what"], tuple(c["amount"])) for c in sample["changes"])

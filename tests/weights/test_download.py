@@ -1,6 +1,7 @@
 """Downloads against a server on this machine that does everything wrong that servers and networks do."""
 
 import hashlib
+import json
 import re
 import socket
 import threading
@@ -12,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from googlenet.__main__ import main
 from googlenet.errors import InputError
 from googlenet.machine import cache_folder
 from googlenet.network import zoo
@@ -244,7 +246,9 @@ def test_a_cache_that_cannot_be_written_is_told(server: Server, tmp_path: Path) 
         fetch(publication(server), tmp_path / "cache")
 
 
-def test_weights_are_fetched_and_imported(server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_weights_are_fetched_and_imported(
+    server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     network = zoo.specification("googlenet", width=0.125)
     monkeypatch.setitem(zoo.NETWORKS, "googlenet", lambda: network)
     content = caffemodel(network)
@@ -262,7 +266,11 @@ def test_weights_are_fetched_and_imported(server: Server, tmp_path: Path, monkey
     assert (read.provenance["address"], read.provenance["sha256"]) == (server.address, digest)
     assert cache_folder() == tmp_path / "cache/googlenet"
     assert (cache_folder() / "bvlc.caffemodel").read_bytes() == content
-    download.download("bvlc", tmp_path / "again.safetensors")
+    assert main(["download", "bvlc", "-o", "again.safetensors", "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert list(told) == ["file", "found", "used", "left", "warnings"]
+    assert checkpoint.read(told["file"]).provenance == read.provenance
+    assert told["used"] == list(report.used)
     assert len(server.ranges) == 2
 
 

@@ -12,7 +12,7 @@ from tyro.conf import arg
 from googlenet.data.digits import Digits
 from googlenet.files import atomic_write
 from googlenet.images.decoding import decode
-from googlenet.reporting.console import percent, say
+from googlenet.reporting.console import json_line, percent, say
 from googlenet.reporting.sheet import draw_sheet, prediction_tile
 from googlenet.training.recipe import Recipe
 
@@ -37,6 +37,8 @@ class Options:
 
     output: Annotated[Path, arg(aliases=["-o"], metavar="FOLDER")] = Path("demo")
     """Where the checkpoint, the curves, the report and the sheet of predictions go."""
+    json: bool = False
+    """Print what came of it as one JSON object (docs/json.md)."""
 
 
 def run(options: Options) -> int:
@@ -51,6 +53,10 @@ def run(options: Options) -> int:
     answers = _predict(finished.weights, list(digits))
     sheet = options.output / "predictions.png"
     draw_sheet(sheet, [_tile(answer, digits[answer["file"]]) for answer in answers])
+    if options.json:
+        files = [str(options.output / name) for name in _WRITTEN]
+        print(json_line({"files": files, "summary": finished.summary, "predictions": answers}))
+        return 0
     print(f"accuracy on {measured['images']} held-out digits: {percent(measured['top1'])}")
     print(f"training took {finished.summary['seconds']:.0f} s; in {options.output}:")
     for name, what in _WRITTEN.items():

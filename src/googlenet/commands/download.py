@@ -1,12 +1,12 @@
 """`googlenet download`: public weights by name, fetched, checked and imported."""
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Annotated
 
 from tyro.conf import Positional, arg
 
-from googlenet.reporting.console import say, warn
+from googlenet.reporting.console import json_line, say, warn
 from googlenet.reporting.progress import Progress
 
 
@@ -18,6 +18,8 @@ class Options:
     """bvlc (Caffe's), google (the published Inception) or torchvision."""
     output: Annotated[Path | None, arg(aliases=["-o"], metavar="OUT")] = None
     """The checkpoint to write (default: NAME.safetensors)."""
+    json: bool = False
+    """Print what was written, found, used and left as one JSON object (docs/json.md)."""
 
 
 def run(options: Options) -> int:
@@ -35,6 +37,9 @@ def run(options: Options) -> int:
         path, report = download(options.name, options.output, progress=show)
     for warning in report.warnings:
         warn(warning)
+    if options.json:
+        print(json_line({"file": str(path), **asdict(report)}))
+        return 0
     for name in report.left:
         say(f"  left: {name}")
     print(f"{path}: {len(report.used)} of {len(report.found)} arrays used")

@@ -9,7 +9,7 @@ from tyro.conf import OmitArgPrefixes, Positional, arg
 from googlenet.images.finding import find_images, image_arguments
 from googlenet.inference.engine import Computing
 from googlenet.machine import keep_freed_memory
-from googlenet.reporting.console import say
+from googlenet.reporting.console import json_line, say
 from googlenet.reporting.progress import Progress
 
 
@@ -30,6 +30,8 @@ class Options:
     null: Annotated[bool, arg(aliases=["-0"])] = False
     """The paths on standard input end in zero bytes, as `find -print0` writes them."""
     computing: Annotated[Computing, OmitArgPrefixes] = Computing()  # noqa: RUF009  frozen
+    json: bool = False
+    """Print what was written as one JSON object (docs/json.md)."""
 
 
 def run(options: Options) -> int:
@@ -44,19 +46,26 @@ def run(options: Options) -> int:
             say(told)
     keep_freed_memory()
     model = load(options.weights, **vars(options.computing))
-    failed, total = len(found.failures), len(found.failures) + len(paths)
+    failed = [{"file": name, "error": str(error)} for name, error in found.failures]
+    total = len(failed) + len(paths)
     with Progress("embedding", total=len(paths)) as progress, FeatureFile(options.output) as features:
         for embedding in model.embed(paths, at=options.at, batch_size=options.batch_size):
             if embedding.error is not None:
-                failed += 1
+                failed.append({"file": embedding.file, "error": embedding.error})
                 say(embedding.error)
             else:
                 features.add(embedding.file, embedding.features[options.at])
             progress.update()
         if features.files:
             features.save()
-            print(f"{options.output}: {options.at} of {len(features.files)} images, {list(features.shape)}")
+    written = bool(features.files)
+    shape = list(features.shape) if written else None
+    if options.json:
+        file = str(options.output) if written else None
+        print(json_line({"file": file, "at": options.at, "shape": shape, "failed": failed}))
+    elif written:
+        print(f"{options.output}: {options.at} of {len(features.files)} images, {shape}")
     if failed:
-        left = "" if features.files else f"; {options.output} is not written"
-        say(f"{failed} of {total} images could not be read{left}")
+        left = "" if written else f"; {options.output} is not written"
+        say(f"{len(failed)} of {total} images could not be read{left}")
     return 1 if failed else 0
