@@ -14,7 +14,7 @@ from googlenet.errors import InputError
 from googlenet.training import checkpoints
 from googlenet.training.exchange import Alone, Wish
 from googlenet.training.interruption import Interrupted
-from googlenet.training.run import train
+from googlenet.training.run import BrokenOff, train
 
 
 @pytest.fixture(scope="module")
@@ -113,21 +113,52 @@ def test_past_a_bad_image_it_goes_on_as_the_message_says(data: Path, tmp_path: P
     shutil.copytree(data, broken)
     bad = broken / "beech/3.png"
     bad.write_bytes(bad.read_bytes()[:300])
-    with pytest.raises(InputError, match=r"beech/3\.png: [^;]*; give --skip-bad-images to go on without"):
+    with pytest.raises(InputError, match=r"beech/3\.png: [^;]*; take it away to go on, or give --skip-bad-images"):
         train(broken, recipe(epochs=1), output=tmp_path / "run")
     run = train(broken, recipe(epochs=1, skip_bad_images=True), output=tmp_path / "run")
     train(broken, recipe(epochs=1, skip_bad_images=True), output=tmp_path / "at once")
     assert tensors(tmp_path / "run/final.safetensors") == tensors(tmp_path / "at once/final.safetensors")
     (name,) = run.summary["bad_images"]
     assert name.endswith("beech/3.png")
-    content = bad.read_bytes()
-    bad.unlink()
-    with pytest.raises(InputError, match=r"image 12 was beech/3\.png .*data as they were \(--skip-bad-images"):
-        train(broken, recipe(epochs=1, skip_bad_images=True), output=tmp_path / "run")
-    bad.write_bytes(content)
     train(broken, recipe(epochs=1), output=tmp_path / "run")
     (line,) = (tmp_path / "run/bad-images.jsonl").read_text().splitlines()
     assert json.loads(line)["image"] == name
+
+
+def test_past_images_that_were_taken_away_it_goes_on_as_past_bad_ones(
+    data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    broken = tmp_path / "data"
+    shutil.copytree(data, broken)
+    bad, whole = broken / "beech/3.png", broken / "cedar/7.png"
+    bad.write_bytes(bad.read_bytes()[:300])
+    options = {"epochs": 2, "rate": 0.001, "clip": 1.0}
+    skipping = train(broken, recipe(**options, skip_bad_images=True), output=tmp_path / "skipping")
+    with pytest.raises(InputError, match="take it away to go on"):
+        train(broken, recipe(**options), validation=broken, output=tmp_path / "run")
+    with pytest.raises(InputError, match="take it away to go on"):
+        train(broken, recipe(**options), output=tmp_path / "other")
+    bad.unlink()
+    moved = broken.rename(tmp_path / "moved")
+    capsys.readouterr()
+    run = train(moved, recipe(**options, workers=1), output=tmp_path / "other")
+    said = " ".join(capsys.readouterr().err.split())
+    name = str(moved / "beech/3.png")
+    assert f"data: taken away since the run began, and left out from here on: {name}" in said
+    assert run.summary["bad_images"] == {name: f"{name}: taken away since the run began"}
+    assert run.summary["images"] == skipping.summary["images"] == 24
+    for file in ("final.safetensors", "state.safetensors"):
+        assert tensors(tmp_path / "other" / file) == tensors(tmp_path / "skipping" / file)
+    assert (tmp_path / "other/metrics.jsonl").read_bytes() == (tmp_path / "skipping/metrics.jsonl").read_bytes()
+    both = train(moved, recipe(**options), validation=moved, output=tmp_path / "run").summary
+    assert [found["images"] for found in both["evaluation"].values()] == [23, 23]
+    (tmp_path / "moved" / whole.relative_to(broken)).unlink()  # 2 of 24 by now
+    assert train(moved, recipe(**options), output=tmp_path / "other").summary == run.summary
+    longer = train(moved, recipe(**options | {"epochs": 3}), output=tmp_path / "other").summary
+    assert list(longer["bad_images"]) == [name, str(moved / "cedar/7.png")]
+    (moved / "ash/0.png").unlink()
+    with pytest.raises(InputError, match=r"data: 3 of 24 images are gone, the first is image 0, ash/0\.png.*10%"):
+        train(moved, recipe(**options | {"epochs": 3}), output=tmp_path / "other")
 
 
 def test_a_folder_that_is_deleted_meanwhile_is_one_line(data: Path, tmp_path: Path):
@@ -135,6 +166,6 @@ def test_a_folder_that_is_deleted_meanwhile_is_one_line(data: Path, tmp_path: Pa
         def apply(self, optimizer, rate):  # type: ignore[no-untyped-def]
             shutil.rmtree(tmp_path / "run", ignore_errors=True)
 
-    with pytest.raises(InputError, match=r"run: was deleted or moved while the run went on"):
+    with pytest.raises(BrokenOff, match=r"run: was deleted or moved while the run went on"):
         train(data, recipe(epochs=1), output=tmp_path / "run", exchange=Deleting())
     assert not (tmp_path / "run").exists()

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -89,6 +90,21 @@ def test_what_cannot_be_begun_is_one_line_and_status_2(data: Path, tmp_path: Pat
         assert done.stdout == ""
         (line,) = done.stderr.strip().splitlines()
         assert wanted in line
+
+
+def test_a_run_that_breaks_off_after_some_steps_is_one_line_and_status_1(data: Path, tmp_path: Path):
+    broken = tmp_path / "images/train"
+    shutil.copytree(data.parent, broken.parent)
+    file = broken / "ash/0.png"
+    file.write_bytes(file.read_bytes()[:300])
+    done = run(broken, tmp_path / "run", "--epochs", "1", "--seed", "1")
+    logged = (tmp_path / "run/metrics.jsonl").read_text().splitlines()
+    assert len(logged) > 0, "the bad image is in the first batch; take another seed"
+    assert done.returncode == 1, done.stderr
+    assert done.stdout == ""
+    assert "Traceback" not in done.stderr
+    assert "ash/0.png: not a whole PNG file" in done.stderr.splitlines()[-1]
+    assert "take it away to go on, or give --skip-bad-images" in done.stderr.splitlines()[-1]
 
 
 def test_a_run_that_diverges_ends_with_status_1_and_names_the_batch(data: Path, tmp_path: Path):

@@ -13,7 +13,7 @@ from googlenet.machine import keep_freed_memory
 from googlenet.reporting.console import duration, percent, say
 from googlenet.training.recipe import Recipe
 
-DIVERGED, INTERRUPTED = 1, 130
+BROKEN_OFF, INTERRUPTED = 1, 130
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ def run(options: Options) -> int:
     """Train, and print what came of it."""
     keep_freed_memory()
     from googlenet.training.interruption import Interrupted
-    from googlenet.training.run import train
+    from googlenet.training.run import BrokenOff, train
     from googlenet.training.trainer import Diverged
 
     try:
@@ -48,9 +48,9 @@ def run(options: Options) -> int:
             pretrained=options.pretrained,
             output=options.output,
         )
-    except Diverged as error:
+    except (Diverged, BrokenOff) as error:
         say(f"googlenet: {error}")
-        return DIVERGED
+        return BROKEN_OFF
     except KeyboardInterrupt as error:
         told = error if isinstance(error, Interrupted) else "interrupted"
         say(f"googlenet: {told}; go on with: {shlex.join(['googlenet', *sys.argv[1:]])}")

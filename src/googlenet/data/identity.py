@@ -10,7 +10,7 @@ import io
 import itertools
 import json
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
@@ -19,7 +19,10 @@ from numpy.typing import NDArray
 
 from googlenet.data.dataset import Dataset, Subset
 
-__all__ = ["Identity", "difference", "identity"]
+__all__ = ["MOST_GONE", "Identity", "Rest", "difference", "identity", "rest"]
+
+MOST_GONE = 0.1
+"""The share of images that may be taken away; beyond it, what is left are other data."""
 
 _LONGEST_ROW = 1 << 16  # characters
 
@@ -33,6 +36,22 @@ class Identity:
     """Of the rows of `listing`."""
     listing: bytes
     """Gzipped text: the classes' ids as a JSON list, then size in bytes, class id and name of each image in order."""
+
+
+@dataclass(frozen=True)
+class Rest:
+    """What is left of data that were listed before; N counts those that were."""
+
+    whole: Identity
+    """Of the data as they were."""
+    places: NDArray[np.int64]
+    """The number that each image has now, -1 where it is gone: [N]."""
+    labels: NDArray[np.int32]
+    """[N]"""
+    gone: Mapping[int, str]
+    """The names of those that are gone, from the data set's own folder, by the number that they had."""
+    first: str
+    """The same of the first image that there is now."""
 
 
 @runtime_checkable
@@ -61,6 +80,9 @@ def identity(dataset: Dataset) -> Identity:
 
 def difference(before: bytes, now: Identity) -> str:
     """Say in words where data listed `before` and those of `now` begin to differ; empty where nothing can be said."""
+    if (left := rest(before, now)) and left.gone:
+        number, name = next(iter(left.gone.items()))
+        return f"{len(left.gone):,} of {left.whole.images:,} images are gone, the first is image {number}, {name}"
     classes = True
     for number, (old, new) in enumerate(itertools.zip_longest(_lines(before), _lines(now.listing))):
         if old == new:
@@ -72,6 +94,40 @@ def difference(before: bytes, now: Identity) -> str:
         else:
             return f"image {number} was {_described(old)}, now {_described(new)}"
     return ""
+
+
+def rest(before: bytes, now: Identity) -> Rest | None:
+    """Find the images of `now` among those listed `before`; None where more has changed than that some are gone.
+
+    Gone is what is listed no more, and what is listed but not there. Data sets of one's own, of which nothing but names
+    and labels is known, are never a rest: their names may be numbers, which tell nothing of what was taken away.
+    """
+    old, new = _lines(before), enumerate(_lines(now.listing), start=-1)
+    classes, (_, same) = next(old, None), next(new)
+    if classes is None or classes != same:
+        return None
+    ids = {_escaped(id_): label for label, id_ in enumerate(json.loads(classes))}
+    digest = hashlib.sha256(f"{classes}\n".encode())
+    places, labels, gone, first, are_files = list[int](), list[int](), dict[int, str](), "", False
+    number, candidate = next(new, (0, None))
+    for row in old:
+        digest.update(f"{row}\n".encode())
+        size, label, key = _fields(row)
+        if label not in ids:
+            return None
+        is_there = row == candidate
+        if not is_there:
+            gone[len(places)] = key
+        places.append(number if is_there else -1)
+        labels.append(ids[label])
+        are_files = are_files or size != "-1"
+        if candidate is not None and (is_there or _fields(candidate) == ("-1", label, key)):
+            first = first or key
+            number, candidate = next(new, (0, None))
+    if candidate is not None or not are_files:
+        return None
+    whole = Identity(len(places), digest.hexdigest(), before)
+    return Rest(whole, np.array(places, np.int64), np.array(labels, np.int32), gone, first)
 
 
 def _rows(dataset: Dataset) -> Iterator[str]:
@@ -107,11 +163,17 @@ def _lines(listing: bytes) -> Iterator[str]:
         return
 
 
+def _fields(row: str) -> tuple[str, str, str]:
+    """Return size, class and name of an image."""
+    size, _, more = row.partition("\t")
+    label, _, key = more.partition("\t")
+    return size, label, key
+
+
 def _described(row: str | None) -> str:
     if row is None:
         return "none"
-    size, _, rest = row.partition("\t")
-    label, _, key = rest.partition("\t")
+    size, label, key = _fields(row)
     return f"{key} (class {label}{f', {size} bytes' if size != '-1' else ''})"
 
 

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from googlenet.data.batch import Field, Gathering, MadeBatch
 from googlenet.data.dataset import Dataset
+from googlenet.data.remaining import TakenAway
 from googlenet.data.sampler import Planned
 from googlenet.errors import InputError
 from googlenet.images import photometric
@@ -105,9 +106,9 @@ def make_batch(dataset: Dataset, samples: Samples, planned: Planned, skip_bad_im
             gathering.add(samples.make(dataset, index, planned.epoch, draw))
             kept.append(index)
         except InputError as error:
-            if not skip_bad_images:  # a mend of the file would make other data of them
-                what, _, mend = str(error).rpartition("; ")
-                raise InputError(f"{what or mend}; give --skip-bad-images to go on without such images") from error
+            if not skip_bad_images and not isinstance(error, TakenAway):
+                what, _, mend = str(error).rpartition("; ")  # a mended file would be other data
+                raise InputError(f"{what or mend}; take it away to go on, or give --skip-bad-images") from error
             bad.append((dataset.name(index), str(error)))
     return MadeBatch(planned.epoch, planned.step, gathering.arrays(), np.array(kept, np.int64), tuple(bad))
 

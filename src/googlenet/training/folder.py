@@ -10,7 +10,7 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
-from googlenet.data.identity import Identity, difference
+from googlenet.data.identity import MOST_GONE, Identity, difference
 from googlenet.errors import InputError
 from googlenet.files import atomic_write, remove_leftovers
 from googlenet.records import decode
@@ -85,6 +85,15 @@ class RunFolder:
                     file.write(identity.listing)
         return self.read_json(self.summary) if self.summary.exists() else None
 
+    def listings(self) -> dict[str, bytes]:
+        """Return what was kept of `data` and `validation` when the run began; of neither where none has."""
+        names = ("data", "validation") if self.recipe.exists() else ()
+        found = {}
+        for name in names:
+            with suppress(OSError):  # `begin` says what is wrong
+                found[name] = self._listing(name).read_bytes()
+        return found
+
     def write_json(self, path: Path, value: Mapping[str, Any]) -> None:
         with atomic_write(path) as file:
             text = json.dumps(value, indent=1, ensure_ascii=False)
@@ -118,7 +127,10 @@ class RunFolder:
         if changed:
             mend = "give its options again"
             if any(text.startswith(("data", "validation")) for text in changed):
-                mend = "give its data as they were (--skip-bad-images passes over what cannot be read) and its options"
+                mend = (
+                    f"give its data as they were, without at most {MOST_GONE:.0%} of the images "
+                    "(--skip-bad-images passes over what cannot be read), and its options"
+                )
             raise InputError(f"{self.path}: belongs to another run ({'; '.join(changed)}); {mend}, or another folder")
         return old
 

@@ -9,13 +9,21 @@ from typing import Any
 
 import torch
 
+from googlenet.errors import InputError
+from googlenet.reporting.console import say
 from googlenet.training.exchange import Alone, Exchange
 from googlenet.training.folder import RunFolder
 from googlenet.training.recipe import Recipe
 from googlenet.training.session import Session
 from googlenet.training.setup import Source, Weights, prepare
+from googlenet.training.taken_away import as_begun
+from googlenet.training.trainer import Diverged
 
-__all__ = ["Run", "train"]
+__all__ = ["BrokenOff", "Run", "train"]
+
+
+class BrokenOff(InputError):  # noqa: N818  it is what happened, not a fault of the package
+    """The run could not go on after some steps: an image, its folder or the disk; what was saved before stays."""
 
 
 @dataclass(frozen=True)
@@ -45,21 +53,30 @@ def train(
     Given again with the same folder, an interrupted run goes on bit for bit as if it had not been, and a finished one
     is only returned. `data` and `validation` are folders of class folders, list files, tar shards, "digits", or data
     sets; `pretrained` is a checkpoint whose classifiers are replaced where its classes are others. Raises `InputError`
-    for whatever does not fit together, before the first step; `Diverged` where the loss is no longer finite;
-    `Interrupted` on Ctrl-C or SIGTERM, after saving. With an `exchange` each of its processes calls this in
-    the same way.
+    for whatever does not fit together, before the first step; `BrokenOff`, which is one too, for what comes up later;
+    `Diverged` where the loss is no longer finite; `Interrupted` on Ctrl-C or SIGTERM, after saving. With an `exchange`
+    each of its processes calls this in the same way.
     """
     folder, exchange = RunFolder(output), exchange or Alone()
     # Measuring draws numbers; asking the devices for theirs would occupy each.
     with torch.random.fork_rng([]), ExitStack() as closing:
-        setup = prepare(data, recipe, validation, pretrained)
+        setup, told = as_begun(prepare(data, recipe, validation, pretrained), exchange.lead(folder.listings))
 
         def begin() -> Mapping[str, Any] | None:
             closing.enter_context(folder.held())
-            return folder.begin(setup.recipe, setup.origin, setup.identities)
+            summary = folder.begin(setup.recipe, setup.origin, setup.identities)
+            for line in told if summary is None else ():
+                say(line)
+            return summary
 
         summary = exchange.lead(begin)
         if summary is None:
             with Session(folder, setup, exchange) as session:
-                summary = session.run()
+                begun = session.step
+                try:
+                    summary = session.run()
+                except InputError as error:
+                    if session.step == begun or isinstance(error, Diverged):
+                        raise
+                    raise BrokenOff(str(error)) from error
         return Run(folder.path, summary)
