@@ -1,6 +1,10 @@
 """What does not fit together is refused before memory is touched: by the plan, and again by the kernels themselves."""
 
 import copy
+import os
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 import torch
@@ -91,3 +95,32 @@ def test_kernels_check_steps_themselves(part: str, field: str, value: int, plan:
 def test_a_plan_can_be_copied(plan: Plan) -> None:
     again = copy.deepcopy(plan)
     assert torch.equal(again.run(pixels(*SHAPE), 2)["classifier"], plan.run(pixels(*SHAPE), 2)["classifier"])
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="address space is limited on Linux")
+def test_where_no_thread_can_be_started_the_caller_does_the_work_alone(network: Network, tmp_path: Path) -> None:
+    with torch.no_grad():
+        expected = network(pixels(*SHAPE))
+    torch.save((network.state_dict(), pixels(*SHAPE)), tmp_path / "network.pt")
+    code = """
+import resource, sys, torch
+from googlenet.inference.native_plan import Packed, Plan
+from googlenet.network.module import Network
+from googlenet.network.zoo import specification
+weights, x = torch.load(sys.argv[1])
+network = Network(specification("googlenet-tiny"), auxiliary=False).eval()
+network.load_state_dict(weights)
+plan = Plan(Packed(network), x.shape, ["classifier"])
+used = int(open("/proc/self/statm").read().split()[0]) * resource.getpagesize()
+resource.setrlimit(resource.RLIMIT_AS, (used + (6 << 20), used + (6 << 20)))  # a thread's stack is 8 MiB
+logits = plan.run(x, 8)["classifier"]
+torch.save(logits, sys.argv[2])
+"""
+    files = [str(tmp_path / "network.pt"), str(tmp_path / "logits.pt")]
+    environment = os.environ | {"OMP_NUM_THREADS": "1"}
+    done = subprocess.run(
+        [sys.executable, "-c", code, *files], capture_output=True, text=True, check=False, env=environment
+    )
+    assert done.returncode == 0, done.stderr
+    found = torch.load(files[1])
+    assert (found - expected).abs().max() <= 1e-5 * expected.abs().max()
