@@ -136,10 +136,10 @@ class Alarm:
         self._count += 1
         if self._count == self.BLOCK:
             for head, total in self._sums.items():
-                self._judge(head, total / self.BLOCK)
+                self._check(head, total / self.BLOCK)
             self._sums, self._count = {}, 0
 
-    def _judge(self, head: str, loss: float) -> None:
+    def _check(self, head: str, loss: float) -> None:
         self._bad_blocks[head] = self._bad_blocks.get(head, 0) + 1 if loss >= self.SHARE * self._guessing else 0
         if self._bad_blocks[head] == self._blocks_needed:
             warn(
