@@ -38,7 +38,7 @@ class GraphEngine(Engine):
     @classmethod
     def lacks(cls, network: Network, precision: str) -> str:
         if any(find_spec(package) is None for package in (cls.package, "onnx")):
-            return "is not installed: pip install 'googlenet[engines]'"
+            return f"is not installed: pip install onnx {cls.package}"
         from googlenet.inference.onnx_graph import obstacle
 
         reason = obstacle(network)
