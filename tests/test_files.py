@@ -9,7 +9,10 @@ from pathlib import Path
 import pytest
 
 from googlenet.errors import InputError
-from googlenet.files import atomic_write, recorded_name, remove_leftovers, sha256
+from googlenet.files import atomic_write, open_regular, recorded_name, remove_leftovers, sha256
+from googlenet.weights.checkpoint import read
+from googlenet.weights.classes import read_classes
+from googlenet.weights.importers.source import Source
 
 
 def test_the_file_is_there_when_the_block_ends(tmp_path):
@@ -172,3 +175,20 @@ def test_only_our_own_leftovers_are_removed(tmp_path):
     assert not ours.exists()
     assert all(path.read_text() == "mine" for path in others)
     assert len(list(tmp_path.iterdir())) == len(others) + 2
+
+
+@pytest.mark.parametrize("name", ["pipe", "folder", "/dev/zero"])
+def test_only_a_regular_file_is_opened_and_a_pipe_keeps_nobody_waiting(tmp_path, name):
+    (tmp_path / "folder").mkdir()
+    os.mkfifo(tmp_path / "pipe")
+    for reader in (open_regular, read, Source.open, read_classes):
+        with pytest.raises(InputError, match=f"{name}: not a file"):
+            reader(tmp_path / name)
+
+
+def test_a_regular_file_is_opened(tmp_path):
+    (tmp_path / "x").write_bytes(b"content")
+    with open_regular(tmp_path / "x") as file:
+        assert file.read() == b"content"
+    with pytest.raises(FileNotFoundError):
+        open_regular(tmp_path / "y")

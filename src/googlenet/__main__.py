@@ -1,6 +1,7 @@
 """The command line: `googlenet COMMAND ...`. Finds the command, reads its options, and turns errors into one line."""
 
 import contextlib
+import dataclasses
 import errno
 import importlib
 import io
@@ -9,7 +10,7 @@ import os
 import re
 import sys
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, get_type_hints
 
 from googlenet.errors import InputError
 
@@ -104,7 +105,8 @@ def parse(options: type[Any], command: str, arguments: Sequence[str]) -> Any:
     except SystemExit as stop:
         if stop.code in (0, None):
             raise
-        raise InputError(f"{_first_sentence(complaint.getvalue())}; see googlenet {command} --help") from None
+        complained = _with_option(_first_sentence(complaint.getvalue()), options)
+        raise InputError(f"{complained}; see googlenet {command} --help") from None
 
 
 def _run(arguments: Sequence[str]) -> int:
@@ -139,14 +141,26 @@ def _overview() -> str:
 
 def _first_sentence(box: str) -> str:
     """Take the message out of the frame in which tyro draws its complaints."""
-    lines = [re.sub(r"[│╭╮╰╯]", "", line).strip() for line in box.splitlines()[1:]]
+    # Where the terminal does not write UTF-8, the frame is made of |, + and -.
+    lines = [re.sub(r"[│╭╮╰╯]|^[|+]|[|+]$", "", line.strip()).strip() for line in box.splitlines()[1:]]
     message: list[str] = []
     for line in lines:
-        if line and set(line) <= {"─"}:
+        if line and set(line) <= {"─", "-"}:
             break
         message.append(line)
     text = " ".join(part for part in message if part).partition(" Got errors: ")[0]
     return text.rstrip(".") or "the options cannot be read"
+
+
+def _with_option(complaint: str, options: type[Any]) -> str:
+    """Name the option where a record of options (`Recipe`) was refused, which speaks of its fields."""
+    found = re.fullmatch(r"Error parsing \w+: ((\w+) .+)", complaint)
+    if found is None:
+        return complaint
+    records = [options, *(hint for hint in get_type_hints(options).values() if dataclasses.is_dataclass(hint))]
+    names = {field.name for record in records for field in dataclasses.fields(record)}
+    message, name = found.groups()
+    return f"--{name.replace('_', '-')}{message.removeprefix(name)}" if name in names else message
 
 
 def _speak_through_console() -> None:

@@ -1,6 +1,8 @@
 """The one error of this package that its user can mend."""
 
-__all__ = ["InputError", "shown"]
+from numbers import Integral
+
+__all__ = ["InputError", "shown", "whole"]
 
 
 class InputError(ValueError):
@@ -12,6 +14,13 @@ class InputError(ValueError):
 
     def __init__(self, message: str) -> None:
         super().__init__("".join(c if c.isprintable() else repr(c)[1:-1] for c in message))
+
+
+def whole(name: str, value: object, least: int = 1) -> int:
+    """Return a count that was given for the option `name`; raises `InputError` unless it is whole and large enough."""
+    if not isinstance(value, Integral) or isinstance(value, bool) or value < least:
+        raise InputError(f"{name} must be a whole number of at least {least}, found {shown(repr(value))}")
+    return int(value)
 
 
 def shown(text: str, longest: int = 60) -> str:

@@ -13,7 +13,7 @@ from typing import IO
 
 from googlenet.errors import InputError
 
-__all__ = ["atomic_write", "recorded_name", "remove_leftovers", "sha256"]
+__all__ = ["atomic_write", "open_regular", "recorded_name", "remove_leftovers", "sha256"]
 
 
 _TEMPORARY = (".googlenet-", ".tmp")
@@ -63,6 +63,21 @@ def _replacing(path: Path) -> Iterator[IO[bytes]]:
     finally:
         if temporary is not None:
             temporary.unlink(missing_ok=True)
+
+
+def open_regular(path: str | os.PathLike[str]) -> IO[bytes]:
+    """Open a file for reading its bytes; raises `OSError` as `open` does.
+
+    Raises `InputError` for anything but a regular file: a pipe may keep its reader waiting, a device may have no end.
+    """
+    descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_BINARY", 0) | getattr(os, "O_NONBLOCK", 0))
+    try:
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            raise InputError(f"{os.fspath(path)}: not a file but a folder, pipe or device; give a regular file")
+        return os.fdopen(descriptor, "rb")
+    except BaseException:
+        os.close(descriptor)
+        raise
 
 
 def remove_leftovers(folder: Path) -> None:

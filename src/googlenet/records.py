@@ -89,6 +89,8 @@ def _read_union(choices: tuple[Any, ...], value: Any, where: str) -> Any:
         return _read(choices[0], value, where)
     kinds = {str(_kind(choice)): choice for choice in choices}
     kind = value.get("kind") if isinstance(value, dict) else None
+    if not isinstance(value, dict):
+        raise InputError(f"{where}: expected an object, found {_short(value)}")
     if not isinstance(kind, str) or kind not in kinds:
         where = f"{where} '{shown(str(value['name']))}'" if isinstance(value, dict) and "name" in value else where
         raise InputError(f"{where}: kind {_short(kind)} is none of {', '.join(kinds)}")

@@ -1,5 +1,6 @@
 """The command line as a whole: help, exit statuses, one line for every mistake."""
 
+import os
 import resource
 import subprocess
 import sys
@@ -126,3 +127,19 @@ def test_the_summary_takes_under_half_a_second_and_no_torch():
         after = resource.getrusage(resource.RUSAGE_CHILDREN)
         seconds.append(after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
     assert min(seconds) < 0.5
+
+
+@pytest.mark.parametrize(
+    ("arguments", "complaint"),
+    [
+        (["--epochs", "0"], "--epochs 0: give at least 1"),
+        (["--rate", "nan"], "--rate nan: give a number above 0"),
+        (["--label-smoothing", "2"], "--label-smoothing 2.0: give a number from 0 up to, but not including, 1"),
+    ],
+)
+@pytest.mark.parametrize("encoding", ["utf-8", "ascii"])
+def test_a_value_that_a_record_refuses_is_named_as_the_option(arguments, complaint, encoding):
+    environment = os.environ | {"PYTHONIOENCODING": encoding, "PYTHONUTF8": "0", "LC_ALL": "C"}
+    done = run("train", "digits", "-o", "unused", *arguments, env=environment)
+    assert done.stderr == f"googlenet: {complaint}; see googlenet train --help\n"
+    assert done.returncode == 2

@@ -67,3 +67,9 @@ def test_what_was_done_is_told_as_json_and_is_what_train_does(tmp_path, capsys):
             done = samples.draw(180, 120, 3, draw)
             assert done.crop == Crop(x0, y0, x1 - x0, y1 - y0, sample["mirror"], sample["interpolation"])
             assert done.distortion.changes == tuple(Change(c["what"], tuple(c["amount"])) for c in sample["changes"])
+
+
+def test_a_name_that_promises_another_form_is_refused(tmp_path, capsys):
+    assert main(["preview", "digits", "-o", str(tmp_path / "sheet.jpg")]) == 2
+    assert "sheet.jpg: the sheet is a PNG" in capsys.readouterr().err
+    assert not list(tmp_path.iterdir())

@@ -83,3 +83,10 @@ def test_a_label_that_is_not_utf8_is_named():
 def test_numbers_agree_with_folders_of_those_names_in_any_order(numbers, order):
     labels = [str(number) for number in numbers]
     assert read(labels, classes(*map(str, order))) == labels
+
+
+def test_a_huge_number_beside_small_ones_is_no_class_of_its_own():
+    with pytest.raises(InputError, match="row 1: label 99999999999999999999 is too large"):
+        read(["0", "99999999999999999999"])
+    assert read(["4006381333931", "4006381333948"]) == ["4006381333931", "4006381333948"]
+    assert read(["0", "99999999999999999999", "other"]) == ["0", "99999999999999999999", "other"]

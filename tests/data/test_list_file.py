@@ -134,3 +134,14 @@ def test_the_validation_labels_of_ilsvrc(shared):
     assert len(data) == 100
     assert data.read(0)[:3] == b"\xff\xd8\xff"
     assert data.classes[data.labels[0]].id == "n01751748"  # ILSVRC2012_val_00000001 is a sea snake
+
+
+def test_a_column_that_stands_twice_is_refused(tmp_path):
+    with pytest.raises(InputError, match=r"list.csv, line 1: 2 columns are called label"):
+        listed(tmp_path, "path,label,label\na.png,1,2\n", name="list.csv")
+
+
+def test_a_device_in_a_list_has_one_cause_and_one_mend(tmp_path):
+    data = listed(tmp_path, "/dev/zero 0\n")
+    with pytest.raises(InputError, match=r"^/dev/zero: not a regular file; replace it or leave it out$"):
+        data.read(0)

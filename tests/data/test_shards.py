@@ -251,3 +251,43 @@ def test_what_may_be_secret_in_a_url_is_not_said(folder):
     with pytest.raises(InputError, match=r"memory://data/missing\.tar: cannot be read") as failure:
         Shards(url)
     assert "key" not in str(failure.value)
+
+
+TWICE = (
+    ("key a stands twice", "a.png a.cls a.png a.cls"),
+    ("key a stands twice", "a.png a.cls b.png b.cls a.png a.cls"),
+    ("key a stands twice", "a.png a.cls a.cls"),
+    ("key a stands twice", "a.png a.cls b.png b.cls a.cls"),
+    ("two images under key a, a.png and a.jpg", "a.png a.cls a.jpg"),
+    ("two images under key a, a.png and a.jpg", "a.png a.jpg a.cls"),
+)
+
+
+@pytest.mark.parametrize(("message", "names"), TWICE)
+def test_what_stands_twice_is_refused_and_never_lost(tmp_path, write_shard, message, names):
+    shard = write_shard(tmp_path / "x.tar", [(name, b"1") for name in names.split()])
+    with pytest.raises(InputError, match=f"x.tar: {message}"):
+        open_dataset(shard)
+
+
+def test_the_same_key_in_two_shards_is_two_samples(tmp_path, write_shard):
+    for name in ("x-0.tar", "x-1.tar"):
+        write_shard(tmp_path / name, [("a.png", b"1"), ("a.mask.png", b"1"), ("a.cls", b"1")])
+    assert len(open_dataset(f"{tmp_path}/x-*.tar")) == 2
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs named pipes")
+@pytest.mark.parametrize("name", ["x.tar", "x.tar.gz"])
+def test_a_pipe_is_no_shard(tmp_path, name):
+    os.mkfifo(tmp_path / name)
+    with pytest.raises(InputError, match=f"{name}: not a file"):
+        open_dataset(tmp_path / name)
+
+
+def test_a_missing_package_is_named_beside_the_url_that_was_given(monkeypatch):
+    def without_packages(url):
+        raise ImportError("HTTPFileSystem requires requests and aiohttp")
+
+    monkeypatch.setattr(fsspec.core, "url_to_fs", without_packages)
+    with pytest.raises(InputError, match=r'^https://host/x-0.tar: .*pip install "googlenet\[remote\]"$'):
+        open_dataset("https://host/x-{0..1}.tar")

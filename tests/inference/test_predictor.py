@@ -374,8 +374,8 @@ def test_any_number_of_sizes_in_bounded_memory() -> None:
     [
         ({"engine": "magic"}, "engine 'magic' is not known; there is auto, native, torch, openvino, onnxruntime"),
         ({"engine": "native", "precision": "bfloat16"}, "engine native computes in float32 alone"),
-        ({"device": "magic"}, "device magic: torch .* finds none on this machine"),
-        ({"batch_size": 0}, "batch_size must be at least 1"),
+        ({"device": "magic"}, "device .magic. is not known; there are auto, cpu"),
+        ({"batch_size": 0}, "batch_size must be a whole number of at least 1"),
     ],
 )
 def test_what_is_not_there_is_refused(arguments: dict[str, Any], complaint: str) -> None:
@@ -425,3 +425,11 @@ def test_bvlc_probabilities_on_photographs(shared) -> None:  # type: ignore[no-u
         expected = network(x).softmax(1)
     assert expected.max(1).values.mean() > 0.5  # these are answers, not noise
     assert (Predictor(network, device="cpu", engine="native")(x).softmax(1) - expected).abs().max() <= 1e-5
+
+
+def test_what_is_no_array_is_named() -> None:
+    predictor = Predictor(_network(specification("googlenet-tiny")), device="cpu")
+    with pytest.raises(InputError, match=r"^pictures: expected an array or a tensor, found NoneType"):
+        predictor(None)  # type: ignore[arg-type]
+    with pytest.raises(InputError, match=r"^the mask: expected an array or a tensor, found int"):
+        predictor(np.zeros((1, 32, 32, 3), np.uint8), 3)  # type: ignore[arg-type]

@@ -2,6 +2,7 @@
 
 import logging
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -127,3 +128,16 @@ def test_a_library_of_rubbish_is_not_loaded(folder: Path) -> None:
 def test_a_refusal_is_an_error_of_the_kernels_name() -> None:
     with pytest.raises(ValueError, match="shrink_by_area: each side may only shrink"):
         native.call("shrink_by_area", 0, 3, 3, 9, 0, 4, 3)
+
+
+@needs_kernels
+def test_what_a_cut_library_lacks_is_named(folder: Path) -> None:
+    for file in folder.iterdir():
+        os.truncate(file, file.stat().st_size // 2)
+    assert native.library() is None
+    assert re.fullmatch(r".*kernels-baseline\.so is damaged; install the package again", native.lack())
+
+
+@needs_kernels
+def test_nothing_is_lacking_where_there_is_a_library() -> None:
+    assert native.lack() == ""

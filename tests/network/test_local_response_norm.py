@@ -266,5 +266,23 @@ def test_unknown_form_is_refused() -> None:
 
 def test_fused_without_kernels_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(native, "library", lambda: None)
-    with pytest.raises(InputError, match="this installation lacks; use blocks"):
+    with pytest.raises(InputError, match=r"fused needs the kernels \(.*\); use blocks"):
         set_form(LocalResponseNorm(4, 1e-2, 0.75, 1.0), "fused")
+
+
+@pytest.mark.parametrize("rectified", [False, True])
+@pytest.mark.parametrize("size", [4, 5])
+def test_the_gradient_can_be_differentiated(size, rectified):
+    x = torch.randn(2, 6, 3, 2, dtype=torch.float64, generator=torch.Generator().manual_seed(0)).requires_grad_()
+    norm = partial(module.local_response_norm, size=size, alpha=0.7, beta=0.75, k=1.0, rectified=rectified)
+    assert torch.autograd.gradgradcheck(norm, x)
+
+
+def test_a_gradient_to_be_differentiated_is_that_of_the_kernels(form):
+    x = torch.randn(2, 8, 5, 4, generator=torch.Generator().manual_seed(0)).requires_grad_()
+    y = module.local_response_norm(x, 5, 0.7, 0.75, 1.0, form="blocks" if form == "blocks" else "fused")
+    g = torch.randn_like(y)
+    (plain,) = torch.autograd.grad(y, x, g, retain_graph=True)
+    (again,) = torch.autograd.grad(y, x, g, create_graph=True)
+    torch.testing.assert_close(again, plain)
+    assert again.requires_grad

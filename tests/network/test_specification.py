@@ -102,3 +102,21 @@ def test_row_order_is_the_order_of_computation():
 def test_describing_networks_needs_no_torch():
     program = "import sys; import googlenet.network.zoo, googlenet.weights.classes; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0
+
+
+def test_numbers_that_are_none_are_refused():
+    network = specification("googlenet")
+    lrn = replace(next(row for row in network.rows if row.name == "norm1"), beta=float("nan"))
+    with pytest.raises(InputError, match="norm1: nan is not a finite number"):
+        replace(network, rows=tuple(lrn if row.name == "norm1" else row for row in network.rows))
+    with pytest.raises(InputError, match="pixels: inf is not a finite number"):
+        replace(network, pixels=replace(network.pixels, mean=(float("inf"), 0.0, 0.0)))
+    with pytest.raises(InputError, match=r"conv: .*expected whole numbers, found 8.0"):
+        replace(network, rows=(Convolution("conv", 8.0, 3), *network.rows[1:]))
+
+
+def test_a_row_that_is_no_object_is_named():
+    value = json.loads(specification("googlenet").to_json())
+    value["rows"][14] = 1.5
+    with pytest.raises(InputError, match=r"rows\[14\]: expected an object, found 1.5"):
+        Specification.from_json(json.dumps(value))

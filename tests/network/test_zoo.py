@@ -59,10 +59,28 @@ def test_wide_is_wider():
         ({"name": "googlenet", "width": 0}, "width 0 is not above 0"),
         ({"name": "googlenet", "width": 99}, "width 99 is not above 0 and at most 16"),
         ({"name": "googlenet", "budget": 10}, "budget 10: the narrowest googlenet takes"),
-        ({"name": "googlenet", "classes": 0}, "classifier: classes must be between 1"),
+        ({"name": "googlenet", "classes": 0}, "classes must be a whole number of at least 1"),
         ({"name": "googlenet", "width": 0.5, "budget": 1e9}, "give one of them"),
     ],
 )
 def test_what_cannot_be_had_is_refused(options, complaint):
     with pytest.raises(InputError, match=complaint):
         specification(**options)
+
+
+@pytest.mark.parametrize("budget", [float("nan"), float("inf"), float("-inf"), -1.0, 0.0])
+def test_a_budget_is_a_finite_number_above_nothing(budget):
+    with pytest.raises(InputError, match=r"^budget .*: give a number of multiply-adds above 0"):
+        specification("googlenet", budget=budget)
+
+
+@pytest.mark.parametrize("size", [64, (64,), (64.0, 64), (True, 64), "64"])
+def test_a_size_is_two_whole_numbers(size):
+    with pytest.raises(InputError, match=r"give \(height, width\)"):
+        specification("googlenet", size=size)
+
+
+@pytest.mark.parametrize("classes", [2.0, True, "5", 0, -1])
+def test_classes_are_counted(classes):
+    with pytest.raises(InputError, match="classes must be a whole number of at least 1, found"):
+        specification("googlenet", classes=classes)

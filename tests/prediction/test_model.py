@@ -360,3 +360,44 @@ def test_reference_predictions_on_photographs(bvlc, shared):
             ranks.append(order.index(int(row["label"])) + 1)
         assert (sum(place <= 1 for place in ranks), sum(place <= 5 for place in ranks)) == right
     bvlc.specification = replace(bvlc.specification, pixels=pixels)
+
+
+@pytest.mark.parametrize("value", [1.5, None, "3", True, 0])
+def test_counts_are_whole_numbers_before_anything_is_computed(model, folder, value):
+    for give in ({"top": value}, {"batch_size": value}):
+        with pytest.raises(InputError, match=f"^{next(iter(give))} must be a whole number of at least 1, found"):
+            model.predict([folder / "0.png"], **give)
+
+
+@pytest.mark.parametrize("at", [None, 5, [1], ["pool5", None]])
+def test_names_of_rows_are_texts(model, folder, at):
+    with pytest.raises(InputError, match=r"^at: .* is no name; give rows or layers"):
+        model.features([folder / "0.png"], at=at)
+
+
+@pytest.mark.parametrize("classes", [2.0, True, "5"])
+def test_classes_are_counted_with_and_without_weights(folder, classes):
+    for give in ({}, {"pretrained": folder / "tiny.safetensors"}):
+        with pytest.raises(InputError, match=r"^classes must be a whole number"):
+            googlenet.create(classes=classes, **give)
+
+
+@pytest.mark.parametrize("device", ["cpu", "cpu:0", torch.device("cpu"), torch.device("cpu", 0)])
+def test_a_device_may_be_torchs(folder, device):
+    model = googlenet.load(folder / "tiny.safetensors", device=device)
+    assert model.predictor.device == "cpu"
+
+
+@pytest.mark.parametrize("mode", [torch.no_grad, torch.inference_mode])
+def test_a_gradient_that_is_asked_for_is_there_whatever_is_switched_off(folder, mode):
+    path = folder / "0.png"
+    with mode():
+        model = googlenet.load(folder / "tiny.safetensors", device="cpu")
+        found = model.features([path], at=["pool5", "classifier"], gradient=True)
+    (gradient,) = torch.autograd.grad(found["classifier"][:, 1].sum(), found["pool5"])
+    assert gradient.abs().sum() > 0
+
+
+def test_an_unknown_precision_is_named(folder):
+    with pytest.raises(InputError, match="precision 'bogus' is not known; there is float32, bfloat16, int8"):
+        googlenet.load(folder / "tiny.safetensors", precision="bogus")

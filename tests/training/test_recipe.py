@@ -114,3 +114,10 @@ def test_differences_are_named():
     cosine = replace(one, schedule="cosine")
     (found,) = differences(cosine, replace(cosine, epochs=8))
     assert found == "epochs 7, now 8, on which every rate of the cosine schedule depends"
+
+
+@pytest.mark.parametrize("name", ["rate", "width", "budget"])
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), 0.0, -1.0])
+def test_rates_and_sizes_are_finite_and_above_nothing(name, value):
+    with pytest.raises(InputError, match=f"{name} {value}: give a number above 0"):
+        Recipe(**{name: value})

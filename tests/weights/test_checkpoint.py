@@ -177,3 +177,17 @@ def test_a_checkpoint_that_contradicts_itself_is_not_written(tmp_path):
     with pytest.raises(InputError, match="11 classes are named for 10 outputs"):
         save(tmp_path / "bad", Checkpoint(ours.specification, (*ours.classes, Class("x", "x")), ours.weights))
     assert not (tmp_path / "bad").exists()
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [("[[", "Expecting value"), ('[["a", "a"], ["b"]]', r"class 1 is no pair .* \['b'\]"), ("7", "class 0 is no pair")],
+)
+def test_classes_that_cannot_be_read_have_a_reason(tmp_path, text, reason):
+    save(tmp_path / "x.safetensors", checkpoint())
+    with safe_open(tmp_path / "x.safetensors", framework="pt") as file:
+        metadata = {**file.metadata(), "classes": text}
+        tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    safetensors.torch.save_file(tensors, tmp_path / "y.safetensors", metadata)
+    with pytest.raises(InputError, match=f"y.safetensors: .*{reason}"):
+        read(tmp_path / "y.safetensors")

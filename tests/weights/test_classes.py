@@ -109,7 +109,7 @@ def test_faults_are_named_with_their_line(tmp_path: Path, content: bytes, messag
 
 def test_unreadable_files_are_refused(tmp_path: Path) -> None:
     for path in (tmp_path, tmp_path / "absent.txt"):
-        with pytest.raises(InputError, match="cannot be read"):
+        with pytest.raises(InputError, match=r"cannot be read|not a file"):
             read_classes(path)
     huge = tmp_path / "huge.txt"
     with huge.open("wb") as file:

@@ -45,7 +45,9 @@ def _page(found: DataCheck) -> str:
         ),
         "",
         *(printable(line) for lines in found.problems_by_kind for line in _first(lines)),
-        f"{len(found.problems)} things to mend" if found.problems else "nothing is wrong",
+        f"{len(found.problems)} thing{'s' * (len(found.problems) != 1)} to mend"
+        if found.problems
+        else "nothing is wrong",
     ]
     return "\n".join(lines)
 

@@ -48,6 +48,8 @@ def run(options: Options) -> int:
     sampling = find_sampling(options.sampling)
     if not 1 <= options.images <= 16 or not 1 <= options.size <= 1024:
         raise InputError("give 1 to 16 images and a size of 1 to 1024 pixels")
+    if options.output.suffix.lower() not in ("", ".png"):
+        raise InputError(f"--output {options.output}: the sheet is a PNG; let the name end in .png")
     dataset = open_dataset(options.data)
     samples = TrainingSamples((options.size, options.size), options.seed, sampling, options.distortion)
     chosen = generator(options.seed, "preview").permutation(len(dataset))[: options.images]

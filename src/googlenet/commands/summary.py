@@ -2,17 +2,20 @@
 
 import json
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Annotated, Any
 
 from tyro.conf import Positional, arg
 
 from googlenet.errors import InputError
+from googlenet.files import open_regular
 from googlenet.network.cost import Cost, RowCost, cost
 from googlenet.network.specification import Convolution, Inception, Row, Specification
 from googlenet.network.zoo import NETWORKS, describe, specification
 from googlenet.paper import TABLE_1
 from googlenet.reporting.console import percent, table
+
+LONGEST_SPECIFICATION = 16 * 2**20
+"""Bytes; a thousand rows, the most that a network may have, take under 1 MB."""
 
 
 @dataclass(frozen=True)
@@ -66,7 +69,8 @@ def _network(options: Options) -> Specification:
     if (options.classes, options.width, options.budget) != (None, None, None):
         raise InputError(f"{options.network}: a specification says its own classes and width; leave those options out")
     try:
-        text = Path(options.network).read_text(encoding="utf-8")
+        with open_regular(options.network) as file:
+            text = file.read(LONGEST_SPECIFICATION).decode()
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(f"{options.network}: cannot be read ({error})") from None
     return Specification.from_json(text, options.network)

@@ -81,6 +81,8 @@ def read_file(path: str) -> bytes:
             raise InputError(f"{name}: larger than the {MAXIMUM_BYTES >> 20} MiB read of an image; make it smaller")
         with open(path, "rb") as file:  # noqa: PTH123
             return file.read()
+    except InputError:  # a ValueError too
+        raise
     except OSError as error:
         reason = error.strerror or error
         raise InputError(f"{name}: cannot be read ({reason}); check the path and its rights") from error

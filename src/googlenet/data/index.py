@@ -22,7 +22,7 @@ from googlenet.machine import cache_folder
 
 __all__ = ["Index", "Names", "index_file"]
 
-_MAGIC = b"googlenet index 2\n"  # counts up with every change of what an index holds or leaves out
+_MAGIC = b"googlenet index 3\n"  # counts up with every change of what an index holds or leaves out
 _ALIGNMENT = 64
 _TYPES = {"uint8": np.uint8, "int32": np.int32, "int64": np.int64}
 

@@ -116,6 +116,7 @@ def _why_unknown(label: str, labels: list[str], classes: tuple[Class, ...]) -> s
 def _implied_classes(labels: Sequence[str], place: Callable[[int], str]) -> tuple[Class, ...]:
     """The classes that labels imply. A stray huge number must not imply millions."""
     if not all_numbers(labels):
+        _refuse_huge(labels, place)
         return tuple(Class(name, name) for name in sorted({id_key(label) for label in labels}))
     numbers = [int(label) for label in labels]
     largest = max(numbers)
@@ -123,6 +124,15 @@ def _implied_classes(labels: Sequence[str], place: Callable[[int], str]) -> tupl
         where = place(numbers.index(largest))
         raise InputError(f"{where}: label {largest} implies more classes than there are images; give the class list")
     return tuple(Class(str(number), str(number)) for number in range(max(largest, 0) + 1))
+
+
+def _refuse_huge(labels: Sequence[str], place: Callable[[int], str]) -> None:
+    """Raise `InputError` for a number too long for an index among labels that are all numbers."""
+    distinct = dict.fromkeys(labels)
+    long = [label for label in distinct if re.fullmatch(r"-?[0-9]{10,}", label)]
+    if long and len(long) < len(distinct) and all(re.fullmatch(r"-?[0-9]+", label) for label in distinct):
+        where = place(labels.index(long[0]))
+        raise InputError(f"{where}: label {shown(long[0])} is too large beside the other numbers; give the class list")
 
 
 def _is_unicode(text: str) -> bool:

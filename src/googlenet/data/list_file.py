@@ -138,4 +138,6 @@ def _column(header: list[str], names: Sequence[str], told: str, shown: str) -> i
     if not found:
         there = ", ".join(filter(None, header)) or "none"
         raise InputError(f"{shown}, line 1: no column is called {told}; there are {there}")
+    if header.count(found[0]) > 1:
+        raise InputError(f"{shown}, line 1: {header.count(found[0])} columns are called {found[0]}; keep or name one")
     return header.index(found[0])

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from googlenet.errors import InputError
-from googlenet.files import atomic_write, recorded_name
+from googlenet.files import atomic_write, open_regular, recorded_name
 from googlenet.images.finding import display_name
 from googlenet.machine import cache_folder
 
@@ -123,7 +123,7 @@ def _chunks(source: str) -> Iterator[bytes]:
             file_system, place = _remote(source)
             raw: IO[bytes] = stack.enter_context(file_system.open(place, "rb"))
         else:
-            raw = stack.enter_context(Path(source).open("rb"))
+            raw = stack.enter_context(open_regular(source))
         plain: Any = stack.enter_context(gzip.open(raw)) if is_compressed(source) else raw
         while chunk := plain.read(_CHUNK):
             yield chunk
@@ -138,10 +138,14 @@ def _remote(url: str) -> tuple[Any, str]:
     try:
         import fsspec
     except ImportError as error:
-        raise InputError(f"{source_name(url)}: URLs need fsspec: pip install 'fsspec[http,s3,gs]'") from error
+        raise InputError(_packages_missing(url)) from error
     with _failures_named(url):
         file_system, place = fsspec.core.url_to_fs(url)
         return file_system, place
+
+
+def _packages_missing(url: str) -> str:
+    return f'{source_name(url)}: reading this URL needs more packages: pip install "googlenet[remote]"'
 
 
 @contextmanager
@@ -151,6 +155,8 @@ def _failures_named(source: str) -> Iterator[None]:
         yield
     except InputError:
         raise
+    except ImportError as error:
+        raise InputError(_packages_missing(source)) from error
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
         raise InputError(f"{source_name(source)}: not a whole gzip file ({error}); replace it") from error
     except Exception as error:

@@ -18,6 +18,7 @@ from googlenet.data.labels import all_numbers, labels_of, match
 from googlenet.data.remote import expand, fetch, is_url, source_name, unpacked
 from googlenet.data.tar import Member, members
 from googlenet.errors import InputError
+from googlenet.files import open_regular
 from googlenet.images.content import MAXIMUM_BYTES
 from googlenet.images.finding import ENDINGS, display_name, left_out
 from googlenet.weights.classes import Class, read_classes
@@ -38,8 +39,9 @@ class Shards:
 
     def __init__(self, pattern: str, classes: tuple[Class, ...] | None = None) -> None:
         shards = expand(pattern)
+        first = str(unpacked(shards[0]))  # what is wrong with its place is said of the name that was given
         beside = _classes_beside(shards[0])
-        self._paths = [str(unpacked(shard)) for shard in shards]
+        self._paths = [first, *(str(unpacked(shard)) for shard in shards[1:])]
         self._names = [re.split(r"[/\\]", shard)[-1] for shard in shards]
         self._shown = [source_name(shard) for shard in shards]
         self._indexes = [_index(path, shown) for path, shown in zip(self._paths, self._shown, strict=True)]
@@ -108,7 +110,7 @@ def _index(path: str, shown: str) -> Index:
         index = Index.load(kept)
         if index and index.identity == stamp:
             return index
-        with open(path, "rb") as file:  # noqa: PTH123
+        with open_regular(path) as file:
             samples = list(_samples(file, shown))
     except OSError as error:
         raise InputError(f"{shown}: cannot be read ({error.strerror or error}); check the path") from error
@@ -130,23 +132,35 @@ def _samples(file: Any, shown: str) -> Iterator[_Sample]:
     """Gather neighbouring members of one key: the image and its label.
 
     A key may hold dots: it is what a `.cls` member has before its ending. Other members that begin with such a key and
-    a dot (`KEY.mask.png`) belong to that sample and are not its image.
+    a dot (`KEY.mask.png`) belong to that sample and are not its image. What stands twice would be lost or joined with
+    another sample, and is refused.
     """
     listed = [(member, *_key(member.name)) for member in members(file, shown) if not _hidden(member.name)]
     keys = {own for _, own, ending in listed if ending == b".cls"}
     key, image, label = b"", None, None
+    seen: set[bytes] = set()
     for member, own, ending in listed:
         if own not in keys and (ending not in _IMAGES or any(before in keys for before in _shorter(own))):
             continue
         if own != key:
             yield from _sample(key, image, label, shown)
             key, image, label = own, None, None
+            if key in seen:
+                raise InputError(_twice(shown, key))
+            seen.add(key)
         if ending == b".cls":
+            if label is not None:
+                raise InputError(_twice(shown, key))
             if member.length > _LONGEST_LABEL:
                 raise InputError(f"{shown}: {_text(member.name)}: {member.length} bytes are no class; replace it")
             file.seek(member.offset)
             label = file.read(member.length).strip()
-        elif ending in _IMAGES and image is None:
+        elif ending in _IMAGES:
+            if image is not None and member.name != image.name:
+                pair = f"{_text(image.name)} and {_text(member.name)}"
+                raise InputError(f"{shown}: two images under key {_text(key)}, {pair}; leave one out or rename it")
+            if image is not None:
+                raise InputError(_twice(shown, key))
             image = member
     yield from _sample(key, image, label, shown)
 
@@ -158,6 +172,10 @@ def _sample(key: bytes, image: Member | None, label: bytes | None, shown: str) -
         missing = ".cls member with its class" if image else "image"
         raise InputError(f"{shown}: sample {_text(key)} has no {missing}; add it, or leave the sample out")
     yield _Sample(image, label)
+
+
+def _twice(shown: str, key: bytes) -> str:
+    return f"{shown}: key {_text(key)} stands twice; give each sample a key of its own, or write the shard again"
 
 
 _IMAGES = frozenset(os.fsencode(ending) for ending in ENDINGS)

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib import import_module, metadata
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal, get_args
 
 from googlenet.errors import InputError
 
@@ -101,6 +101,8 @@ def find_engines(network: "Network", device: str, precision: str, wanted: str = 
     """
     if wanted != "auto" and wanted not in ENGINES:
         raise InputError(f"engine '{wanted}' is not known; there is auto, {', '.join(ENGINES)}")
+    if precision not in get_args(Precision):
+        raise InputError(f"precision '{precision}' is not known; there is {', '.join(get_args(Precision))}")
     found: dict[str, type[Engine]] = {}
     reasons = []
     for name in ENGINES if wanted == "auto" else [wanted]:
@@ -116,7 +118,7 @@ def find_engines(network: "Network", device: str, precision: str, wanted: str = 
 
 
 def _unsuited(engine: type[Engine], device: str, precision: str) -> str:
-    if device not in engine.devices:
+    if device.partition(":")[0] not in engine.devices:
         return f"computes on {' or '.join(engine.devices)} alone"
     if precision not in engine.precisions:
         return f"computes in {' or '.join(engine.precisions)} alone"

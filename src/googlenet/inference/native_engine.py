@@ -39,7 +39,7 @@ class NativeEngine(Engine):
     @classmethod
     def lacks(cls, network: Network, precision: str) -> str:
         if native.library() is None:
-            return "was built without a C++ compiler here; take torch, or install a wheel for this platform"
+            return f"has no kernels here ({native.lack()}); take torch, or install a wheel for this platform"
         grouped = [
             node.name
             for node in expand(network.specification, auxiliary=False)

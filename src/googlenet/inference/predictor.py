@@ -20,9 +20,9 @@ import torch
 from torch import Tensor
 
 from googlenet import machine, native
-from googlenet.errors import InputError
+from googlenet.errors import InputError, whole
 from googlenet.images.preprocessing import normalise
-from googlenet.inference.device import find_device
+from googlenet.inference.device import find_device, synchronize
 from googlenet.inference.engine import Engine, find_engines, version
 from googlenet.inference.torch_engine import TorchEngine
 from googlenet.network.cost import multiply_adds
@@ -69,16 +69,15 @@ class Predictor:
         self,
         network: Network,
         pixels: Pixels | None = None,
-        device: str = "auto",
+        device: str | torch.device = "auto",
         precision: str = "float32",
         engine: str = "auto",
         *,
         batch_size: int = BATCH,
         ranges: "Mapping[str, Range] | None" = None,
     ) -> None:
-        if batch_size < 1:
-            raise InputError(f"batch_size must be at least 1, found {batch_size}")
-        self.specification, self.precision, self.batch_size = network.specification, precision, batch_size
+        self.batch_size = whole("batch_size", batch_size)
+        self.specification, self.precision = network.specification, precision
         self.pixels = pixels or network.specification.pixels
         self.device = find_device(device)
         self.network = _evaluation_copy(network, self.device)
@@ -104,7 +103,7 @@ class Predictor:
         """Return outputs of rows or layers by name, float32 on the CPU; `input` is the normalised pictures.
 
         With `gradient` they are parts of one graph on the predictor's device, from `input` to `classifier`, computed by
-        torch in float32 in one piece, of at most `batch_size` pictures.
+        torch in float32 in one piece, of at most `batch_size` pictures, also within `torch.no_grad()`.
         """
         if not gradient:
             return self.submit(pictures, mask, at)()
@@ -113,9 +112,10 @@ class Predictor:
             raise InputError(
                 f"features with gradient keep all maps of all {len(pictures)} pictures; give {self.batch_size} at once"
             )
-        x = self._normalised(pictures, mask)
-        x = x if x.requires_grad else x.clone().requires_grad_()
-        return self.network.features(x, at, gradient=True)
+        with torch.inference_mode(False), torch.enable_grad():  # it is asked for, whatever the caller has switched off
+            x = self._normalised(pictures, mask)
+            x = x if x.requires_grad else x.clone().requires_grad_()
+            return self.network.features(x, at, gradient=True)
 
     def submit(
         self,
@@ -156,6 +156,9 @@ class Predictor:
 
     def check(self, pictures: Pictures, mask: Pictures | None = None, at: Sequence[str] = (LOGITS,)) -> None:
         """Raise `InputError` unless pictures, mask and names are what the network can be given."""
+        for what, given in (("pictures", pictures), ("the mask", pictures if mask is None else mask)):
+            if not isinstance(given, np.ndarray | Tensor):
+                raise InputError(f"{what}: expected an array or a tensor, found {type(given).__name__}")
         channels, height, width = self.specification.input
         shape, kind = tuple(pictures.shape), str(pictures.dtype).removeprefix("torch.")
         right = {"uint8": (height, width, channels), "float32": (channels, height, width)}.get(kind)
@@ -215,7 +218,7 @@ class Predictor:
 
     def _on_device(self, values: Pictures) -> Tensor:
         given = torch.from_numpy(_writable(values)) if isinstance(values, np.ndarray) else values
-        if self.device == "cuda" and given.device.type == "cpu":
+        if torch.device(self.device).type == "cuda" and given.device.type == "cpu":
             given = given.contiguous().pin_memory()
         return given.to(self.device, non_blocking=True)
 
@@ -260,7 +263,7 @@ class Predictor:
                 made[name] = self._made(name)
             made[name](x)
             if self.device != "cpu":
-                getattr(torch, self.device).synchronize()
+                synchronize(self.device)
 
         forms = {name: partial(work, name) for name in self._engines}
         choice = machine.choose("inference", forms, key=self._key(pictures), rounds=3, aloud=False)
@@ -299,6 +302,7 @@ class Predictor:
         return {name: torch.empty(0, *shapes[name]) for name in at}
 
 
+@torch.inference_mode(False)  # what it makes may be part of a graph later
 def _evaluation_copy(network: Network, device: str) -> Network:
     """Return the network without heads, in evaluation, with weights of its own: float32, channels last."""
     with torch.device("meta"):

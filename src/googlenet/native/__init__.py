@@ -16,7 +16,7 @@ from typing import Any
 
 from googlenet.errors import InputError
 
-__all__ = ["LEVELS", "call", "level", "levels", "library", "load"]
+__all__ = ["LEVELS", "call", "lack", "level", "levels", "library", "load"]
 
 log = logging.getLogger("googlenet")
 
@@ -52,6 +52,19 @@ def library() -> ctypes.CDLL | None:
     except OSError as error:
         log.info("kernels: slower forms take their place (%s)", error)
         return None
+
+
+def lack() -> str:
+    """Return why there is no library, with its file and the mend; empty where there is one."""
+    if library() is not None:
+        return ""
+    if os.environ.get("GOOGLENET_INSTRUCTIONS") == "none":
+        return "GOOGLENET_INSTRUCTIONS is none"
+    try:
+        load(os.environ.get("GOOGLENET_INSTRUCTIONS") or levels()[-1])
+    except OSError as error:
+        return str(error)
+    return "the kernels could not be loaded when they were first asked for; start again"
 
 
 def levels() -> tuple[str, ...]:

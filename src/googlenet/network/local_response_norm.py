@@ -41,7 +41,9 @@ def local_response_norm(
 
     `x` is [N, C, ...] in float64, float32, bfloat16 or half; sums of the two short types are float32. The window of
     channel c is c - size // 2 ... c + (size - 1) // 2. With `divided`, a is alpha / size, else alpha. With
-    `rectified` it is that of the ReLU of x. It can be differentiated once. `fused` is for float32 and bfloat16 on a
+    `rectified` it is that of the ReLU of x. It can be differentiated twice and more: a
+    gradient that is to be differentiated (`create_graph=True`) is computed by its formula in torch's operations, which
+    keep what they need. `fused` is for float32 and bfloat16 on a
     CPU; the rest is computed in blocks.
     """
     if x.ndim < 2 or size < 1:
@@ -94,8 +96,7 @@ def set_form(network: nn.Module, form: str) -> None:
     if form not in ("blocks", "fused"):
         raise InputError(f"local response normalisation has no form '{form}'; use blocks or fused")
     if form == "fused" and native.library() is None:
-        reason = "fused needs the compiled kernels, which this installation lacks"
-        raise InputError(f"local response normalisation: {reason}; use blocks")
+        raise InputError(f"local response normalisation: fused needs the kernels ({native.lack()}); use blocks")
     for module in network.modules():
         if isinstance(module, LocalResponseNorm):
             module.form = form  # type: ignore[assignment]
@@ -134,7 +135,10 @@ def _keep(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
 
 
 def _backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
-    return (_gradient(gradient, *ctx.saved_tensors, *ctx.constants), *[None] * len(ctx.constants))
+    (x,), constants = ctx.saved_tensors, ctx.constants
+    again = torch.is_grad_enabled()  # the gradient is to be differentiated itself
+    found = _gradient_expression(gradient, x, *constants[:-1]) if again else _gradient(gradient, x, *constants)
+    return (found, *[None] * len(constants))
 
 
 _normalised.register_autograd(_backward, setup_context=_keep)
@@ -160,12 +164,31 @@ def _window(size: int, channels: int) -> tuple[int, int]:
 def _expression(x: Tensor, size: int, scale: float, beta: float, k: float) -> Tensor:
     """The definition in operations that a compiler joins into one pass."""
     wide = x.to(_wide(x.dtype))
-    before, after = _window(size, x.shape[1])
-    squares = nn.functional.pad(wide * wide, (0, 0) * (x.ndim - 2) + (before, after))
-    total = squares.narrow(1, 0, x.shape[1])
-    for offset in range(1, before + 1 + after):
-        total = total + squares.narrow(1, offset, x.shape[1])
+    total = _window_sum(wide * wide, *_window(size, x.shape[1]))
     return (wide * _inverse_power(k + scale * total, beta)).to(x.dtype)
+
+
+def _gradient_expression(
+    gradient: Tensor, x: Tensor, size: int, scale: float, beta: float, k: float, rectified: bool
+) -> Tensor:
+    """The gradient in operations that can be differentiated in turn."""
+    wide, g = (x.relu() if rectified else x).to(_wide(x.dtype)), gradient.to(_wide(x.dtype))
+    before, after = _window(size, x.shape[1])
+    d = k + scale * _window_sum(wide * wide, before, after)
+    direct = g * _inverse_power(d, beta)
+    through = _window_sum(direct * wide / d, after, before)
+    result = (direct - 2.0 * scale * beta * wide * through).to(x.dtype)
+    return result.masked_fill(x <= 0, 0) if rectified else result
+
+
+def _window_sum(values: Tensor, before: int, after: int) -> Tensor:
+    """The sum over `before` channels, the own one and `after`."""
+    channels = values.shape[1]
+    padded = nn.functional.pad(values, (0, 0) * (values.ndim - 2) + (before, after))
+    total = padded.narrow(1, 0, channels)
+    for offset in range(1, before + 1 + after):
+        total = total + padded.narrow(1, offset, channels)
+    return total
 
 
 def _inverse_power(d: Tensor, beta: float) -> Tensor:

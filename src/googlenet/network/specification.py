@@ -7,7 +7,7 @@ here and nowhere else: cost, module, importers and export read them from `google
 
 import json
 from dataclasses import dataclass
-from math import prod
+from math import isfinite, prod
 
 from googlenet.errors import InputError, shown
 from googlenet.network.graph import expand
@@ -124,11 +124,14 @@ def _check_ranges(specification: Specification) -> None:
         _check_rate(head.name, head.dropout)
     pixels = specification.pixels
     _check_count("pixels", "resize size", pixels.resize.size)
+    _check_finite("pixels", pixels.white, *pixels.mean, *pixels.scale)
     if pixels.white <= 0 or not all(pixels.scale):
         raise InputError("pixels: white and scale must not be zero")
     if specification.input[0] != 3:
         raise InputError(f"{specification.name}: input has {specification.input[0]} channels; pictures have 3")
     style = specification.convolution
+    if style.batch_norm:
+        _check_finite("convolution", style.batch_norm.epsilon)
     if style.batch_norm and not (style.batch_norm.epsilon > 0 and 0 <= style.batch_norm.momentum <= 1):
         raise InputError("convolution: batch_norm needs an epsilon above 0 and a momentum between 0 and 1")
 
@@ -164,6 +167,7 @@ def _check_row(row: Row, owner: str = "") -> None:
             _check_count(name, "size", row.size)
         case LocalResponseNorm():
             _check_count(name, "size", row.size)
+            _check_finite(name, row.alpha, row.beta, row.k)
             if not (row.k > 0 and row.alpha >= 0):
                 raise InputError(f"{name}: k must be above 0 and alpha not below it")
         case Dropout():
@@ -175,8 +179,16 @@ def _check_row(row: Row, owner: str = "") -> None:
 
 def _check_count(name: str, what: str, *counts: int, least: int = 1) -> None:
     for count in counts:
+        if type(count) is not int:
+            raise InputError(f"{name}: {what}: expected whole numbers, found {shown(repr(count))}")
         if not least <= count <= _LARGEST:
             raise InputError(f"{name}: {what} must be between {least} and {_LARGEST}, found {count}")
+
+
+def _check_finite(name: str, *values: float) -> None:
+    for value in values:
+        if not isfinite(value):
+            raise InputError(f"{name}: {value} is not a finite number")
 
 
 def _check_rate(name: str, rate: float) -> None:

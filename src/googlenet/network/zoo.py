@@ -2,9 +2,10 @@
 
 from collections.abc import Callable
 from dataclasses import replace
+from math import inf
 from typing import Any, TypeVar
 
-from googlenet.errors import InputError
+from googlenet.errors import InputError, whole
 from googlenet.network.cost import multiply_adds
 from googlenet.network.graph import expand
 from googlenet.network.specification import (
@@ -233,6 +234,7 @@ def specification(
         raise InputError("width and budget say the same thing; give one of them")
     result = NETWORKS[name]()
     if classes is not None:
+        classes = whole("classes", classes)
         result = replace(result, classifier=replace(result.classifier, classes=classes))
     if size is not None:
         result = resized(result, size)
@@ -268,7 +270,7 @@ def resized(network: Specification, size: tuple[int, int]) -> Specification:
     outputs, so that the layers behind them keep their shapes; pictures are resized in proportion. Raises `InputError`
     for a size at which a grid shrinks below 1.
     """
-    if len(size) != 2 or not all(isinstance(length, int) for length in size):
+    if not isinstance(size, tuple | list) or len(size) != 2 or not all(type(length) is int for length in size):
         raise InputError(f"size {size!r}: give (height, width), two whole numbers of pixels")
     channels, *before = network.input
     if tuple(before) == tuple(size):
@@ -296,6 +298,8 @@ def resized(network: Specification, size: tuple[int, int]) -> Specification:
 
 def fit(network: Specification, budget: float) -> Specification:
     """Return the widest `network` (`scale`) whose inference takes at most `budget` multiply-adds an image."""
+    if not 0 < budget < inf:
+        raise InputError(f"budget {budget:g}: give a number of multiply-adds above 0")
     narrow, wide = 1e-3, 16.0
     if multiply_adds(scale(network, narrow)) > budget:
         least = multiply_adds(scale(network, narrow))

@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from googlenet.errors import InputError
+from googlenet.errors import InputError, shown, whole
 from googlenet.images.reading import Image, images_of, read_crops
 from googlenet.inference.device import find_device
 from googlenet.inference.engine import DeviceName, EngineName, Precision, find_engines
@@ -47,7 +47,7 @@ class Model:
         self,
         checkpoint: Checkpoint,
         *,
-        device: DeviceName = "auto",
+        device: DeviceName | str | torch.device = "auto",
         precision: Precision = "float32",
         engine: EngineName = "auto",
         ranges: Mapping[str, Range] | None = None,
@@ -56,6 +56,7 @@ class Model:
         self.specification: Specification = checkpoint.specification
         self.classes: tuple[Class, ...] = checkpoint.classes
         self.provenance: Mapping[str, Any] = checkpoint.provenance
+        device = str(device)
         self._computing, self._ranges = (device, precision, engine), ranges
         find_engines(self.network, find_device(device), precision, engine)
 
@@ -65,10 +66,7 @@ class Model:
         `images` is taken as it comes, a batch and some images ahead. An image that cannot be read gives an answer with
         an `error`; the others are done all the same.
         """
-        if top < 1:
-            raise InputError(f"top must be at least 1, found {top}")
-        _check_batch_size(batch_size)
-        return self._answers(images_of(images), top, batch_size)
+        return self._answers(images_of(images), whole("top", top), whole("batch_size", batch_size))
 
     def embed(
         self, images: Images, *, at: str | Iterable[str] = "pool5", batch_size: int = BATCH
@@ -80,8 +78,7 @@ class Model:
         names = _names(at)
         for name in names:
             self.network.find_row(name)
-        _check_batch_size(batch_size)
-        return self._embeddings(images_of(images), names, batch_size)
+        return self._embeddings(images_of(images), names, whole("batch_size", batch_size))
 
     # A str is an iterable of str too; it comes first.
     @overload
@@ -184,14 +181,15 @@ class Model:
 def load(
     path: str | os.PathLike[str],
     *,
-    device: DeviceName = "auto",
+    device: DeviceName | str | torch.device = "auto",
     precision: Precision = "float32",
     engine: EngineName = "auto",
     calibrate: str | os.PathLike[str] | None = None,
 ) -> Model:
     """Return the network in a checkpoint, ready for use; how it computes is as `googlenet predict --help` says.
 
-    Raises `InputError` that says what is wrong with the file, or what this machine has not.
+    `device` may be torch's (`torch.device("cuda", 1)`, "cuda:1") too. Raises `InputError` that says what is wrong with
+    the file, or what this machine has not.
     """
     if calibrate is not None and precision != "int8":
         raise InputError(f"--calibrate is for --precision int8; {precision} needs none")
@@ -199,21 +197,19 @@ def load(
     if precision != "int8":
         return Model(checkpoint, device=device, precision=precision, engine=engine)
     network = build(checkpoint, auxiliary=False).eval()
-    find_engines(network, "cpu" if device == "auto" else find_device(device), precision, engine)
+    find_engines(network, "cpu" if str(device) == "auto" else find_device(device), precision, engine)
     found = int8(network, checkpoint.specification.pixels, Path(path), engine, calibrate)
     return Model(checkpoint, device="cpu", precision=precision, engine=found.engine, ranges=found.ranges)
 
 
 def _names(at: str | Iterable[str]) -> list[str]:
-    names = [at] if isinstance(at, str) else list(dict.fromkeys(at))
+    names = [at] if isinstance(at, str) else list(at) if isinstance(at, Iterable) else [at]
+    if wrong := [name for name in names if not isinstance(name, str)]:
+        raise InputError(f"at: {shown(repr(wrong[0]))} is no name; give rows or layers by the paper's names")
+    names = list(dict.fromkeys(names))
     if not names:
         raise InputError("no row or layer was named; give one or more by the paper's names")
     return names
-
-
-def _check_batch_size(batch_size: int) -> None:
-    if batch_size < 1:
-        raise InputError(f"batch_size must be at least 1, found {batch_size}")
 
 
 def _good(crop: np.ndarray | InputError) -> np.ndarray:

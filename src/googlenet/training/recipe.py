@@ -207,8 +207,10 @@ def _check(recipe: Recipe) -> None:
         value = getattr(recipe, name)
         if value is not None and not (value >= least and isfinite(value)):
             raise InputError(f"{name} {value}: give at least {least:g}")
-    if recipe.rate is not None and not (recipe.rate > 0 and isfinite(recipe.rate)):
-        raise InputError(f"rate {recipe.rate}: give a number above 0")
+    for name in ("rate", "width", "budget"):
+        value = getattr(recipe, name)
+        if value is not None and not (value > 0 and isfinite(value)):
+            raise InputError(f"{name} {value}: give a number above 0")
     for name in ("momentum", "label_smoothing", "burn_in", "average_decay"):
         if not 0 <= getattr(recipe, name) < 1:
             raise InputError(f"{name} {getattr(recipe, name)}: give a number from 0 up to, but not including, 1")

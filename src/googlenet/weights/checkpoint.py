@@ -18,7 +18,7 @@ import torch
 from torch import Tensor
 
 from googlenet.errors import InputError, shown
-from googlenet.files import atomic_write, recorded_name
+from googlenet.files import atomic_write, open_regular, recorded_name
 from googlenet.network.graph import Convolve, Linear, expand
 from googlenet.network.initialization import Initialization, initialise
 from googlenet.network.module import Network
@@ -183,8 +183,8 @@ def today() -> str:
 def _refuse_foreign(path: Path) -> None:
     """Raise `InputError` for weights in the form of another program, which `googlenet import` reads."""
     try:
-        with path.open("rb") as file:
-            kind = kind_of(file.read(BEGINNING)) if path.is_file() else None
+        with open_regular(path) as file:
+            kind = kind_of(file.read(BEGINNING))
     except OSError:
         return  # the reader of checkpoints says what is wrong
     if kind not in (None, "safetensors"):
@@ -217,20 +217,22 @@ def _check_names(found: set[str], specification: Specification, where: str) -> N
 def _read_classes(text: str, where: str) -> tuple[Class, ...]:
     try:
         pairs = json.loads(text)
-        if not all(isinstance(part, str) for pair in pairs for part in pair):
-            raise TypeError
-        return tuple(Class(identity, name) for identity, name in pairs)
-    except (ValueError, TypeError, RecursionError):
-        raise InputError(f"{where}: the classes cannot be read") from None
+    except (ValueError, RecursionError) as error:
+        raise InputError(f"{where}: the classes cannot be read ({shown(str(error))}); fetch or save it again") from None
+    for number, pair in enumerate(pairs if isinstance(pairs, list) else [pairs]):
+        if not (isinstance(pair, list) and len(pair) == 2 and all(isinstance(part, str) for part in pair)):
+            reason = f"class {number} is no pair of an id and a name but {shown(repr(pair))}"
+            raise InputError(f"{where}: the classes cannot be read ({reason}); save it again")
+    return tuple(Class(identity, name) for identity, name in pairs)
 
 
 def _read_object(text: str, where: str) -> dict[str, Any]:
     try:
         value = shareable(json.loads(text))
-    except (ValueError, RecursionError):  # of which InputError is one
-        value = None
+    except (ValueError, RecursionError) as error:  # of which InputError is one
+        raise InputError(f"{where}: the provenance cannot be read ({shown(str(error))}); save it again") from None
     if not isinstance(value, dict):
-        raise InputError(f"{where}: the provenance cannot be read")
+        raise InputError(f"{where}: the provenance cannot be read ({shown(repr(value))} is no object); save it again")
     return value
 
 

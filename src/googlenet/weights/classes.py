@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Literal
 
 from googlenet.errors import InputError
+from googlenet.files import open_regular
 
 __all__ = ["Class", "google", "id_key", "ilsvrc", "numbered_classes", "read_classes"]
 
@@ -92,9 +93,11 @@ def _dummy(index: int) -> Class:
 def _lines(path: Path) -> list[str]:
     """Lines of a class file, without the empty ones at its end."""
     try:
-        if path.stat().st_size > LARGEST_FILE:
+        with open_regular(path) as file:
+            content = file.read(LARGEST_FILE + 1)
+        if len(content) > LARGEST_FILE:
             raise InputError(f"{path}: over {LARGEST_FILE} bytes, which is no list of classes; give one class a line")
-        text = path.read_text(encoding="utf-8-sig")
+        text = content.decode("utf-8-sig").replace("\r\n", "\n").replace("\r", "\n")
     except UnicodeDecodeError as error:
         line = error.object.count(b"\n", 0, error.start) + 1
         raise InputError(f"{path}, line {line}: not UTF-8; save the list of classes as UTF-8 text") from error

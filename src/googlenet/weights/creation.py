@@ -2,7 +2,7 @@
 
 import os
 
-from googlenet.errors import InputError
+from googlenet.errors import InputError, whole
 from googlenet.network import zoo
 from googlenet.network.initialization import Initialization, initialise
 from googlenet.network.module import Network
@@ -31,6 +31,7 @@ def create(
     `pretrained` is a checkpoint: its network is taken, so `network`, `width` and `budget` have no place beside it.
     With another number of `classes` its classifiers start fresh and a warning says so; all else is loaded.
     """
+    classes = None if classes is None else whole("classes", classes)
     if pretrained is not None:
         if (network, width, budget) != (None, None, None):
             raise InputError("pretrained weights bring their own network; leave network, width and budget out")

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from googlenet.errors import InputError
-from googlenet.files import atomic_write
+from googlenet.files import atomic_write, open_regular
 from googlenet.network.cost import cost
 from googlenet.weights.checkpoint import WEIGHTS_NAME, Checkpoint, save, shareable
 
@@ -119,8 +119,10 @@ def _card_within(path: Path, card: str) -> str | None:
 
 def _text(path: Path) -> str | None:
     try:
-        return path.read_text(encoding="utf-8") if path.stat().st_size <= LARGEST_TEXT else None
-    except (OSError, UnicodeDecodeError):
+        with open_regular(path) as file:
+            content = file.read(LARGEST_TEXT + 1)
+        return content.decode() if len(content) <= LARGEST_TEXT else None
+    except (OSError, ValueError):  # not a file, or not UTF-8
         return None
 
 

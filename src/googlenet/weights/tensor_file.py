@@ -12,6 +12,7 @@ from safetensors.torch import save
 from torch import Tensor
 
 from googlenet.errors import InputError, shown
+from googlenet.files import open_regular
 
 __all__ = ["LARGEST_HEADER", "open_tensors", "write_tensors"]
 
@@ -30,8 +31,6 @@ def open_tensors(path: str | os.PathLike[str]) -> Iterator[Any]:
     """
     path = Path(path)
     try:
-        if path.exists() and not path.is_file():
-            raise InputError(f"{path}: not a file; give the file that holds the weights")
         _check_header(path)
         with safe_open(str(path), framework="pt") as file:
             yield file
@@ -54,7 +53,7 @@ def write_tensors(file: IO[bytes], tensors: Mapping[str, Tensor], metadata: Mapp
 
 
 def _check_header(path: Path) -> None:
-    with path.open("rb") as file:
+    with open_regular(path) as file:
         length = int.from_bytes(file.read(8), "little")
         if length > LARGEST_HEADER:
             raise InputError(f"{path}: not a safetensors file of weights (a header of {length:,} bytes)")

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from googlenet.errors import InputError
-from googlenet.files import sha256
+from googlenet.files import open_regular, sha256
 
 __all__ = ["Source"]
 
@@ -23,9 +23,7 @@ class Source:
         """Map a file; raises `InputError` where it cannot be read or is empty."""
         path = Path(path)
         try:
-            if path.exists() and not path.is_file():
-                raise InputError(f"{path}: not a file; give the file that holds the weights")
-            with path.open("rb") as file:
+            with open_regular(path) as file:
                 if not os.fstat(file.fileno()).st_size:
                     raise InputError(f"{path}: empty; fetch the file again")
                 return cls(path, memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)))
