@@ -5,7 +5,6 @@ from pathlib import Path
 import pytest
 import torch
 
-from googlenet.errors import InputError
 from googlenet.training.bad_images import BadImages
 from googlenet.training.checkpoints import State, load, save
 
@@ -28,10 +27,15 @@ def test_each_is_written_once_and_found_again(tmp_path: Path):
 
 
 @pytest.mark.parametrize("content", [b"", b"not json, but long enough\n" * 10, b'{"image": 1}\n' * 20, b"[]\n" * 90])
-def test_a_file_that_was_changed_is_one_line(tmp_path: Path, content: bytes):
+def test_a_file_that_was_changed_is_one_line_and_goes_on(
+    tmp_path: Path, content: bytes, capsys: pytest.CaptureFixture[str]
+):
     (tmp_path / "bad-images.jsonl").write_bytes(content)
-    with pytest.raises(InputError, match=r"bad-images\.jsonl: .*give another folder"):
-        BadImages(tmp_path / "bad-images.jsonl", len(content) or 100)
+    kept = BadImages(tmp_path / "bad-images.jsonl", len(content) or 100)
+    assert "bad-images.jsonl: " in capsys.readouterr().err.replace("\n", "")
+    kept.take([("a.jpg", "cut off")])
+    kept.close()
+    assert kept.reasons == {"a.jpg": "cut off"}
 
 
 def test_two_hundred_thousand_leave_the_state_readable(tmp_path: Path):

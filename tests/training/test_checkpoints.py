@@ -171,6 +171,14 @@ def test_metrics_are_cut_back_to_the_checkpoint(tmp_path: Path):
     assert path.read_text() == '{"step": 1, "loss": 0.333333}\n{"step": 2, "loss": 2.0}\n'
 
 
-def test_metrics_that_were_lost_are_not_made_up(tmp_path: Path):
-    with pytest.raises(InputError, match="shorter than it was at the checkpoint"):
-        MetricsLog(tmp_path / "metrics.jsonl", 5)
+def test_metrics_that_were_lost_stay_lost_and_the_log_goes_on(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    path = tmp_path / "metrics.jsonl"
+    for before, kept in ((None, ""), ('{"a": 1}\n{"a"', '{"a": 1}\n')):
+        if before:
+            path.write_text(before)
+        log = MetricsLog(path, 100)
+        assert "shorter than it was at the checkpoint" in " ".join(capsys.readouterr().err.split())
+        log.write({"a": 2})
+        assert log.settle() == path.stat().st_size
+        log.close()
+        assert path.read_text() == kept + '{"a": 2}\n'

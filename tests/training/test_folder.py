@@ -30,7 +30,9 @@ def data(tmp_path: Path) -> Path:
 def begin(folder: Path, data: str | Path, validation: str | Path | None = None) -> None:
     setup = prepare(data, RECIPE, validation, None)
     folder.mkdir(exist_ok=True)
-    RunFolder(folder).begin(setup.recipe, setup.origin, setup.identities)
+    run = RunFolder(folder)
+    run.begin(setup.recipe, setup.origin, setup.identities)
+    run.claim()
 
 
 def test_the_same_data_by_other_paths_and_moved_are_the_same_run(data, tmp_path, monkeypatch):
@@ -64,6 +66,10 @@ def test_a_lost_listing_is_made_again_and_missed_without_a_traceback(data, tmp_p
     with pytest.raises(InputError, match=r"validation none, now \S*data 6 [0-9a-f]{12}"):
         begin(run, data, data)
     begin(run, data)
+    whole = (run / "data.txt.gz").read_bytes()
+    (run / "data.txt.gz").write_bytes(whole[:20])
+    begin(run, data)
+    assert (run / "data.txt.gz").read_bytes() == whole
     (run / "data.txt.gz").write_bytes(b"damaged")
     (data / "dog/2.bmp").unlink()
     with pytest.raises(InputError, match=r"data .* 6 [0-9a-f]{12}, now .* 5 [0-9a-f]{12}"):
@@ -78,6 +84,34 @@ def test_nothing_is_left_in_a_folder_that_is_refused(tmp_path):
     with pytest.raises(InputError, match=r"holds metrics.jsonl but no recipe.json"), RunFolder(run).held():
         pass
     assert sorted(path.name for path in run.iterdir()) == [".thesis.tex.tmp", "metrics.jsonl"]
+
+
+@pytest.mark.parametrize("name", ["thesis.tex", "train/cat.jpg"])
+def test_a_folder_that_holds_something_else_is_refused(data, tmp_path, name):
+    run = tmp_path / "run"
+    (run / name).parent.mkdir(parents=True)
+    (run / name).write_text("mine")
+    with pytest.raises(InputError, match=r"holds (thesis.tex|train) but no recipe.json; give a new or empty"):
+        begin(run, data)
+    with pytest.raises(InputError, match="output: give the name of a folder"):
+        RunFolder("")
+
+
+def test_what_systems_leave_in_an_empty_folder_is_nothing(data, tmp_path):
+    run = tmp_path / "run"
+    (run / "lost+found").mkdir(parents=True)
+    (run / ".DS_Store").write_text("a system's")
+    (run / "metrics.jsonl").write_text("")  # of a run that was killed before it had begun
+    begin(run, data)
+    assert (run / "recipe.json").exists()
+
+
+def test_a_recipe_that_says_nothing_is_damaged(data, tmp_path):
+    begin(tmp_path / "run", data)
+    for content in ("{}", '{"data": {}}', '{"data": 1, "epochs": 2}'):
+        (tmp_path / "run/recipe.json").write_text(content)
+        with pytest.raises(InputError, match=r"recipe\.json: damaged, it lacks (data|epochs|rate)"):
+            begin(tmp_path / "run", data)
 
 
 def test_leftovers_go_and_what_others_have_stays(data, tmp_path):

@@ -11,7 +11,7 @@ from safetensors import safe_open
 from small_runs import recipe, write_images
 
 from googlenet.errors import InputError
-from googlenet.training import checkpoints
+from googlenet.training import checkpoints, session
 from googlenet.training.exchange import Alone, Wish
 from googlenet.training.interruption import Interrupted
 from googlenet.training.run import BrokenOff, train
@@ -82,10 +82,91 @@ def test_more_epochs_are_refused_where_every_rate_depends_on_them(data: Path, tm
     train(data, recipe(epochs=1, schedule=schedule), output=tmp_path)  # as it is told
 
 
-def test_fewer_epochs_are_another_run(data: Path, tmp_path: Path):
-    train(data, recipe(epochs=2), output=tmp_path)
-    with pytest.raises(InputError, match=r"another run \(epochs 2, now 1\); give its options again, or"):
+def test_fewer_epochs_than_are_done_are_refused_and_others_are_the_run_asked_for_at_once(data: Path, tmp_path: Path):
+    train(data, recipe(epochs=1, averaging="none"), output=tmp_path / "run")
+    with pytest.raises(Interrupted):  # mistyped
+        train(data, recipe(epochs=300, averaging="none"), output=tmp_path / "run", exchange=Stopping(1))
+    with pytest.raises(InputError, match=r"epochs 1: .*run has begun epoch 2; give no fewer, or another folder"):
+        train(data, recipe(epochs=1, averaging="none"), output=tmp_path / "run")
+    train(data, recipe(epochs=2, averaging="none"), output=tmp_path / "run")
+    train(data, recipe(epochs=2, averaging="none"), output=tmp_path / "at once")
+    for name in ("final.safetensors", "state.safetensors"):
+        assert tensors(tmp_path / "run" / name) == tensors(tmp_path / "at once" / name)
+
+
+@pytest.mark.parametrize("what", ["continued", "RunLog", "Checkpoints.save", "load"])
+def test_a_finished_run_stays_finished_where_a_longer_one_cannot_begin(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, what: str
+):
+    """No such device, a log or disk that cannot be written, damaged checkpoints."""
+
+    def fails(*arguments, **options):  # type: ignore[no-untyped-def]
+        raise InputError("as it is told")
+
+    first = train(data, recipe(epochs=1), output=tmp_path)
+    kept = {name: (tmp_path / name).read_bytes() for name in ("recipe.json", "summary.json", "final.safetensors")}
+    with monkeypatch.context() as patch:
+        patch.setattr(f"googlenet.training.session.{what}", fails)
+        with pytest.raises(InputError, match="as it is told"):
+            train(data, recipe(epochs=2), output=tmp_path)
+    assert {name: (tmp_path / name).read_bytes() for name in kept} == kept
+    assert train(data, recipe(epochs=1), output=tmp_path).summary == first.summary
+    assert train(data, recipe(epochs=2), output=tmp_path).summary["epochs"] == 2
+
+
+def test_a_first_command_that_is_refused_claims_no_folder(data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    def fails(*arguments):  # type: ignore[no-untyped-def]
+        raise InputError("no such device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(session, "find_device", fails)
+        with pytest.raises(InputError, match="no such device"):
+            train(data, recipe(epochs=1), output=tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+    train(data, recipe(epochs=1, seed=1), output=tmp_path / "run")
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("summary.json", b"{}"),
+        ("summary.json", b"[1"),
+        ("summary.json", b'{"epochs": 1, "steps": null}'),
+        ("final.safetensors", None),
+        ("final.safetensors", b"torn"),
+    ],
+)
+def test_what_is_lost_of_a_finished_run_is_made_anew_or_missed(
+    data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], name: str, content: bytes | None
+):
+    def damage() -> None:
+        (tmp_path / name).unlink()
+        if content is not None:
+            (tmp_path / name).write_bytes(content)
+
+    first = train(data, recipe(epochs=1), output=tmp_path)
+    final = tensors(first.weights)
+    damage()
+    again = train(data, recipe(epochs=1), output=tmp_path)
+    assert "made anew from the last checkpoint" in " ".join(capsys.readouterr().err.split())
+    assert tensors(first.weights) == final
+    assert again.summary | {"seconds": 0} == dict(first.summary) | {"seconds": 0}
+    for state in tmp_path.glob("state*"):
+        state.unlink()
+    damage()
+    with pytest.raises(InputError, match=rf"{name}.*no checkpoint to make it from; give another output folder"):
         train(data, recipe(epochs=1), output=tmp_path)
+
+
+def test_a_run_whose_log_was_lost_goes_on_to_the_same_weights(data: Path, tmp_path: Path):
+    for name in ("lost", "kept"):
+        with pytest.raises(Interrupted):
+            train(data, recipe(epochs=1), output=tmp_path / name, exchange=Stopping(3))
+    (tmp_path / "lost/metrics.jsonl").unlink()
+    for name in ("lost", "kept"):
+        train(data, recipe(epochs=1), output=tmp_path / name)
+    assert [step for step, _ in losses(tmp_path / "lost")] == [4, 5, 6]
+    assert tensors(tmp_path / "lost/final.safetensors") == tensors(tmp_path / "kept/final.safetensors")
 
 
 def test_a_run_from_a_larger_machine_goes_on_and_says_how(

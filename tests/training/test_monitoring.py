@@ -50,6 +50,8 @@ def test_smoothed_values_say_that_they_are():
     smoothed = Smoothed(classes=5)
     for number in range(40):
         smoothed.take(step(number, main=float(number), auxiliary_4a=1.0))
+        name = {0: "loss", 1: "means of 2 steps: loss", 18: "means of 19 steps: loss"}.get(number)
+        assert name is None or name in smoothed.shown(epochs=9)
     shown = smoothed.shown(epochs=9)
     assert shown == {
         "epoch": "3.9/9",

@@ -22,7 +22,7 @@ class Options:
 
     data: Annotated[Positional[str], arg(metavar="DATA")]
     """Folder of class folders, list file, tar shards, or digits."""
-    output: Annotated[Path, arg(aliases=["-o"], metavar="FOLDER")]
+    output: Annotated[str, arg(aliases=["-o"], metavar="FOLDER")]
     """Where the run is kept: recipe, metrics, checkpoints, report."""
     validation: str | None = None
     """Images to evaluate on, in any of the forms of DATA."""

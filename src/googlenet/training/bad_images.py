@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from googlenet.errors import InputError
+from googlenet.reporting.console import warn
 from googlenet.training.log import MetricsLog
 
 __all__ = ["BadImages"]
@@ -14,7 +14,7 @@ class BadImages:
     """Names and reasons in `path`, a line each, which goes on after its first `length` bytes; no file without any."""
 
     def __init__(self, path: Path, length: int) -> None:
-        """Raises `InputError` where the file is not what it was at the checkpoint."""
+        """What the file has lost since the checkpoint is lost, and said; the images will be found again."""
         self._path = path
         self._log = MetricsLog(path, length) if length or path.exists() else None
         self.reasons: dict[str, str] = dict(_read(path)) if self._log else {}
@@ -37,10 +37,17 @@ class BadImages:
 
 
 def _read(path: Path) -> Iterator[tuple[str, str]]:
-    try:
-        with path.open("rb") as file:
-            for line in file:
+    unread = 0
+    with path.open("rb") as file:
+        for line in file:
+            try:
                 record = json.loads(line)
-                yield record["image"], record["reason"]
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise InputError(f"{path}: cannot be read ({error}); put it back, or give another folder") from None
+                image, reason = record["image"], record["reason"]
+                if not isinstance(image, str) or not isinstance(reason, str):
+                    raise TypeError
+            except (ValueError, KeyError, TypeError, RecursionError):
+                unread += 1
+            else:
+                yield image, reason
+    if unread:
+        warn(f"{path}: {unread} lines cannot be read and are passed over")

@@ -158,9 +158,11 @@ def _read(path: Path) -> State:
         raise InputError(f"{path}: not the state of a training run of this release")
     if metadata.get("sha256") != _digest(tensors):
         raise InputError(f"{path}: damaged (its checksum differs)")
-    return State(
-        int(metadata["step"]), tensors, int(metadata["metrics_bytes"]), json.loads(metadata.get("counters", "{}"))
-    )
+    try:
+        step, metrics_bytes, counters = (json.loads(metadata[key]) for key in ("step", "metrics_bytes", "counters"))
+        return State(int(step), tensors, int(metrics_bytes), dict(counters))
+    except (KeyError, TypeError, ValueError) as error:
+        raise InputError(f"{path}: damaged (its metadata: {error})") from None
 
 
 def _digest(tensors: Mapping[str, Tensor]) -> str:

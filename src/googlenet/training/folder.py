@@ -14,9 +14,14 @@ from googlenet.data.identity import MOST_GONE, Identity, difference
 from googlenet.errors import InputError
 from googlenet.files import atomic_write, remove_leftovers
 from googlenet.records import decode
-from googlenet.training.recipe import MAY_GROW, Recipe, differences, to_json
+from googlenet.reporting.console import warn
+from googlenet.training.recipe import MAY_GROW, PRESETS, Recipe, differences, to_json
+from googlenet.weights.tensor_file import open_tensors
 
 __all__ = ["RunFolder"]
+
+_SUMMARY = {"epochs": int, "steps": int, "seconds": int | float, "weights": str, "evaluation": dict}
+"""What the summary of a finished run has at the least."""
 
 _NO_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP)
 """What file systems without locks answer."""
@@ -26,7 +31,11 @@ class RunFolder:
     """recipe.json, metrics.jsonl, state.safetensors; at the end summary.json, final.safetensors and the report."""
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
+        if not os.fspath(path):
+            raise InputError("output: give the name of a folder")
         self.path = Path(path)
+        self._claim: Mapping[str, Any] = {}
+        self._identities: Mapping[str, Identity] = {}
         self.recipe = self.path / "recipe.json"
         self.metrics = self.path / "metrics.jsonl"
         self.bad_images = self.path / "bad-images.jsonl"
@@ -39,9 +48,12 @@ class RunFolder:
 
     @contextmanager
     def held(self) -> Iterator[None]:
-        """Keep other processes from training in this folder for the length of a block; nothing of others is touched."""
-        if not self.recipe.exists():
-            self._refuse_foreign()
+        """Keep other processes from training in this folder for the length of a block; nothing of others is touched.
+
+        Of a folder that was not there before nothing stays where no run has claimed it.
+        """
+        self._refuse_foreign()
+        is_new = not self.path.exists()
         lock = FileLock(self.path / ".lock", timeout=0)
         try:
             self.path.mkdir(parents=True, exist_ok=True)
@@ -57,33 +69,79 @@ class RunFolder:
         try:
             yield
         finally:
+            if is_new and not self.recipe.exists():
+                with suppress(OSError):
+                    (self.path / ".lock").unlink(missing_ok=True)
+                    self.path.rmdir()
             lock.release()
 
     def begin(
         self, recipe: Recipe, origin: Mapping[str, Any], identities: Mapping[str, Identity]
     ) -> Mapping[str, Any] | None:
-        """Claim the folder for a run; return the summary of a finished one.
+        """Look whether the folder is this run's, or free; return the summary of a finished one.
 
         `origin` says what is trained on and from: `data`, `validation`, `pretrained`, with what they contain, wherever
         they lie; `identities` are those of the first two. A finished run that is given more epochs is none any more.
-        Raises `InputError` with what differs where the folder belongs to another run.
+        What the run was stays until `claim`. Raises `InputError` with what differs where the folder is another run's.
         """
-        content = {**origin, **to_json(recipe)}
+        self._claim, self._identities = {**origin, **to_json(recipe)}, identities
+        self._refuse_foreign()
         if not self.recipe.exists():
-            self._refuse_foreign()
-            self.write_json(self.recipe, content)
-        else:
-            before = self._compare(recipe, origin, identities)
-            if any(getattr(recipe, name) != getattr(before, name) for name in MAY_GROW):
-                self.summary.unlink(missing_ok=True)  # before the recipe says that there is more to do
-            if not self.summary.exists() and self.read_json(self.recipe) != content:
-                self.write_json(self.recipe, content)
+            return None
+        before = self._compare(recipe, origin, identities)
         remove_leftovers(self.path)
-        for name, identity in identities.items():
-            if not self._listing(name).exists():
-                with atomic_write(self._listing(name)) as file:
+        if any(getattr(recipe, name) != getattr(before, name) for name in MAY_GROW):
+            return None
+        summary = self._whole_summary()
+        if summary:
+            self._keep_listings()
+        return summary
+
+    @property
+    def is_claimed(self) -> bool:
+        """Whether a run has begun here, this one or, before it was given more epochs, the same."""
+        return self.recipe.exists()
+
+    def claim(self) -> None:
+        """Make the folder that of the run that `begin` was given, which is not finished.
+
+        A new run does so before its first step, others once there is a checkpoint of theirs: a run that cannot go on
+        as it is asked to stays what it was.
+        """
+        if not self.is_claimed:
+            remove_leftovers(self.path)
+        if not self.is_claimed or self.read_json(self.recipe) != self._claim:
+            self.summary.unlink(missing_ok=True)  # before the recipe says that there is more to do
+            self.write_json(self.recipe, self._claim)
+        self._keep_listings()
+
+    def _keep_listings(self) -> None:
+        """Keep which images the run has, where that is not there or damaged."""
+        for name, identity in self._identities.items():
+            path = self._listing(name)
+            if not path.is_file() or path.read_bytes() != identity.listing:
+                with atomic_write(path) as file:
                     file.write(identity.listing)
-        return self.read_json(self.summary) if self.summary.exists() else None
+
+    def _whole_summary(self) -> dict[str, Any] | None:
+        """Return the summary of a finished run; None, which is said, where the end of the run is to be done again."""
+        if not self.summary.exists():
+            return None
+        try:
+            summary = self.read_json(self.summary)
+            missing = [key for key, kind in _SUMMARY.items() if not isinstance(summary.get(key), kind)]
+            if missing:
+                raise InputError(f"{self.summary}: lacks {missing[0]}")
+            with open_tensors(self.final):
+                return summary
+        except InputError as error:
+            trouble, _, _ = str(error).partition("; ")
+            if not any(self.path.glob("state*.safetensors")):
+                raise InputError(
+                    f"{trouble}, and there is no checkpoint to make it from; give another output folder"
+                ) from None
+            warn(f"{trouble}: made anew from the last checkpoint")
+            return None
 
     def listings(self) -> dict[str, bytes]:
         """Return what was kept of `data` and `validation` when the run began; of neither where none has."""
@@ -116,6 +174,11 @@ class RunFolder:
     def _compare(self, recipe: Recipe, origin: Mapping[str, Any], identities: Mapping[str, Identity]) -> Recipe:
         """Return the recipe as the run had it before."""
         found = self.read_json(self.recipe)
+        missing = [name for name in ("data", *PRESETS["paper"]) if found.get(name) is None]
+        if missing:
+            raise InputError(
+                f"{self.recipe}: damaged, it lacks {missing[0]}; put it back, or give another output folder"
+            )
         before = {key: found.pop(key, None) for key in origin}
         changed = [
             self._difference(key, before[key], origin[key], identities.get(key))
@@ -141,10 +204,23 @@ class RunFolder:
         return f"{key}: {words}" if words else f"{key} {_shown(before)}, now {_shown(now)}"
 
     def _refuse_foreign(self) -> None:
-        ours = (self.metrics, self.final, self.summary, self._listing("data"), self._listing("validation"))
-        there = [path.name for path in ours if path.exists()]
+        """Refuse a folder that holds something but no run; hidden files, as systems make them, are nothing."""
+        if self.recipe.exists() or not self.path.is_dir():
+            return
+        try:
+            there = sorted(path for path in self.path.iterdir() if not _is_nothing(path))
+        except OSError as error:
+            raise InputError(f"{self.path}: cannot be read ({error.strerror}); give another output folder") from None
         if there:
-            raise InputError(f"{self.path}: holds {there[0]} but no recipe.json; give another output folder")
+            raise InputError(
+                f"{self.path}: holds {there[0].name} but no recipe.json; give a new or empty output folder"
+            )
+
+
+def _is_nothing(path: Path) -> bool:
+    """Whether a system made it, or a run that was killed before it had begun."""
+    is_empty_log = path.suffix == ".jsonl" and path.is_file() and not path.stat().st_size
+    return path.name.startswith(".") or path.name in ("Thumbs.db", "desktop.ini", "lost+found") or is_empty_log
 
 
 def _is_same(before: Any, now: Any) -> bool:

@@ -11,6 +11,7 @@ from typing import Any
 
 from googlenet.errors import InputError
 from googlenet.evaluation.validation import Outcome
+from googlenet.reporting.console import warn
 from googlenet.training.folder import RunFolder
 from googlenet.training.recipe import Recipe
 from googlenet.training.trainer import Step
@@ -57,11 +58,16 @@ class MetricsLog:
     """metrics.jsonl: one JSON object a line, appended; `length` is what a resumed run cuts it back to."""
 
     def __init__(self, path: Path, length: int) -> None:
-        """Continue after `length` bytes; raises `InputError` where the file is shorter or cannot be written."""
+        """Continue after `length` bytes, or as many whole lines as there are, and say that; nothing depends on them.
+
+        Raises `InputError` where the file cannot be written.
+        """
         try:
             self._file = path.open("r+b" if path.exists() else "w+b")
             if self._file.seek(0, os.SEEK_END) < length:
-                raise InputError(f"{path}: shorter than it was at the checkpoint; put it back, or give another folder")
+                self._file.seek(0)
+                length = self._file.read().rfind(b"\n") + 1
+                warn(f"{path}: shorter than it was at the checkpoint; what is lost stays lost, the run goes on")
             self._file.truncate(length)
             self._file.seek(length)
         except OSError as error:

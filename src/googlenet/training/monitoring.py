@@ -19,7 +19,7 @@ from googlenet.training.trainer import Step
 __all__ = ["Alarm", "Monitor", "Pace", "Smoothed"]
 
 WINDOW = 20
-"""Steps that a smoothed value is the mean of."""
+"""Steps that a smoothed value is the mean of, once so many are done."""
 
 
 class Monitor:
@@ -74,7 +74,9 @@ class Smoothed:
             rights["top-1"] = percent(self._mean(f"top1/{MAIN}"))
             if self._classes > TOP:
                 rights["top-5"] = percent(self._mean(f"top5/{MAIN}"))
-        return {"epoch": f"{newest.epoch:.1f}/{epochs}", f"means of {WINDOW} steps: loss": losses, **rights}
+        count = len(self._last)
+        name = f"means of {count} steps: loss" if count > 1 else "loss"
+        return {"epoch": f"{newest.epoch:.1f}/{epochs}", name: losses, **rights}
 
     def _mean(self, figure: str) -> float:
         return fmean(step.figures.get(figure, 0.0) for step in self._last)

@@ -140,7 +140,8 @@ MAY_CHANGE, MAY_GROW = (
     frozenset(one.name for one in fields(Recipe) if one.metadata.get("may") == how) for how in ("change", "grow")
 )
 """Fields with other values of which a run goes on: they change how and where it computes, what it shows and keeps (a
-preset's values stand in the other fields); or, of those that may grow, how long it goes on."""
+preset's values stand in the other fields); or, of those that may grow, how long it goes on,
+which is no shorter than it has."""
 
 _NEEDS_LENGTH: frozenset[Schedule | None] = frozenset({"bvlc", "cosine", "one-cycle"})
 """Schedules whose every rate depends on the number of epochs."""
@@ -161,15 +162,15 @@ def complete(recipe: Recipe, *, fresh_classifiers: bool) -> Recipe:
 def differences(old: Recipe, new: Recipe) -> list[str]:
     """Return what keeps a run of `old` from being continued as `new`: "rate 0.1, now 0.2".
 
-    More epochs are no such thing where the first of them are the same in the longer run.
+    Other epochs are no such thing where the first of them are the same in the longer run.
     """
     found = []
     for name in (one.name for one in fields(Recipe) if one.name not in MAY_CHANGE):
         before, now = getattr(old, name), getattr(new, name)
-        longer = name in MAY_GROW and now > before
-        if before != now and not (longer and old.schedule not in _NEEDS_LENGTH):
+        is_length = name in MAY_GROW
+        if before != now and not (is_length and old.schedule not in _NEEDS_LENGTH):
             found.append(f"{name} {_shown(before)}, now {_shown(now)}")
-            if longer:
+            if is_length:
                 found[-1] += f", on which every rate of the {old.schedule} schedule depends"
     return found
 

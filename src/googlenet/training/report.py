@@ -15,7 +15,7 @@ from googlenet.evaluation.metrics import confusion, right_by_class
 from googlenet.evaluation.validation import Outcome
 from googlenet.files import atomic_write
 from googlenet.images.decoding import decode
-from googlenet.reporting.console import duration, number, percent, printable
+from googlenet.reporting.console import duration, number, percent, printable, warn
 from googlenet.reporting.curves import Curve, Panel, draw_curves
 from googlenet.reporting.html import ClassScore, Confusion, Figure, Illustration, render, share
 from googlenet.reporting.pictures import data_uri, file_uri
@@ -66,8 +66,16 @@ def _recipe(setup: Setup) -> dict[str, Any]:
 
 def _panels(metrics: Path) -> list[Panel]:
     """Losses by head beside accuracies, training faint and smoothed, validation with marks."""
-    with metrics.open() as lines:
-        records = [json.loads(line) for line in lines]
+    try:
+        with metrics.open() as lines:
+            records = [json.loads(line) for line in lines]
+        return _curves(records)
+    except (OSError, ValueError, LookupError, TypeError) as error:  # a log alone, which nothing else depends on
+        warn(f"{metrics}: cannot be read ({error}); the report has no curves")
+        return []
+
+
+def _curves(records: list[dict[str, Any]]) -> list[Panel]:
     taken = [record for record in records if record["event"] == "step" and record["images"]]
     judged = [record for record in records if record["event"] == "evaluation"]
     smoothing = max(5, len(taken) // 40)

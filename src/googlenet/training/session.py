@@ -16,6 +16,7 @@ from googlenet.data.loader import Loader
 from googlenet.data.pool import WorkerPool, default_workers
 from googlenet.data.sampler import Sampler
 from googlenet.data.samples import Samples
+from googlenet.errors import InputError
 from googlenet.evaluation.validation import Outcome
 from googlenet.inference.device import find_device
 from googlenet.records import decode
@@ -67,6 +68,11 @@ class Session:
         self.epochs, self.steps_per_epoch = self.recipe.epochs, self.sampler.steps_per_epoch
         self.total_steps = self.epochs * self.steps_per_epoch
         state: State | None = exchange.lead(lambda: load(folder.path))
+        if state and state.step > self.total_steps:
+            done = -(-state.step // self.steps_per_epoch)
+            raise InputError(
+                f"epochs {self.epochs}: {folder.path} has begun epoch {done}; give no fewer, or another folder"
+            )
         self.execution: Execution = exchange.lead(lambda: self._execution(state))
         self.network = self.execution.place(setup.network).eval()
         self.training_network = self.execution.fuse(self.network, frozen=self.recipe.freeze)
@@ -119,6 +125,8 @@ class Session:
 
     def run(self) -> Mapping[str, Any]:
         """Train what is left of the run, finish it and return its summary."""
+        if not self.exchange.lead(lambda: self.folder.is_claimed):
+            self.exchange.lead(self.folder.claim)
         if self.step:
             self._say(f"going on after step {self.step:,} of {self.total_steps:,}")
         with self._interruption, self.execution.computing():
@@ -230,9 +238,12 @@ class Session:
 
     def _say_when_the_mean_began(self) -> None:
         begun = self.step - self.average.count
-        if self.average.kind == "polyak" and self.average.ready and begun < self.average.begin:
+        late = not self.average.count and begun > self.average.begin
+        early = self.average.ready and begun < self.average.begin
+        if self.average.kind == "polyak" and (early or late):
             self._say(
-                f"Polyak's mean has begun after step {begun:,}, as burn_in {self.recipe.burn_in} was of fewer epochs; "
+                f"Polyak's mean {'begins' if late else 'has begun'} after step {begun:,}, "
+                f"as burn_in {self.recipe.burn_in} was of other epochs; "
                 f"in a run of {self.epochs} epochs at once it would after step {self.average.begin:,}"
             )
 
@@ -246,6 +257,8 @@ class Session:
             "execution": asdict(self.execution),
         }
         self.checkpoints.save(self.step, self.log.settle() if self._leads else 0, counters)
+        if self._leads:
+            self.folder.claim()
 
     def _gather_bad_images(self) -> None:
         """Let rank 0 note what all have found."""
@@ -332,6 +345,7 @@ class Session:
 
     def _finish(self) -> Mapping[str, Any]:
         """Write the final weights, the report and, last, the summary that marks the run as finished."""
+        self.folder.claim()
         if self.recipe.patience and self.folder.best.exists():
             weights, tensors = self._best()
         else:
