@@ -141,12 +141,14 @@ def _overview() -> str:
 
 def _first_sentence(box: str) -> str:
     """Take the message out of the frame in which tyro draws its complaints."""
-    # Where the terminal does not write UTF-8, the frame is made of |, + and -.
-    lines = [re.sub(r"[│╭╮╰╯]|^[|+]|[|+]$", "", line.strip()).strip() for line in box.splitlines()[1:]]
+    # Where the terminal does not write UTF-8, there are no sides, and a rule of - below the title.
+    lines = [re.sub(r"[│╭╮╰╯]", "", line).strip() for line in box.splitlines()[1:]]
     message: list[str] = []
     for line in lines:
         if line and set(line) <= {"─", "-"}:
-            break
+            if message:
+                break
+            continue
         message.append(line)
     text = " ".join(part for part in message if part).partition(" Got errors: ")[0]
     return text.rstrip(".") or "the options cannot be read"
