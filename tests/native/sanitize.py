@@ -77,7 +77,7 @@ def main() -> None:
         try:
             print(f"{level}: {fuzz(level, options.rounds, options.seed)}", flush=True)
         except subprocess.CalledProcessError as error:
-            sys.exit(f"{level}: {error.stdout}{error.stderr}")
+            sys.exit(f"{level}: {error}\n{error.stdout}{error.stderr}")
 
 
 if __name__ == "__main__":
