@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 _HOMES = {
+    "Alone": "googlenet.training.exchange",
     "Answer": "googlenet.prediction.results",
     "Checkpoint": "googlenet.weights.checkpoint",
     "Class": "googlenet.weights.classes",
+    "Embedding": "googlenet.prediction.results",
     "EvaluationImages": "googlenet.data.torch_dataset",
     "Exchange": "googlenet.training.exchange",
-    "Embedding": "googlenet.prediction.results",
     "InputError": "googlenet.errors",
     "Model": "googlenet.prediction.model",
     "Network": "googlenet.network.module",
@@ -25,6 +26,7 @@ _HOMES = {
     "Recipe": "googlenet.training.recipe",
     "SGD": "googlenet.training.optimizer",
     "Specification": "googlenet.network.specification",
+    "Sum": "googlenet.training.task",
     "Task": "googlenet.training.task",
     "TrainingImages": "googlenet.data.torch_dataset",
     "TrainingNetwork": "googlenet.training.fused",
@@ -62,12 +64,14 @@ if TYPE_CHECKING:
     from googlenet.prediction.results import Answer as Answer
     from googlenet.prediction.results import Embedding as Embedding
     from googlenet.prediction.results import Prediction as Prediction
+    from googlenet.training.exchange import Alone as Alone
     from googlenet.training.exchange import Exchange as Exchange
     from googlenet.training.fused import TrainingNetwork as TrainingNetwork
     from googlenet.training.optimizer import SGD as SGD
     from googlenet.training.optimizer import parameter_groups as parameter_groups
     from googlenet.training.recipe import Recipe as Recipe
     from googlenet.training.run import train as train
+    from googlenet.training.task import Sum as Sum
     from googlenet.training.task import Task as Task
     from googlenet.weights.checkpoint import Checkpoint as Checkpoint
     from googlenet.weights.checkpoint import save as save
