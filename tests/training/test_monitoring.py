@@ -50,12 +50,14 @@ def test_smoothed_values_say_that_they_are():
     smoothed = Smoothed(classes=5)
     for number in range(40):
         smoothed.take(step(number, main=float(number), auxiliary_4a=1.0))
-        name = {0: "loss", 1: "means of 2 steps: loss", 18: "means of 19 steps: loss"}.get(number)
-        assert name is None or name in smoothed.shown(epochs=9)
+        shown = smoothed.shown(epochs=9)
+        assert list(shown) == ["epoch", "means of", "top-1"]  # one line shows them all: no name may be left behind
+        counted = {0: "1 step: loss", 1: "2 steps: loss", 18: "19 steps: loss"}.get(number, "")
+        assert shown["means of"].startswith(counted)
     shown = smoothed.shown(epochs=9)
     assert shown == {
         "epoch": "3.9/9",
-        "means of 20 steps: loss": "main 29.500 auxiliary_4a 1.000",
+        "means of": "20 steps: loss main 29.500 auxiliary_4a 1.000",
         "top-1": "50.0 %",
     }
     assert "top-5" in Smoothed(classes=6).shown(9) or Smoothed(classes=6).shown(9) == {}

@@ -75,8 +75,10 @@ class Smoothed:
             if self._classes > TOP:
                 rights["top-5"] = percent(self._mean(f"top5/{MAIN}"))
         count = len(self._last)
-        name = f"means of {count} steps: loss" if count > 1 else "loss"
-        return {"epoch": f"{newest.epoch:.1f}/{epochs}", name: losses, **rights}
+        means = (
+            f"{count} step{'s' * (count > 1)}: loss {losses}"  # the names stay, so that each value replaces its last
+        )
+        return {"epoch": f"{newest.epoch:.1f}/{epochs}", "means of": means, **rights}
 
     def _mean(self, figure: str) -> float:
         return fmean(step.figures.get(figure, 0.0) for step in self._last)
