@@ -151,7 +151,7 @@ def test_paths_that_give_nothing_are_failures_among_others(weights, pictures, tm
         ([], "no image was named"),
         (["nowhere.jpg"], "nowhere.jpg"),
         (["*.nothing"], "*.nothing"),
-        (["PICTURE", "--top", "0"], "top must be at least 1"),
+        (["PICTURE", "--top", "0"], "top must be a whole number of at least 1"),
         (["PICTURE", "--json", "--csv"], "give one of them"),
     ],
 )
@@ -219,7 +219,7 @@ def test_embed_writes_nothing_where_nothing_can_be_read(weights, broken, tmp_pat
     ("arguments", "complaint"),
     [
         (["--at", "pool9"], "'pool9' is no layer"),
-        (["--batch-size", "0"], "batch_size must be at least 1"),
+        (["--batch-size", "0"], "batch_size must be a whole number of at least 1"),
         (["-o", "/dev/null/features.npz"], "/dev/null/features.npz: cannot be written"),
     ],
 )

@@ -250,8 +250,8 @@ def test_models_and_answers_are_short_to_read(model, folder):
     ("settings", "complaint"),
     [
         ({"engine": "magic"}, "engine 'magic' is not known"),
-        ({"device": "magic"}, "device magic"),
-        ({"precision": "int4"}, "in int4 on cpu"),
+        ({"device": "magic"}, "device 'magic' is not known"),
+        ({"precision": "int4"}, "precision 'int4' is not known"),
     ],
 )
 def test_what_this_machine_has_not_is_refused_when_loading(folder, settings, complaint):
