@@ -31,8 +31,8 @@ def content(batches) -> list[tuple[bytes, list[int]]]:
 def ours(epochs: int, balance: bool = False) -> list[tuple[bytes, list[int]]]:
     samples = TrainingSamples((20, 24), 5, SCHEMES["paper"], "howard")
     plan = Sampler(DIGITS.labels, 16, 5, balance=balance)
-    with Loader(DIGITS, samples, plan) as loader:
-        return content((batch["images"], batch["labels"]) for batch in loader.batches(stop=epochs))
+    batches = Loader(DIGITS, samples, plan).batches(stop=epochs)
+    return content((batch["images"], batch["labels"]) for batch in batches)
 
 
 @pytest.mark.parametrize("options", [{}, {"num_workers": 1}, {"num_workers": 2, "persistent_workers": True}])
@@ -92,8 +92,8 @@ def test_torchs_own_order_gives_other_samples_in_every_epoch():
 def test_evaluation_is_the_networks_own_crop_in_order():
     described = specification("googlenet-tiny", classes=10)
     images = EvaluationImages(DIGITS, described)
-    with Loader(DIGITS, EvaluationSamples(described.input[1:], described.pixels), InOrder(len(DIGITS), 16)) as loader:
-        expected = content((batch["images"], batch["labels"]) for batch in loader.batches())
+    loader = Loader(DIGITS, EvaluationSamples(described.input[1:], described.pixels), InOrder(len(DIGITS), 16))
+    expected = content((batch["images"], batch["labels"]) for batch in loader.batches())
     assert content(DataLoader(images, batch_size=16, num_workers=1)) == expected
     assert torch.equal(images[-1][0], images[len(images) - 1][0])
     assert len(list(islice(images, 100))) == len(images) == 70  # ends by itself
