@@ -12,9 +12,9 @@ from googlenet.network.specification import Pixels, Resize
 if TYPE_CHECKING:
     import torch
 
-__all__ = ["normalise", "prepare", "resize", "resized_size"]
+__all__ = ["check_fit", "normalise", "prepare", "resize", "resized_part", "resized_size"]
 
-_LONGEST = 16  # long sides, in short sides, up to which a whole picture is resized before its centre is cropped
+_LONGEST = 16  # long sides, in short sides, up to which a whole picture is resized before its crops are taken
 
 
 def prepare(image: np.ndarray, pixels: Pixels, size: tuple[int, int]) -> np.ndarray:
@@ -25,18 +25,30 @@ def prepare(image: np.ndarray, pixels: Pixels, size: tuple[int, int]) -> np.ndar
     side are cut off before it is resized by its short side: they lie far outside the crop, and a single row of a
     million pixels would otherwise grow by its whole length. Raises `InputError` where the crop does not fit.
     """
-    if pixels.resize.geometry == "centre-square":
-        side = min(image.shape[:2])
-        image = _centre(image, side, side)
-    if pixels.resize.geometry == "short-side":
-        image = _without_ends(image, _LONGEST + max(size) // pixels.resize.size)
+    image = _centre(image, *resized_part(image.shape[:2], pixels.resize, size))
     height, width = resized_size(image.shape[:2], pixels.resize)
-    if size[0] > height or size[1] > width:
-        raise InputError(
-            f"a crop of {size[0]} x {size[1]} does not fit an image resized to {height} x {width};"
-            f" resize to {max(size)} or more"
-        )
+    check_fit(size, (height, width))
     return np.ascontiguousarray(_centre(resize(image, (height, width), pixels.resize), *size))
+
+
+def resized_part(shape: tuple[int, ...], how: Resize, size: tuple[int, int]) -> tuple[int, int]:
+    """Return the (height, width) of what `how` resizes of an image of (height, width) `shape`, for crops of `size`.
+
+    It is all of it, or its square; of a picture longer than 16 times its short side, resized by that, it is so much,
+    or a pixel more where that keeps the middle where it was.
+    """
+    height, width = shape
+    short = min(shape)
+    if how.geometry == "squash":
+        return height, width
+    if how.geometry == "centre-square":
+        return short, short
+    most = short * (_LONGEST + max(size) // how.size)
+
+    def kept(side: int) -> int:
+        return side if side <= most else most + (side - most) % 2
+
+    return kept(height), kept(width)
 
 
 def resized_size(shape: tuple[int, ...], how: Resize) -> tuple[int, int]:
@@ -46,6 +58,15 @@ def resized_size(shape: tuple[int, ...], how: Resize) -> tuple[int, int]:
         return how.size, how.size
     short = min(height, width)
     return (2 * height * how.size + short) // (2 * short), (2 * width * how.size + short) // (2 * short)
+
+
+def check_fit(size: tuple[int, int], resized: tuple[int, int]) -> None:
+    """Raise `InputError` where a crop of (height, width) `size` does not fit an image `resized` to (height, width)."""
+    if size[0] > resized[0] or size[1] > resized[1]:
+        raise InputError(
+            f"a crop of {size[0]} x {size[1]} does not fit an image resized to {resized[0]} x {resized[1]};"
+            f" resize to {max(size)} or more"
+        )
 
 
 def resize(image: np.ndarray, size: tuple[int, int], how: Resize) -> np.ndarray:
@@ -103,13 +124,3 @@ _NEAREST_PIXELS = {
 def _centre(image: np.ndarray, height: int, width: int) -> np.ndarray:
     top, left = (image.shape[0] - height) // 2, (image.shape[1] - width) // 2
     return image[top : top + height, left : left + width]
-
-
-def _without_ends(image: np.ndarray, ratio: int) -> np.ndarray:
-    """Cut the long side to `ratio` short sides, or a pixel more where that keeps the middle where it was."""
-    short = min(image.shape[:2])
-
-    def kept(side: int) -> int:
-        return side if side <= ratio * short else ratio * short + (side - ratio * short) % 2
-
-    return _centre(image, kept(image.shape[0]), kept(image.shape[1]))
