@@ -1,0 +1,70 @@
+"""The pixels of an image's views: each scale is resized once, and views that coincide are cut once."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import chain, groupby
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from googlenet.evaluation.protocol import Protocol
+from googlenet.evaluation.views import View, distinct, views
+from googlenet.images.preprocessing import resize
+from googlenet.network.specification import Pixels, Resize
+
+__all__ = ["ViewSet", "cut"]
+
+
+@dataclass(frozen=True)
+class ViewSet:
+    """The views of one image, each distinct one once."""
+
+    pictures: NDArray[np.uint8]
+    """[distinct views, height, width, 3], RGB; where there is a mirror image it follows what it mirrors."""
+    places: Mapping[str, NDArray[np.int64]]
+    """For each protocol's name the indices in `pictures` of its views, [views], in the order of `views.views`."""
+
+
+def cut(image: NDArray[np.uint8], protocols: Sequence[Protocol], size: tuple[int, int], pixels: Pixels) -> ViewSet:
+    """Return the views that `protocols` take of an RGB image uint8 [H, W, 3], for a network of (height, width) `size`.
+
+    They are resized by the filter of `pixels`; the one view of protocol "1" is what `images.preprocessing.prepare`
+    returns. No more than 16 times the short side is resized at once, so that memory is bounded whatever the shape.
+    Raises `InputError` where the weights' own resize holds no crop of `size`.
+    """
+    shape = (image.shape[0], image.shape[1])
+    wanted = {protocol.name: views(shape, protocol, size, pixels) for protocol in protocols}
+    found = distinct(chain.from_iterable(wanted.values()))
+    numbers = {view: number for number, view in enumerate(found)}
+    pictures = np.empty((len(found), *size, 3), np.uint8)
+    for source, group in groupby(sorted(found, key=_source), key=_source):
+        x0, y0, x1, y1, width, height = source
+        resized = resize(image[y0:y1, x0:x1], (height, width), pixels.resize)
+        for straight, pair in groupby(group, key=_unmirrored):
+            picture = _taken(resized, straight, size, pixels.resize)
+            for view in pair:
+                _put(picture, view.mirror, pictures[numbers[view]])
+    return ViewSet(pictures, {name: np.array([numbers[view] for view in taken]) for name, taken in wanted.items()})
+
+
+def _source(view: View) -> tuple[int, ...]:
+    return (*view.part, *view.size)
+
+
+def _unmirrored(view: View) -> View:
+    return replace(view, mirror=False)
+
+
+def _taken(resized: NDArray[np.uint8], view: View, size: tuple[int, int], how: Resize) -> NDArray[np.uint8]:
+    x0, y0, x1, y1 = view.box
+    box = resized[y0:y1, x0:x1]
+    return resize(box, size, how) if view.resized else box
+
+
+def _put(picture: NDArray[np.uint8], mirror: bool, place: NDArray[np.uint8]) -> None:
+    """Copy a picture, mirrored or not, to where it belongs; reversing the columns by an index is much slower."""
+    if mirror:
+        cv2.flip(picture, 1, place)
+    else:
+        place[...] = picture
