@@ -22,6 +22,7 @@ COMMANDS = {
     "import": "Caffe, torchvision or Google weights to a checkpoint",
     "predict": "classes and probabilities of images, folders, patterns",
     "embed": "features of images, folders, patterns",
+    "views": "where the crops of an evaluation lie on an image: a sheet of them",
     "train": "the recipe of section 6, or fine-tuning; continues when given again",
     "preview": "a sheet of augmented training samples, with what was done to each",
     "data check": "what is wrong with a data set",

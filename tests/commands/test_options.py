@@ -13,6 +13,7 @@ OPTIONS = {
     "import": ["file", "output", "classes", "classifier", "json"],
     "predict": ["weights", "images", "null", "top", "batch_size", "computing", "json", "csv"],
     "embed": ["weights", "images", "output", "at", "batch_size", "null", "computing", "json"],
+    "views": ["image", "crops", "weights", "network", "output", "json"],
     "train": ["data", "output", "validation", "pretrained", "recipe", "json"],
     "preview": ["data", "output", "images", "sampling", "distortion", "size", "seed", "epoch", "json"],
     "data check": ["data", "validation", "json"],

@@ -57,6 +57,11 @@ def test_right_and_wrong_differ_in_colour_and_in_mark(tmp_path: Path) -> None:
     assert [image.getpixel((left + 7, 126 + 11)) for left in lefts[:2]] == [WHITE, RED]
 
 
+def test_a_frame_has_the_colour_that_its_tile_asks_for(tmp_path: Path) -> None:
+    image = draw(tmp_path, [Tile(CHECKS, colour=(1, 2, 3)), Tile(CHECKS, correct=True, colour=(1, 2, 3))])
+    assert [image.getpixel((left + 2, 14)) for left in (12, 132)] == [(1, 2, 3), GREEN]
+
+
 def test_a_large_picture_is_centred_in_its_square(tmp_path: Path) -> None:
     image = draw(tmp_path, [Tile(Image.new("RGB", (400, 200), (9, 9, 9)))])
     assert image.getpixel((16, 16 + 24)) == image.getpixel((16, 16 + 75)) == (240, 242, 245)

@@ -14,7 +14,7 @@ from googlenet.images.decoding import open_picture
 from googlenet.images.photometric import DistortionName
 from googlenet.randomness import generator
 from googlenet.reporting.console import json_line
-from googlenet.reporting.sheet import Tile, draw_sheet
+from googlenet.reporting.sheet import Tile, check_name, draw_sheet
 
 VARIANTS = 5
 
@@ -48,8 +48,7 @@ def run(options: Options) -> int:
     sampling = find_sampling(options.sampling)
     if not 1 <= options.images <= 16 or not 1 <= options.size <= 1024:
         raise InputError("give 1 to 16 images and a size of 1 to 1024 pixels")
-    if options.output.suffix.lower() not in ("", ".png"):
-        raise InputError(f"--output {options.output}: the sheet is a PNG; let the name end in .png")
+    check_name(options.output)
     dataset = open_dataset(options.data)
     samples = TrainingSamples((options.size, options.size), options.seed, sampling, options.distortion)
     chosen = generator(options.seed, "preview").permutation(len(dataset))[: options.images]

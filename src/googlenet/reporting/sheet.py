@@ -10,15 +10,15 @@ from pathlib import Path
 
 from PIL import Image, ImageDraw, ImageFont
 
+from googlenet.errors import InputError
 from googlenet.files import atomic_write
 from googlenet.reporting.console import percent, printable
 from googlenet.reporting.pictures import Picture, fit
 
-__all__ = ["Tile", "draw_sheet", "prediction_tile"]
+__all__ = ["Tile", "check_name", "draw_sheet", "prediction_tile"]
 
 RIGHT = (26, 127, 55)
 WRONG = (207, 34, 46)
-_NEUTRAL = (208, 215, 222)
 _PAPER = (255, 255, 255)
 _MAT = (240, 242, 245)  # around a picture that does not fill its square
 _INK = (31, 35, 40)
@@ -32,11 +32,15 @@ _MOST_ROWS = 3  # rows that one line of a caption may take before it is cut shor
 
 @dataclass(frozen=True)
 class Tile:
-    """A picture (see `pictures.as_image`), the lines of its caption, and whether they are right, None if unknown."""
+    """A picture (see `pictures.as_image`), the lines of its caption, and whether they are right, None if unknown.
+
+    Then `colour` is that of its frame, which another picture may speak of.
+    """
 
     picture: Picture
     caption: tuple[str, ...] = ()
     correct: bool | None = None
+    colour: tuple[int, int, int] = (208, 215, 222)
 
 
 def prediction_tile(
@@ -45,6 +49,12 @@ def prediction_tile(
     """Return the tile of an answer. `correct` comes from the caller, who compares ids: two classes may share a name."""
     answer = f"{percent(probability)} {name}"
     return Tile(picture, (answer,) if truth is None or correct else (answer, f"truth: {truth}"), correct)
+
+
+def check_name(path: Path) -> None:
+    """Raise `InputError` where the name that was given with `--output` promises something else than a PNG."""
+    if path.suffix.lower() not in ("", ".png"):
+        raise InputError(f"--output {path}: the sheet is a PNG; let the name end in .png")
 
 
 def draw_sheet(
@@ -78,7 +88,7 @@ def draw_sheet(
 def _draw_tile(page: Image.Image, tile: Tile, rows: list[str], left: int, top: int, size: int) -> None:
     draw = ImageDraw.Draw(page)
     side = size + 2 * _FRAME
-    colour = _NEUTRAL if tile.correct is None else RIGHT if tile.correct else WRONG
+    colour = tile.colour if tile.correct is None else RIGHT if tile.correct else WRONG
     draw.rectangle((left, top, left + side - 1, top + side - 1), fill=_MAT, outline=colour, width=_FRAME)
     image = fit(tile.picture, size)
     page.paste(image, (left + _FRAME + (size - image.width) // 2, top + _FRAME + (size - image.height) // 2))
