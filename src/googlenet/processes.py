@@ -1,0 +1,307 @@
+"""Several processes that do one command's work on this machine, and which of them this one is.
+
+Whoever starts them sets the environment variables of torchrun, so that a command is the same under both:
+
+    googlenet evaluate WEIGHTS DATA --processes 4
+    torchrun --nproc-per-node 4 -m googlenet evaluate WEIGHTS DATA
+
+Only the first process (rank 0) speaks: the standard output of the others is dropped, and of what they say on stderr the
+end is kept, for the case that one of them dies. A process ends with status 0 once its part is done; what became of the
+whole, rank 0's status says.
+"""
+
+import ctypes
+import os
+import queue
+import runpy
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections import deque
+from collections.abc import Sequence
+from contextlib import suppress
+from typing import Any, NamedTuple
+
+from googlenet.errors import InputError, shown, whole
+from googlenet.machine import processor
+from googlenet.reporting.console import say
+
+__all__ = ["Ranks", "launch", "main", "ranks"]
+
+NOTICE = 2.0
+"""Seconds in which the others may notice by themselves that one has ended, and end too."""
+
+PATIENCE = 10.0
+"""Seconds between asking a process to end and killing it."""
+
+INTERRUPTED = 130
+
+_KEPT_LINES = 60
+_LAST_WORDS = 1.0  # seconds in which what a dead process has written still arrives
+
+
+class Ranks(NamedTuple):
+    """Which process this is (`rank`, from 0) of how many that work together (`size`)."""
+
+    rank: int
+    size: int
+
+
+def ranks() -> Ranks:
+    """Read from the environment (`RANK`, `WORLD_SIZE`) which process this is; (0, 1) where it is alone.
+
+    Raises `InputError` where the variables make no sense.
+    """
+    rank, size = os.environ.get("RANK"), os.environ.get("WORLD_SIZE")
+    if rank is None and size is None:
+        return Ranks(0, 1)
+    if rank is None or size is None or not (rank.isdecimal() and size.isdecimal() and int(rank) < int(size)):
+        found = f"RANK={shown(rank or '')} and WORLD_SIZE={shown(size or '')}"
+        raise InputError(f"the environment says {found}; unset both, or start with torchrun or --processes")
+    return Ranks(int(rank), int(size))
+
+
+def launch(arguments: Sequence[str], processes: int, module: str = "googlenet") -> int | None:
+    """Run `python -m module arguments...` in so many processes and return the exit status of the whole.
+
+    None where there is nothing to start: one process was asked for, or this is one of them already. They share the
+    cores, read nothing from standard input, and end with this process, however it ends. Where one fails, it is said
+    which and how, and the others are ended. Ctrl-C, SIGTERM and SIGHUP are passed on once, and it is waited for what
+    the processes do then; a second Ctrl-C kills them. Raises `InputError` where the processes cannot be started, or
+    where another number of them is there already.
+    """
+    processes, there = whole("--processes", processes), ranks()
+    if there.size > 1 and processes not in (1, there.size):
+        raise InputError(f"--processes {processes}: there are {there.size} already (WORLD_SIZE); leave the option out")
+    if processes == 1 or there.size > 1:
+        return None
+    return _Company(_started(arguments, processes, module)).wait()
+
+
+def main() -> None:
+    """Run a module as one of the processes: `python -m googlenet.processes MODULE ARGUMENTS...`."""
+    life_line = os.dup(0)
+    with open(os.devnull, "rb") as nothing:  # noqa: PTH123
+        os.dup2(nothing.fileno(), 0)
+    threading.Thread(target=_end_at_eof, args=(life_line,), daemon=True).start()
+    if sys.platform == "linux":  # also where this process is stopped or stuck
+        ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
+    module = sys.argv.pop(1)
+    runpy.run_module(module, run_name="__main__", alter_sys=True)
+
+
+class _Process:
+    """One process, and the threads that hear what it says and when it ends."""
+
+    def __init__(self, rank: int, popen: "subprocess.Popen[bytes]") -> None:
+        self.rank, self.popen = rank, popen
+        self._said: deque[str] = deque(maxlen=_KEPT_LINES)
+        self._listener = threading.Thread(target=self._listen, daemon=True)
+        self._listener.start()
+
+    def report_end(self, events: "queue.SimpleQueue[Any]") -> None:
+        """Have the process put among the events when it ends."""
+
+        def wait() -> None:
+            self.popen.wait()
+            events.put(self)
+
+        threading.Thread(target=wait, daemon=True).start()
+
+    @property
+    def status(self) -> int:
+        """Its exit status, or the number of the signal that ended it, negative."""
+        assert self.popen.returncode is not None
+        return self.popen.returncode
+
+    @property
+    def last_lines(self) -> list[str]:
+        """What it said on stderr last; nothing of rank 0, which says it itself."""
+        self._listener.join(_LAST_WORDS)  # processes that it started may hold its stderr open
+        return [line for line in self._said if line.strip()]
+
+    def ask(self, number: int) -> None:
+        """Send a signal; elsewhere than on POSIX, end the process."""
+        with suppress(OSError):  # it has ended meanwhile
+            if os.name == "posix":
+                self.popen.send_signal(number)
+            else:
+                self.popen.terminate()
+
+    def _listen(self) -> None:
+        if self.popen.stderr is not None:
+            with self.popen.stderr as stream:
+                for line in stream:
+                    self._said.append(line.decode(errors="replace").rstrip())
+
+
+class _Company:
+    """All processes of one command until the last of them has ended."""
+
+    def __init__(self, processes: Sequence[_Process]) -> None:
+        self._processes = processes
+        self._running = set(processes)
+        self._events: queue.SimpleQueue[_Process | int] = queue.SimpleQueue()
+        self._first_dead: _Process | None = None
+        self._is_interrupted, self._were_ended = False, False
+        self._deadlines: list[tuple[float, int]] = []
+        """When which signal goes to all that still run, the next one last."""
+
+    def wait(self) -> int:
+        """Wait until all have ended; return the exit status of the whole."""
+        before = self._take_signals()
+        try:
+            for process in self._processes:
+                process.report_end(self._events)
+            while self._running:
+                self._go_on()
+        finally:
+            _end([process.popen for process in self._processes])
+            for number, handler in before.items():
+                signal.signal(number, handler)
+        return self._conclusion()
+
+    def _take_signals(self) -> dict[int, Any]:
+        """Have signals put among the events; those that this process was started to ignore, as by nohup, stay ignored.
+
+        Returns what handled each before.
+        """
+        before = {}
+        if threading.current_thread() is threading.main_thread():  # elsewhere Python allows no handlers
+            for name in ("SIGINT", "SIGTERM", "SIGHUP"):
+                number = getattr(signal, name, None)
+                if number is not None and signal.getsignal(number) is not signal.SIG_IGN:
+                    before[number] = signal.signal(number, lambda number, frame: self._events.put(number))
+        return before
+
+    def _go_on(self) -> None:
+        """Take the next event: the end of a process, a signal, or time that has run out."""
+        timeout = self._deadlines[-1][0] - time.monotonic() if self._deadlines else 1.0  # Windows cannot interrupt more
+        try:
+            event = self._events.get(timeout=max(timeout, 0))
+        except queue.Empty:
+            if self._deadlines and time.monotonic() >= self._deadlines[-1][0]:
+                self._tell_all(self._deadlines.pop()[1])
+            return
+        if isinstance(event, int):
+            self._interrupt(event)
+        else:
+            self._bury(event)
+
+    def _bury(self, process: _Process) -> None:
+        self._running.discard(process)
+        if process.status != 0 and not self._is_interrupted and self._first_dead is None:
+            self._first_dead = process
+            now = time.monotonic()
+            self._deadlines = [(now + NOTICE + PATIENCE, _KILL), (now + NOTICE, signal.SIGTERM)]
+
+    def _interrupt(self, number: int) -> None:
+        if not self._is_interrupted:
+            self._is_interrupted = True
+            self._tell_all(number)
+        elif number == signal.SIGINT:
+            self._tell_all(_KILL)
+
+    def _tell_all(self, number: int) -> None:
+        self._were_ended = True
+        for process in self._running:
+            process.ask(number)
+
+    def _conclusion(self) -> int:
+        first, status = self._first_dead, self._processes[0].status
+        if first is None:
+            return status if status >= 0 else INTERRUPTED
+        if first.rank == 0 and first.status > 0:  # it has said why
+            if self._were_ended:
+                say(f"googlenet: {self._name(first)} ended with status {first.status}; the others were ended")
+        elif first.status not in (2, INTERRUPTED) or first.status != status:  # else rank 0 has said the same
+            self._say_how_it_died(first)
+        return first.status if first.status > 0 else 1
+
+    def _say_how_it_died(self, process: _Process) -> None:
+        lines = process.last_lines
+        beginnings = [number for number, line in enumerate(lines) if line.startswith("Traceback")]
+        if beginnings:
+            say("\n".join(lines[beginnings[0] :]))
+        how = f"ended with status {process.status}" if process.status > 0 else f"was killed ({_signal(process.status)})"
+        last = f"; its last line: {lines[-1].strip()}" if lines else ""
+        say(f"googlenet: {self._name(process)} {how}{last}")
+
+    def _name(self, process: _Process) -> str:
+        return f"process {process.rank} of {len(self._processes)} (counted from 0)"
+
+
+_KILL = getattr(signal, "SIGKILL", signal.SIGTERM)
+
+
+def _started(arguments: Sequence[str], count: int, module: str) -> list[_Process]:
+    """Start the processes, each in a session of its own, so that Ctrl-C in the terminal reaches this one alone."""
+    apart: dict[str, Any] = {"start_new_session": True}
+    if sys.platform == "win32":
+        apart = {"creationflags": subprocess.CREATE_NEW_PROCESS_GROUP}
+    command = [sys.executable, "-P", "-m", "googlenet.processes", module, *arguments]
+    shared = _shared_environment(count)
+    started: list[_Process] = []
+    try:
+        for rank in range(count):
+            environment = shared | {"RANK": str(rank), "LOCAL_RANK": str(rank)}
+            silent: dict[str, Any] = {"stdout": subprocess.DEVNULL, "stderr": subprocess.PIPE} if rank else {}
+            popen = subprocess.Popen(command, stdin=subprocess.PIPE, env=environment, **silent, **apart)
+            started.append(_Process(rank, popen))
+    except BaseException as error:
+        _end([process.popen for process in started])
+        if isinstance(error, OSError):
+            told = f"process {len(started)} could not be started ({error.strerror or error})"
+            raise InputError(f"--processes {count}: {told}; give fewer") from error
+        raise
+    return started
+
+
+def _end(processes: "Sequence[subprocess.Popen[bytes]]") -> None:
+    """End those that still run, and leave neither a zombie nor an open pipe."""
+    for process in processes:
+        process.kill()
+    for process in processes:
+        process.wait()
+        if process.stdin is not None:
+            process.stdin.close()
+
+
+def _shared_environment(count: int) -> dict[str, str]:
+    """What all processes are told: how many they are, where they meet, and their share of the cores."""
+    return {
+        "OMP_NUM_THREADS": str(max(1, processor().cores // count)),  # a user's own setting takes its place
+        **os.environ,
+        "PYTHONPATH": os.pathsep.join(entry or os.getcwd() for entry in sys.path),  # noqa: PTH109
+        "WORLD_SIZE": str(count),
+        "MASTER_ADDR": "127.0.0.1",
+        "MASTER_PORT": str(_free_port()),
+    }
+
+
+def _free_port() -> int:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return listener.getsockname()[1]
+
+
+def _end_at_eof(life_line: int) -> None:
+    """End this process when the one that started it has closed its end of the pipe, or is no more."""
+    with suppress(OSError):
+        while os.read(life_line, 1):
+            pass
+    os._exit(1)
+
+
+def _signal(status: int) -> str:
+    try:
+        return signal.Signals(-status).name
+    except ValueError:
+        return f"signal {-status}"
+
+
+if __name__ == "__main__":
+    main()
