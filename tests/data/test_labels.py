@@ -18,8 +18,14 @@ def classes(*ids: str) -> tuple[Class, ...]:
 
 def read(labels: list[str], known: tuple[Class, ...] | None = None) -> list[str]:
     """The ids of the classes that labels mean."""
-    found, indices = labels_of(labels, lambda index: f"row {index}", known, "list")
-    return [found[index].id for index in indices]
+    found = labels_of(labels, lambda index: f"row {index}", known, "list")
+    return [found.classes[index].id for index in found.truths.first]
+
+
+def read_several(labels: list[str], known: tuple[Class, ...] | None = None) -> list[list[str]]:
+    """The ids of the classes that labels with several right answers mean."""
+    found = labels_of(labels, lambda index: f"row {index}", known, "list", several_truths=True)
+    return [[found.classes[index].id for index in of_image] for of_image in found.truths]
 
 
 FOLDERS = classes(*sorted(map(str, range(12))))  # 0, 1, 10, 11, 2 ...
@@ -90,3 +96,44 @@ def test_a_huge_number_beside_small_ones_is_no_class_of_its_own():
         read(["0", "99999999999999999999"])
     assert read(["4006381333931", "4006381333948"]) == ["4006381333931", "4006381333948"]
     assert read(["0", "99999999999999999999", "other"]) == ["0", "99999999999999999999", "other"]
+
+
+def test_several_right_answers_mean_what_each_of_them_means():
+    known = classes("cat", "dog", "eel")
+    assert read_several(["dog", "eel|cat", "cat | eel|cat"], known) == [["dog"], ["eel", "cat"], ["cat", "eel"]]
+    assert read_several(["2|0", "1"], known) == [["eel", "cat"], ["dog"]]
+    assert read_several(["b|a", "c"]) == [["b", "a"], ["c"]]
+    assert read_several(["a|b", "c"], classes("c", "a|b")) == [["a|b"], ["c"]]  # a class that is called so
+    assert read_several(["a", "b"]) == [["a"], ["b"]]
+
+
+def test_numbers_among_several_are_bare_where_no_class_list_explains_them():
+    def found(labels, known=None):
+        return labels_of(labels, str, known, "list", several_truths=True)
+
+    assert found(["3|1", "0"]).bare_numbers
+    assert [c.id for c in found(["3|1", "0"]).classes] == ["0", "1", "2", "3"]
+    assert not found(["3|cat", "0"]).bare_numbers
+    assert not found(["1|0"], classes("a", "b")).bare_numbers
+
+
+@pytest.mark.parametrize(
+    ("labels", "message"),
+    [
+        (["dog", "cat|owl"], r"row 1: class owl is not among the 3 classes \(cat, dog, eel\)"),
+        (["0", "0|1", "2|3"], r"row 2: label 3 is out of range: of 3 classes, labels are 0 to 2$"),
+        (["dog", "cat|"], r"row 1: label cat\|: no class on one side of a '\|'; add it, or take the '\|' away"),
+        (["|"], r"row 0: label \|: no class on one side"),
+    ],
+)
+def test_what_is_wrong_among_several_is_named_with_its_row(labels, message):
+    with pytest.raises(InputError, match=message):
+        read_several(labels, classes("cat", "dog", "eel"))
+
+
+@pytest.mark.parametrize("known", [None, classes("cat", "dog")])
+def test_several_right_answers_are_refused_where_one_is_learnt(known):
+    message = r"row 1: label cat\|dog gives several right answers, which an evaluation alone takes; keep one of them"
+    with pytest.raises(InputError, match=message):
+        read(["dog", "cat|dog"], known)
+    assert read(["cat|dog", "cat"], classes("cat", "cat|dog")) == ["cat|dog", "cat"]

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from googlenet.data.dataset import Subset
 from googlenet.data.list_file import ListFile
 from googlenet.errors import InputError
 from googlenet.weights.classes import Class, ilsvrc
@@ -145,3 +146,19 @@ def test_a_device_in_a_list_has_one_cause_and_one_mend(tmp_path):
     data = listed(tmp_path, "/dev/zero 0\n")
     with pytest.raises(InputError, match=r"^/dev/zero: not a regular file; replace it or leave it out$"):
         data.read(0)
+
+
+@pytest.mark.parametrize(
+    ("name", "text"), [("l.txt", "a.jpg n1|dog\nb c.jpg n2\n"), ("l.csv", "label,path\n0|3,a.jpg\n1,b c.jpg\n")]
+)
+def test_several_right_answers(tmp_path, name, text):
+    (tmp_path / name).write_text(text)
+    data = ListFile(tmp_path / name, CLASSES, several_truths=True)
+    assert list(data.truths) == [(0, 3), (1,)]
+    assert data.labels.tolist() == [0, 1]
+    assert data.labels.dtype == np.int32
+    part = pickle.loads(pickle.dumps(Subset(data, [1, 0])))
+    assert list(part.truths) == [(1,), (0, 3)]
+    assert list(Subset(part, [1]).truths) == [(0, 3)]
+    with pytest.raises(InputError, match=rf"{name}, line \d: label .*\|.* gives several right answers"):
+        ListFile(tmp_path / name, CLASSES)

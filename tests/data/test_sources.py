@@ -68,6 +68,29 @@ def test_digits_under_other_classes():
         open_dataset("digits", classes[5:])
 
 
+def test_several_right_answers_are_for_those_who_ask_and_never_for_training(class_folders, write_shard, tmp_path):
+    file = class_folders / "several.txt"
+    file.write_text("cat/0.png cat|Dog\nDog/1.png Dog\n")
+    shard = write_shard(
+        tmp_path / "s.tar", [("a.png", b"x"), ("a.cls", b"cat|Dog"), ("b.png", b"x"), ("b.cls", b"Dog")]
+    )
+    for source, row in ((file, "several.txt, line 1"), (shard, "s.tar: a.png")):
+        several = open_dataset(source, several_truths=True)
+        assert [[several.classes[index].id for index in image] for image in several.truths] == [["cat", "Dog"], ["Dog"]]
+        for refused in (lambda: open_dataset(source), lambda: open_training(source)):  # noqa: B023
+            with pytest.raises(InputError, match=rf"{row}: label cat\|Dog gives several right answers"):
+                refused()
+    training = Folder(class_folders)
+    with pytest.raises(InputError, match=r"several.txt, line 1: label cat\|Dog gives several right answers"):
+        open_validation(file, training)
+    opened = open_dataset(file, training.classes, several_truths=True)
+    for refused in (lambda: open_training(opened), lambda: open_validation(opened, training)):
+        with pytest.raises(
+            InputError, match=r"listfile: several right answers for .*cat/0.png; give one for each image"
+        ):
+            refused()
+
+
 def test_subset():
     digits = Digits()
     part = Subset(digits, [5, 3, 3])

@@ -8,6 +8,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from googlenet.data.truths import truths_of
 from googlenet.errors import InputError
 from googlenet.images.content import MAXIMUM_BYTES
 from googlenet.images.finding import display_name
@@ -17,7 +18,10 @@ __all__ = ["Dataset", "Subset", "file_size", "read_file"]
 
 
 class Dataset(Protocol):
-    """Labelled images, by number. Opening one reads no image; it can be sent to a worker process."""
+    """Labelled images, by number. Opening one reads no image; it can be sent to a worker process.
+
+    One whose images have several right answers has `truths` as well (see `truths_of`), with `labels` as the first.
+    """
 
     @property
     def classes(self) -> tuple[Class, ...]:
@@ -50,7 +54,8 @@ class Subset:
         self.dataset = dataset
         self.indices = np.asarray(indices, np.int64)
         self.classes = dataset.classes
-        self.labels: NDArray[np.int32] = dataset.labels[self.indices]
+        self.truths = truths_of(dataset).take(self.indices)
+        self.labels: NDArray[np.int32] = self.truths.first
 
     def __len__(self) -> int:
         return len(self.indices)

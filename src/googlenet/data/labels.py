@@ -2,45 +2,65 @@
 
 A label is the id of a class, or the name that only one class has. A whole number is an id as well where the ids are
 numbers (those of folders called 0 to 11, say); where they are not, it is an index into the class list, counted from 0.
+Several of them with `|` between are several right answers, where an evaluation asks for such.
 """
 
 import logging
 import re
 from collections import Counter
 from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from googlenet.data.truths import Truths
 from googlenet.errors import InputError, shown
 from googlenet.weights.classes import Class, id_key
 
-__all__ = ["all_numbers", "labels_of", "match", "some"]
+__all__ = ["Labels", "labels_of", "match", "some"]
 
 log = logging.getLogger("googlenet")
 
 
+class Labels(NamedTuple):
+    """What written labels stand for."""
+
+    classes: tuple[Class, ...]
+    truths: Truths
+    """Indices into `classes`."""
+    bare_numbers: bool
+    """Whether they are numbers that no class list explains."""
+
+
 def labels_of(
-    labels: Sequence[str], place: Callable[[int], str], classes: tuple[Class, ...] | None, source: str
-) -> tuple[tuple[Class, ...], NDArray[np.int32]]:
-    """Return the classes that written labels stand for, and the labels as indices into them.
+    labels: Sequence[str],
+    place: Callable[[int], str],
+    classes: tuple[Class, ...] | None,
+    source: str,
+    several_truths: bool = False,
+) -> Labels:
+    """Return what written labels stand for.
 
     Without `classes`, whole numbers stand for the classes "0" to the largest, other labels for the classes of those
     ids, sorted plainly. `place` gives what an error calls the row of a label; where numbers could be read in two ways,
-    the log says of `source` which one was taken. `InputError` names a label without a class and its row.
+    the log says of `source` which one was taken. `InputError` names a label without a class and its row, and one of
+    several right answers without `several_truths`.
     """
-    distinct = dict.fromkeys(labels)
-    for label in distinct:
+    for label in dict.fromkeys(labels):
         if not _is_unicode(label):
             where = place(labels.index(label))
             raise InputError(f"{where}: label {shown(ascii(label)[1:-1])} is not UTF-8; save the text as UTF-8")
-    if classes is None:
-        classes = _implied_classes(labels, place)
-    position = _positions(list(distinct), classes, source)
-    for label in distinct:
-        if label not in position:
-            raise InputError(f"{place(labels.index(label))}: {_why_unknown(label, list(distinct), classes)}")
-    return classes, np.array([position[label] for label in labels], np.int32)
+    split = _split(labels, place, classes, several_truths)
+    if not split:
+        found, indices, bare_numbers = _one_by_one(labels, place, classes, source)
+        return Labels(found, Truths.single(indices), bare_numbers)
+    answers = [split.get(label, (label,)) for label in labels]
+    rows = [row for row, several in enumerate(answers) for _ in several]
+    written = [answer for several in answers for answer in several]
+    found, indices, bare_numbers = _one_by_one(written, lambda index: place(rows[index]), classes, source)
+    ends = np.cumsum([len(several) for several in answers])
+    return Labels(found, Truths.of(part.tolist() for part in np.split(indices, ends[:-1])), bare_numbers)
 
 
 def match(found: Sequence[str], classes: tuple[Class, ...], source: str) -> NDArray[np.int32]:
@@ -57,18 +77,54 @@ def match(found: Sequence[str], classes: tuple[Class, ...], source: str) -> NDAr
     return np.array([position[id_key(identifier)] for identifier in found], np.int32)
 
 
-def all_numbers(labels: Sequence[str]) -> bool:
-    """Whether labels are all whole numbers of at most nine digits."""
-    return all(_WHOLE_NUMBER.fullmatch(label) for label in dict.fromkeys(labels))
-
-
 def some(names: Sequence[str], limit: int = 5) -> str:
     """The first few of many names in one line."""
     first = ", ".join(repr(name)[1:-1] for name in names[:limit])
     return first if len(names) <= limit else f"{first} and {len(names) - limit} more"
 
 
+_BETWEEN = "|"
+
 _WHOLE_NUMBER = re.compile(r"-?[0-9]{1,9}")
+
+
+def _split(
+    labels: Sequence[str], place: Callable[[int], str], classes: tuple[Class, ...] | None, several_truths: bool
+) -> dict[str, tuple[str, ...]]:
+    """The right answers in each label that names several; one that is a class as it stands does not."""
+    known = {id_key(text) for c in classes or () for text in (c.id, c.name)}
+    found = {}
+    for label in dict.fromkeys(labels):
+        if _BETWEEN not in label or id_key(label) in known:
+            continue
+        parts = tuple(part.strip() for part in label.split(_BETWEEN))
+        where = f"{place(labels.index(label))}: label {shown(label)}"
+        if not several_truths:
+            raise InputError(f"{where} gives several right answers, which an evaluation alone takes; keep one of them")
+        if not all(parts):
+            raise InputError(f"{where}: no class on one side of a '{_BETWEEN}'; add it, or take the '{_BETWEEN}' away")
+        found[label] = parts
+    return found
+
+
+def _one_by_one(
+    labels: Sequence[str], place: Callable[[int], str], classes: tuple[Class, ...] | None, source: str
+) -> tuple[tuple[Class, ...], NDArray[np.int32], bool]:
+    """What labels of one right answer stand for: classes, indices into them, and whether they are bare numbers."""
+    bare_numbers = classes is None and _all_numbers(labels)
+    if classes is None:
+        classes = _implied_classes(labels, place)
+    distinct = list(dict.fromkeys(labels))
+    position = _positions(distinct, classes, source)
+    for label in distinct:
+        if label not in position:
+            raise InputError(f"{place(labels.index(label))}: {_why_unknown(label, distinct, classes)}")
+    return classes, np.array([position[label] for label in labels], np.int32), bare_numbers
+
+
+def _all_numbers(labels: Sequence[str]) -> bool:
+    """Whether labels are all whole numbers of at most nine digits."""
+    return all(_WHOLE_NUMBER.fullmatch(label) for label in dict.fromkeys(labels))
 
 
 def _positions(labels: list[str], classes: tuple[Class, ...], source: str) -> dict[str, int]:
@@ -76,7 +132,7 @@ def _positions(labels: list[str], classes: tuple[Class, ...], source: str) -> di
     names = Counter(c.name for c in classes)
     known = {id_key(c.name): index for index, c in enumerate(classes) if names[c.name] == 1}
     ids = {id_key(c.id): index for index, c in enumerate(classes)}
-    if not all_numbers(labels):
+    if not _all_numbers(labels):
         known |= ids
         return {label: known[id_key(label)] for label in labels if id_key(label) in known}
     values = _values(classes)
@@ -93,7 +149,7 @@ def _positions(labels: list[str], classes: tuple[Class, ...], source: str) -> di
 
 def _values(classes: tuple[Class, ...]) -> dict[int, int] | None:
     """The index of each class by its id's value where all ids are different numbers; None where they are not."""
-    if not all_numbers([c.id for c in classes]):
+    if not _all_numbers([c.id for c in classes]):
         return None
     values = {int(c.id): index for index, c in enumerate(classes)}
     return values if len(values) == len(classes) else {}
@@ -102,7 +158,7 @@ def _values(classes: tuple[Class, ...]) -> dict[int, int] | None:
 def _why_unknown(label: str, labels: list[str], classes: tuple[Class, ...]) -> str:
     """Say what is wrong with a label that means no class, and with which hint it is mended."""
     count = len(classes)
-    numbers = [int(other) for other in labels] if all_numbers(labels) else []
+    numbers = [int(other) for other in labels] if _all_numbers(labels) else []
     hint = ""
     if numbers and min(numbers) == 1 and max(numbers) == count:
         hint = "; the numbers begin at 1 here: subtract 1, or give the classes' ids"
@@ -115,7 +171,7 @@ def _why_unknown(label: str, labels: list[str], classes: tuple[Class, ...]) -> s
 
 def _implied_classes(labels: Sequence[str], place: Callable[[int], str]) -> tuple[Class, ...]:
     """The classes that labels imply. A stray huge number must not imply millions."""
-    if not all_numbers(labels):
+    if not _all_numbers(labels):
         _refuse_huge(labels, place)
         return tuple(Class(name, name) for name in sorted({id_key(label) for label in labels}))
     numbers = [int(label) for label in labels]

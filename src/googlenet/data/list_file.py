@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from googlenet.data.dataset import file_size, read_file
 from googlenet.data.index import Names
-from googlenet.data.labels import all_numbers, labels_of
+from googlenet.data.labels import labels_of
 from googlenet.errors import InputError
 from googlenet.images.finding import display_name
 from googlenet.weights.classes import Class
@@ -31,20 +31,28 @@ _LABEL_COLUMNS = ("label", "class", "class_id", "class_index")
 class ListFile:
     """The images that a list names, in its order; a `Dataset`.
 
-    `bare_numbers`: whether the labels are numbers that no class list explains. A line without a label, an unknown class
-    or a number out of range raise `InputError` with the line's number. Whether the images exist is seen when they are
-    read.
+    With `several_truths` a label may be `a|b`, which is right where either is answered: then `truths` has both and
+    `labels` the first. `bare_numbers`: whether the labels are numbers that no class list explains. A line without a
+    label, an unknown class or a number out of range raise `InputError` with the line's number. Whether the images exist
+    is seen when they are read.
     """
 
-    def __init__(self, path: str | os.PathLike[str], classes: tuple[Class, ...] | None = None) -> None:
+    def __init__(
+        self, path: str | os.PathLike[str], classes: tuple[Class, ...] | None = None, several_truths: bool = False
+    ) -> None:
         shown = display_name(path)
         self.folder = str(Path(path).resolve().parent)
         rows = list(_rows(Path(path), shown))
         if not rows:
             raise InputError(f"{shown}: names no image; give a path and a label on each line")
-        labels = [row.label for row in rows]
-        self.classes, self.labels = labels_of(labels, lambda index: f"{shown}, line {rows[index].line}", classes, shown)
-        self.bare_numbers = classes is None and all_numbers(labels)
+        self.classes, self.truths, self.bare_numbers = labels_of(
+            [row.label for row in rows],
+            lambda index: f"{shown}, line {rows[index].line}",
+            classes,
+            shown,
+            several_truths,
+        )
+        self.labels = self.truths.first
         self._paths = Names.of(os.fsencode(row.path) for row in rows)
 
     def __len__(self) -> int:

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from googlenet.data.index import Index, Names, index_file
-from googlenet.data.labels import all_numbers, labels_of, match
+from googlenet.data.labels import labels_of, match
 from googlenet.data.remote import expand, fetch, is_url, source_name, unpacked
 from googlenet.data.tar import Member, members
 from googlenet.errors import InputError
@@ -34,10 +34,10 @@ class Shards:
     `pattern` is a path or URL, with `{0000..0009}`, `{a,b}`, `*` or `?` where there are several. What `.cls` members
     hold is a label (see `labels`) of the classes in `classes.txt` beside the first shard, which are matched to
     `classes` by id where both are there; without that file, of `classes`. `bare_numbers`: whether the labels are
-    numbers that no class list explains.
+    numbers that no class list explains. `several_truths` is as for a `ListFile`.
     """
 
-    def __init__(self, pattern: str, classes: tuple[Class, ...] | None = None) -> None:
+    def __init__(self, pattern: str, classes: tuple[Class, ...] | None = None, several_truths: bool = False) -> None:
         shards = expand(pattern)
         first = str(unpacked(shards[0]))  # what is wrong with its place is said of the name that was given
         beside = _classes_beside(shards[0])
@@ -47,17 +47,14 @@ class Shards:
         self._indexes = [_index(path, shown) for path, shown in zip(self._paths, self._shown, strict=True)]
         counts = [len(index.arrays["offsets"]) for index in self._indexes]
         self._starts = np.concatenate([[0], np.cumsum(counts)])
-        self.classes, self.labels = self._resolve(beside, classes, source_name(pattern))
-
-    def _resolve(
-        self, beside: tuple[Class, ...] | None, classes: tuple[Class, ...] | None, shown: str
-    ) -> tuple[tuple[Class, ...], NDArray[np.int32]]:
         written = [os.fsdecode(labels[i]) for labels in map(_labels, self._indexes) for i in range(len(labels))]
-        found, labels = labels_of(written, self.name, beside or classes, shown)
-        self.bare_numbers = not beside and not classes and all_numbers(written)
+        shown = source_name(pattern)
+        self.classes, self.truths, self.bare_numbers = labels_of(
+            written, self.name, beside or classes, shown, several_truths
+        )
         if beside and classes:
-            return classes, match([c.id for c in found], classes, shown)[labels]
-        return found, labels
+            self.classes, self.truths = classes, self.truths.under(match([c.id for c in beside], classes, shown))
+        self.labels = self.truths.first
 
     def __len__(self) -> int:
         return int(self._starts[-1])

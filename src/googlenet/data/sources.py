@@ -14,8 +14,9 @@ from googlenet.data.list_file import ListFile
 from googlenet.data.plausibility import doubts, empty_classes, refuse_unlearnable
 from googlenet.data.remote import is_url, source_name
 from googlenet.data.shards import Shards
+from googlenet.data.truths import truths_of
 from googlenet.errors import InputError
-from googlenet.images.finding import ENDINGS
+from googlenet.images.finding import ENDINGS, display_name
 from googlenet.weights.classes import Class, id_key
 
 __all__ = ["Source", "name_of", "open_dataset", "open_training", "open_validation"]
@@ -28,18 +29,21 @@ _SHARD = re.compile(r"\.(tar|tar\.gz|tgz)$", re.IGNORECASE)
 _ARCHIVE = re.compile(r"\.(zip|7z|rar|tar\.\w+|tbz2?|txz|gz|bz2|xz|zst)$", re.IGNORECASE)
 
 
-def open_dataset(source: str | os.PathLike[str], classes: tuple[Class, ...] | None = None) -> Dataset:
+def open_dataset(
+    source: str | os.PathLike[str], classes: tuple[Class, ...] | None = None, several_truths: bool = False
+) -> Dataset:
     """Open what `source` names.
 
     A folder: its folders are the classes. A name that ends in `.tar`, `.tar.gz` or `.tgz`, also as a URL or a pattern:
     shards. Another file: a list. `digits`, `digits:train` and `digits:validation`: scikit-learn's digits, where there
-    is no such path. With `classes` (those of the network, say) labels are indices into them, matched by id.
-    `InputError` says what does not fit, with path and row.
+    is no such path. With `classes` (those of the network, say) labels are indices into them, matched by id. Lists and
+    shards may give an image several right answers, `a|b`, with `several_truths` alone. `InputError` says what does not
+    fit, with path and row.
     """
     name = os.fspath(source)
     shown = source_name(name)
     if _SHARD.search(name):
-        return Shards(name, classes)
+        return Shards(name, classes, several_truths)
     if is_url(name):
         raise InputError(
             f"{shown}: behind a URL only .tar, .tar.gz and .tgz shards can be read; pack the images into some"
@@ -56,7 +60,7 @@ def open_dataset(source: str | os.PathLike[str], classes: tuple[Class, ...] | No
                 f"{shown}: an archive, not a data set; unpack it and give the folder, or pack the images into "
                 "shards (.tar, .tar.gz)"
             )
-        return ListFile(name, classes)
+        return ListFile(name, classes, several_truths)
     part = re.fullmatch(r"digits(?::(train|validation))?", name)
     if part:
         digits = Digits(cast(Literal["train", "validation", "all"], part[1] or "all"))
@@ -72,6 +76,7 @@ def open_training(source: Source, known: tuple[Class, ...] | None = None) -> Dat
     learnt of some class; a warning where the classes are probably not those that were meant.
     """
     found = _under_known(source, known)
+    _refuse_several_truths(found, source)
     refuse_unlearnable(found, name_of(source))
     for doubt in doubts(found, name_of(source)):
         log.warning("%s: %s", name_of(source), doubt)
@@ -83,6 +88,7 @@ def open_validation(source: Source, training: Dataset) -> Dataset:
     found = _open(source, "validation", training.classes)
     if [c.id for c in found.classes] != [c.id for c in training.classes]:
         raise InputError(f"{name_of(source)}: its classes are not those of the training images")
+    _refuse_several_truths(found, source)
     if empty := empty_classes(found):
         log.warning("%s: no images of class %s, of which evaluations say nothing", name_of(source), some(empty))
     return found
@@ -117,6 +123,14 @@ def _open(source: Source, part: str, classes: tuple[Class, ...] | None = None) -
     return open_dataset(source, classes)
 
 
+def _refuse_several_truths(dataset: Dataset, source: Source) -> None:
+    """Raise `InputError` for data that were opened for an evaluation, where training learns one answer to an image."""
+    several = truths_of(dataset).counts > 1
+    if several.any():
+        image = display_name(dataset.name(int(several.argmax())))
+        raise InputError(f"{name_of(source)}: several right answers for {image}; give one for each image")
+
+
 def _refuse_folder_of_shards(path: Path, shown: str) -> None:
     shards = sorted(entry.name for entry in path.iterdir() if _SHARD.search(entry.name))
     if shards:
@@ -125,6 +139,6 @@ def _refuse_folder_of_shards(path: Path, shown: str) -> None:
 
 def _relabelled(dataset: Dataset, classes: tuple[Class, ...], shown: str) -> Dataset:
     result = Subset(dataset, range(len(dataset)))
-    result.labels = match([c.id for c in dataset.classes], classes, shown)[dataset.labels]
-    result.classes = classes
+    result.truths = result.truths.under(match([c.id for c in dataset.classes], classes, shown))
+    result.labels, result.classes = result.truths.first, classes
     return result
