@@ -2,10 +2,13 @@
 
 from math import log
 
+import numpy as np
 import pytest
 import torch
 
-from googlenet.training.losses import cross_entropies, total
+from googlenet.data.truths import Truths
+from googlenet.evaluation.metrics import rank_of_truth
+from googlenet.training.losses import cross_entropies, rank_of_label, total
 
 
 def test_heads_count_three_tenths_and_go_by_name():
@@ -32,3 +35,11 @@ def test_label_smoothing_spreads_a_share_over_all_classes():
 def test_losses_of_short_types_are_float32():
     logits = torch.zeros(1, 3, dtype=torch.bfloat16)
     assert cross_entropies({"logits": logits}, torch.tensor([0]))["main"].dtype == torch.float32
+
+
+def test_ranks_are_those_of_an_evaluation_ties_and_nan_included():
+    logits = np.random.default_rng(0).integers(0, 4, (200, 7)).astype(np.float32)
+    logits[logits == 3] = np.nan
+    labels = np.random.default_rng(1).integers(0, 7, 200)
+    found = rank_of_label(torch.from_numpy(logits), torch.from_numpy(labels))
+    assert found.tolist() == rank_of_truth(logits, Truths.single(labels)).tolist()

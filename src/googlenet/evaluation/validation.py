@@ -10,6 +10,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from googlenet.data.batch import Batch
+from googlenet.data.truths import Truths
 from googlenet.evaluation.metrics import TOP, rank_of_truth, top
 
 __all__ = ["Outcome", "validate"]
@@ -67,7 +68,8 @@ def validate(answer: Callable[[Batch], Tensor], batches: Iterable[Batch]) -> Out
         classes = logits.shape[1]
         probability, answers = logits.softmax(dim=1).max(dim=1)
         losses = functional.cross_entropy(logits, labels, reduction="none")
-        found = (answers, probability, rank_of_truth(logits, labels), losses)
-        parts.append([batch.indices.numpy(), batch["labels"].numpy(), *(value.cpu().numpy() for value in found)])
+        ranks = rank_of_truth(logits.cpu().numpy(), Truths.single(batch["labels"].numpy()))
+        found = [value.cpu().numpy() for value in (answers, probability, losses)]
+        parts.append([batch.indices.numpy(), batch["labels"].numpy(), *found[:2], ranks, found[2]])
     columns = [np.concatenate(column) for column in zip(*parts, strict=True)] if parts else [np.empty(0)] * 6
     return Outcome(classes, *columns)

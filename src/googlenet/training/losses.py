@@ -1,11 +1,13 @@
-"""The losses of section 5: the main one plus 0.3 times each auxiliary head's, every one known by its name."""
+"""The losses of section 5: the main one plus 0.3 times each auxiliary head's, every one known by its name;
+and the ranks that are watched beside them."""
 
 from collections.abc import Mapping
 
+import torch
 from torch import Tensor
 from torch.nn import functional
 
-__all__ = ["MAIN", "cross_entropies", "total"]
+__all__ = ["MAIN", "cross_entropies", "rank_of_label", "total"]
 
 MAIN = "main"
 """What the network's own classifier is called beside the auxiliary heads."""
@@ -28,3 +30,11 @@ def total(losses: Mapping[str, Tensor], auxiliary_weight: float) -> Tensor:
     """Return the loss to be minimised: "the losses of the auxiliary classifiers were weighted by 0.3"."""
     heads = [loss for name, loss in losses.items() if name != MAIN]
     return losses[MAIN] + auxiliary_weight * sum(heads) if heads else losses[MAIN]
+
+
+def rank_of_label(logits: Tensor, labels: Tensor) -> Tensor:
+    """Return how many classes come before the true one, int64 [N]: `metrics.rank_of_truth` on the logits' device."""
+    truth = logits.gather(1, labels[:, None])
+    order = torch.arange(logits.shape[1], device=logits.device)[None, :]
+    before = (logits > truth) | ((logits == truth) & (order < labels[:, None])) | truth.isnan()
+    return before.sum(dim=1)

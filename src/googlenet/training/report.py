@@ -11,7 +11,7 @@ import numpy as np
 
 from googlenet.errors import InputError
 from googlenet.evaluation.intervals import share_interval
-from googlenet.evaluation.metrics import confusion, right_by_class
+from googlenet.evaluation.metrics import confusion, most_confident_errors, right_by_class
 from googlenet.evaluation.validation import Outcome
 from googlenet.files import atomic_write
 from googlenet.images.decoding import decode
@@ -118,10 +118,8 @@ def _confusion(setup: Setup, outcome: Outcome) -> Confusion:
 def _mistakes(setup: Setup, outcome: Outcome) -> list[Illustration]:
     """Where the network was surest and wrong, as pictures."""
     assert setup.validation is not None
-    wrong = np.flatnonzero(outcome.ranks > 0)
-    worst = wrong[np.argsort(-outcome.probability[wrong], kind="stable")][:SHOWN_MISTAKES]
     shown = []
-    for place in worst.tolist():
+    for place in most_confident_errors(outcome.ranks, outcome.probability, SHOWN_MISTAKES).tolist():
         index = int(outcome.indices[place])
         answer, truth = (setup.classes[labels[place]].name for labels in (outcome.answers, outcome.labels))
         name = setup.validation.name(index)

@@ -10,10 +10,10 @@ from typing import Protocol
 from torch import Tensor, nn
 
 from googlenet.data.batch import Batch
-from googlenet.evaluation.metrics import TOP, rank_of_truth
+from googlenet.evaluation.metrics import TOP
 from googlenet.training.execution import Execution
 from googlenet.training.fused import TrainingNetwork
-from googlenet.training.losses import MAIN, cross_entropies, total
+from googlenet.training.losses import MAIN, cross_entropies, rank_of_label, total
 
 __all__ = ["LOSS", "Classification", "Figures", "Sum", "Task", "backward_in_parts"]
 
@@ -110,7 +110,7 @@ class Classification:
         figures = {LOSS: Sum(loss.detach() * count, count)}
         for output, logits in outputs.items():
             head = MAIN if output == "logits" else output
-            rank = rank_of_truth(logits.detach(), labels)
+            rank = rank_of_label(logits.detach(), labels)
             figures[f"losses/{head}"] = Sum(losses[head].detach() * count, count)
             figures[f"top1/{head}"] = Sum((rank < 1).float().sum(), count)
             figures[f"top5/{head}"] = Sum((rank < TOP).float().sum(), count)
