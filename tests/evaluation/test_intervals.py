@@ -1,8 +1,9 @@
-"""Wilson's interval against the published example, and where shares end."""
+"""Wilson's interval against the published example, the bootstrap against the normal one, and where both end."""
 
+import numpy as np
 import pytest
 
-from googlenet.evaluation.intervals import share_interval
+from googlenet.evaluation.intervals import bootstrap_interval, share_interval
 
 
 def test_the_published_example():
@@ -13,3 +14,22 @@ def test_the_published_example():
 
 def test_nothing_is_known_from_no_image():
     assert share_interval(0, 0) is None
+    assert bootstrap_interval(np.zeros(0)) is None
+
+
+@pytest.mark.parametrize("values", [np.random.default_rng(0).normal(5, 2, 2500), np.arange(4000) % 10 == 0])
+def test_the_bootstrap_of_many_images_is_near_the_normal_interval(values):
+    low, high = bootstrap_interval(values, resamples=4000)
+    reach = 1.96 * values.std() / len(values) ** 0.5
+    assert (low, high) == (
+        pytest.approx(values.mean() - reach, abs=reach / 12),
+        pytest.approx(values.mean() + reach, abs=reach / 12),
+    )
+
+
+def test_the_bootstrap_depends_on_the_seed_and_not_on_the_order():
+    values = np.random.default_rng(1).normal(size=200).astype(np.float32)
+    found = bootstrap_interval(values, resamples=500)
+    assert found == bootstrap_interval(values[::-1], resamples=500)
+    assert found != bootstrap_interval(values, resamples=500, seed=1)
+    assert bootstrap_interval(np.full(30, 0.25)) == (0.25, 0.25)

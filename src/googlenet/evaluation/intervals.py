@@ -1,13 +1,54 @@
-"""How well a share is known from so many images."""
+"""How well a share, or a mean over images, is known from so many of them."""
 
+import numpy as np
+from numpy.typing import NDArray
 from scipy.stats import binomtest
 
-__all__ = ["share_interval"]
+from googlenet.randomness import generator
+
+__all__ = ["bootstrap_interval", "share_interval"]
+
+LEVEL = 0.95
 
 
 def share_interval(right: int, images: int) -> tuple[float, float] | None:
     """Return Wilson's 95 % interval of right / images; None without images."""
     if not images:
         return None
-    interval = binomtest(right, images).proportion_ci(method="wilson")
+    interval = binomtest(right, images).proportion_ci(LEVEL, "wilson")
     return float(interval.low), float(interval.high)
+
+
+def bootstrap_interval(
+    values: NDArray[np.number], resamples: int = 10_000, seed: int = 0
+) -> tuple[float, float] | None:
+    """Return the 95 % percentile interval of the mean of `values` [N], one an image; None without images.
+
+    Images are drawn with replacement, `resamples` times. For a difference, `values` are the images' differences: then
+    both of a pair are drawn together. The order of the images does not matter.
+    """
+    if not len(values):
+        return None
+    means = _resampled_means(np.sort(values).astype(np.float64), resamples, generator(seed, "bootstrap"))
+    low, high = np.quantile(means, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
+    return float(low), float(high)
+
+
+_FEW = 16
+"""Distinct values whose counts are drawn at once, where drawing each image would take long."""
+
+_AT_ONCE = 1 << 22
+"""Images that are drawn together, which bounds the memory."""
+
+
+def _resampled_means(values: NDArray[np.float64], resamples: int, random: np.random.Generator) -> NDArray[np.float64]:
+    images = len(values)
+    distinct, counts = np.unique(values, return_counts=True)
+    if len(distinct) <= _FEW:
+        return random.multinomial(images, counts / images, resamples) @ distinct / images
+    means = np.empty(resamples)
+    rows = max(1, _AT_ONCE // images)
+    for start in range(0, resamples, rows):
+        part = means[start : start + rows]
+        part[:] = values[random.integers(0, images, (len(part), images))].mean(axis=1)
+    return means
