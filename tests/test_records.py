@@ -59,6 +59,7 @@ def test_a_whole_number_serves_as_a_float_but_not_the_other_way_round():
         ({"name": "x", "pair": [1]}, "file 'x': pair: expected 2 values, found 1"),
         ({"name": "x", "flag": 1}, "file 'x': flag: expected true or false"),
         ({"name": "x", "maybe": {"size": 1, "rate": float("nan")}}, "expected a number, found nan"),
+        ({"name": "x", "maybe": {"size": 1, "rate": 10**400}}, "expected a number, found 1000"),
         ([], "file: expected an object"),
     ],
 )

@@ -74,7 +74,7 @@ def _read(hint: Any, value: Any, where: str) -> Any:
         return _read_tuple(arguments, value, where)
     if dataclasses.is_dataclass(hint):
         return decode(typing.cast(type[Any], hint), value, where)
-    if hint is float and isinstance(value, int) and not isinstance(value, bool):
+    if hint is float and type(value) is int and abs(value) < _LARGEST:
         value = float(value)
     if type(value) is not hint or (hint is float and not math.isfinite(value)):
         raise InputError(f"{where}: expected {_NAMES.get(hint, hint)}, found {_short(value)}")
@@ -108,6 +108,9 @@ def _read_tuple(arguments: tuple[Any, ...], value: Any, where: str) -> tuple[Any
         _read(hint, item, f"{where}[{i}]") for i, (hint, item) in enumerate(zip(arguments, value, strict=True))
     )
 
+
+_LARGEST = 1 << 1023
+"""From here on whole numbers may have no float."""
 
 _NAMES = {int: "a whole number", float: "a number", str: "a text", bool: "true or false"}
 
