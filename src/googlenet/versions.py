@@ -1,12 +1,14 @@
-"""What a result was computed with: releases of the libraries, and the machine."""
+"""What a result was computed with: releases of the libraries, the machine, and the command."""
 
 import platform
+import shlex
 import sys
 from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
 
 from googlenet.machine import processor
 
-__all__ = ["hardware", "versions"]
+__all__ = ["command", "hardware", "versions"]
 
 _LIBRARIES = ("googlenet", "torch", "numpy", "scipy", "pillow", "opencv-python-headless", "safetensors", "scikit-learn")
 
@@ -25,6 +27,13 @@ def versions() -> dict[str, str]:
 def hardware() -> str:
     """Return one line about the machine: processor, cores that this process may use, instruction sets, accelerators."""
     return ", ".join([str(processor()), platform.platform(terse=True), *_accelerators()])
+
+
+def command() -> str:
+    """Return the command line of this package that runs; empty where another program uses it."""
+    program = Path(sys.argv[0])
+    is_ours = program.name == "googlenet" or program.parts[-2:] == ("googlenet", "__main__.py")
+    return shlex.join(["googlenet", *sys.argv[1:]]) if is_ours else ""
 
 
 def _accelerators() -> list[str]:

@@ -1,33 +1,24 @@
 """curves.png and report.html of a finished run, made from what its folder holds."""
 
 import json
-import shlex
-import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from googlenet.errors import InputError
-from googlenet.evaluation.intervals import share_interval
-from googlenet.evaluation.metrics import confusion, most_confident_errors, right_by_class
+from googlenet.evaluation.findings import class_scores, confusions, mistakes, shares
 from googlenet.evaluation.validation import Outcome
 from googlenet.files import atomic_write
-from googlenet.images.decoding import decode
-from googlenet.reporting.console import duration, number, percent, printable, warn
+from googlenet.reporting.console import duration, number, warn
 from googlenet.reporting.curves import Curve, Panel, draw_curves
-from googlenet.reporting.html import ClassScore, Confusion, Figure, Illustration, render, share
-from googlenet.reporting.pictures import data_uri, file_uri
+from googlenet.reporting.html import Figure, Illustration, render
+from googlenet.reporting.pictures import file_uri
 from googlenet.training.folder import RunFolder
 from googlenet.training.losses import MAIN
 from googlenet.training.recipe import to_json
 from googlenet.training.setup import Setup
-from googlenet.versions import hardware, versions
+from googlenet.versions import command, hardware, versions
 
 __all__ = ["write_report"]
-
-SHOWN_MISTAKES = 24
 
 
 def write_report(folder: RunFolder, setup: Setup, summary: Mapping[str, Any], outcome: Outcome | None) -> None:
@@ -41,11 +32,11 @@ def write_report(folder: RunFolder, setup: Setup, summary: Mapping[str, Any], ou
         subtitle=_subject(setup),
         figures=_figures(summary, outcome),
         charts=[Illustration(file_uri(folder.curves), "Losses and accuracies over the steps")] if panels else [],
-        classes=_classes(setup, outcome) if outcome else [],
-        confusion=_confusion(setup, outcome) if outcome and outcome.images else None,
-        mistakes=_mistakes(setup, outcome) if outcome else [],
+        classes=class_scores(setup.classes, outcome) if outcome else [],
+        confusion=confusions(setup.classes, outcome) if outcome and outcome.images else None,
+        mistakes=mistakes(setup.validation, setup.classes, outcome) if outcome and setup.validation else [],
         recipe=_recipe(setup),
-        command=_command() or "",
+        command=command(),
         versions=versions(),
         hardware={"machine": hardware(), "computed": summary["execution"]},
     )
@@ -97,49 +88,5 @@ def _figures(summary: Mapping[str, Any], outcome: Outcome | None) -> list[Figure
     time = Figure("Time", duration(summary["seconds"]), note=f"{summary['steps']:,} steps, epochs: {summary['epochs']}")
     if outcome is None or not outcome.images:
         return [time]
-    shown = [_share("Top-1", outcome.top1, outcome.images, f"{summary['weights']} weights")]
-    if outcome.top5 is not None:
-        shown.append(_share("Top-5", outcome.top5, outcome.images))
-    return [*shown, Figure("Loss", number(outcome.loss), note=f"{outcome.images:,} validation images"), time]
-
-
-def _classes(setup: Setup, outcome: Outcome) -> list[ClassScore]:
-    right, images = right_by_class(outcome.labels, outcome.ranks, len(setup.classes))
-    answers = np.bincount(outcome.answers, minlength=len(setup.classes))
-    columns = zip(setup.classes, right.tolist(), images.tolist(), answers.tolist(), strict=True)
-    return [ClassScore(item.name, k, n, taken, share_interval(k, n)) for item, k, n, taken in columns]
-
-
-def _confusion(setup: Setup, outcome: Outcome) -> Confusion:
-    counts = confusion(outcome.labels, outcome.answers).tolist()
-    return Confusion([item.name for item in setup.classes], [tuple(row) for row in counts])
-
-
-def _mistakes(setup: Setup, outcome: Outcome) -> list[Illustration]:
-    """Where the network was surest and wrong, as pictures."""
-    assert setup.validation is not None
-    shown = []
-    for place in most_confident_errors(outcome.ranks, outcome.probability, SHOWN_MISTAKES).tolist():
-        index = int(outcome.indices[place])
-        answer, truth = (setup.classes[labels[place]].name for labels in (outcome.answers, outcome.labels))
-        name = setup.validation.name(index)
-        caption = (
-            f"{percent(float(outcome.probability[place]))} {answer}; truth: {truth} ({printable(Path(name).name)})"
-        )
-        try:
-            picture = decode(setup.validation.read(index), name)
-        except InputError:  # gone or changed since it was evaluated
-            continue
-        shown.append(Illustration(data_uri(picture), caption, correct=False))
-    return shown
-
-
-def _share(name: str, value: float, images: int, note: str = "") -> Figure:
-    return share(name, value, share_interval(round(value * images), images), note)
-
-
-def _command() -> str | None:
-    """The command line, where there was one."""
-    program = Path(sys.argv[0])
-    is_ours = program.name == "googlenet" or program.parts[-2:] == ("googlenet", "__main__.py")
-    return shlex.join(["googlenet", *sys.argv[1:]]) if is_ours else None
+    loss = Figure("Loss", number(outcome.loss), note=f"{outcome.images:,} validation images")
+    return [*shares(outcome, f"{summary['weights']} weights"), loss, time]

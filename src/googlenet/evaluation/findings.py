@@ -1,0 +1,69 @@
+"""What a report shows of an outcome: shares, how each class did, who was taken for whom, and the surest mistakes."""
+
+from collections.abc import Sequence
+from pathlib import PurePath
+
+import numpy as np
+from numpy.typing import NDArray
+
+from googlenet.data.dataset import Dataset
+from googlenet.errors import InputError
+from googlenet.evaluation.intervals import share_interval
+from googlenet.evaluation.metrics import confusion, most_confident_errors, right_by_class
+from googlenet.evaluation.validation import Outcome
+from googlenet.images.decoding import decode
+from googlenet.reporting.console import percent, printable
+from googlenet.reporting.html import ClassScore, Confusion, Figure, Illustration, share
+from googlenet.reporting.pictures import data_uri
+from googlenet.weights.classes import Class
+
+__all__ = ["class_scores", "confusions", "mistakes", "shares"]
+
+SHOWN_MISTAKES = 24
+
+
+def shares(outcome: Outcome, note: str = "") -> list[Figure]:
+    """Return top-1 and, where it says something, top-5, each with its 95 % interval; nothing without images."""
+    found = [("Top-1", outcome.top1, note), ("Top-5", outcome.top5, "")] if outcome.images else []
+    return [
+        share(name, value, share_interval(round(value * outcome.images), outcome.images), note)
+        for name, value, note in found
+        if value is not None
+    ]
+
+
+def class_scores(classes: Sequence[Class], outcome: Outcome) -> list[ClassScore]:
+    """Return how each class did, in their order."""
+    right, images = right_by_class(_truths(outcome), outcome.ranks, len(classes))
+    answers = np.bincount(outcome.answers, minlength=len(classes))
+    columns = zip(classes, right.tolist(), images.tolist(), answers.tolist(), strict=True)
+    return [ClassScore(item.name, k, n, taken, share_interval(k, n)) for item, k, n, taken in columns]
+
+
+def confusions(classes: Sequence[Class], outcome: Outcome) -> Confusion:
+    """Return who was taken for whom, and how often."""
+    counts = confusion(_truths(outcome), outcome.answers).tolist()
+    return Confusion([item.name for item in classes], [tuple(row) for row in counts])
+
+
+def mistakes(dataset: Dataset, classes: Sequence[Class], outcome: Outcome) -> list[Illustration]:
+    """Return where the network was surest and wrong, as pictures; what cannot be read any more is left out."""
+    shown = []
+    for place in most_confident_errors(outcome.ranks, outcome.probability, SHOWN_MISTAKES).tolist():
+        index = int(outcome.indices[place])
+        name = dataset.name(index)
+        try:
+            picture = decode(dataset.read(index), name)
+        except InputError:  # gone or changed since it was evaluated
+            continue
+        answer, truth = (classes[labels[place]].name for labels in (outcome.answers, outcome.labels))
+        file = printable(PurePath(name).name)
+        claim, rank = percent(float(outcome.probability[place])), int(outcome.ranks[place]) + 1
+        caption = f"{claim} {answer}\ntruth: {truth}, in place {rank:,}\n{file}"
+        shown.append(Illustration(data_uri(picture), caption, correct=False, description=f"The image {file}"))
+    return shown
+
+
+def _truths(outcome: Outcome) -> NDArray[np.int64]:
+    """The true class of each image; of several, the one that was answered."""
+    return np.where(outcome.ranks == 0, outcome.answers, outcome.labels)
