@@ -8,7 +8,18 @@ import jinja2
 import numpy as np
 import pytest
 
-from googlenet.reporting.html import ClassScore, Confusion, Figure, Illustration, Table, between, render, share
+from googlenet.reporting.html import (
+    Bar,
+    ClassScore,
+    ConfidenceBin,
+    Confusion,
+    Figure,
+    Illustration,
+    Table,
+    between,
+    render,
+    share,
+)
 from googlenet.reporting.pictures import data_uri
 
 HOSTILE = "<script>alert('x')</script>\"><img src=x onerror=alert(1)>"
@@ -59,6 +70,7 @@ def test_every_value_is_escaped() -> None:
         pictures={HOSTILE: [Illustration(HOSTILE, HOSTILE, True)]},
         command=HOSTILE,
         recipe={HOSTILE: HOSTILE},
+        settings={HOSTILE: HOSTILE},
         versions={HOSTILE: HOSTILE},
         hardware={HOSTILE: HOSTILE},
         classes=[ClassScore(HOSTILE, 1, 2, 3, (0.1, 0.9)), ClassScore(HOSTILE, 0, 0, 0)],
@@ -69,14 +81,15 @@ def test_every_value_is_escaped() -> None:
     assert "<script" not in text
     assert page.all("script") == []
     assert not any(name.startswith("on") for _, attributes in page.elements for name in attributes)
-    assert page.words.count(HOSTILE) == 27  # title and heading, and once each of the others
+    assert page.words.count(HOSTILE) == 31  # title and headings twice, and once each of the others
 
 
 def test_a_page_loads_nothing() -> None:
     text = render("training.html", title="t", mistakes=[Illustration(PICTURE, "m", False)], classes=[], confusion=None)
     page = Page(text)
     assert [image["src"] for image in page.all("img")] == [PICTURE]
-    assert {name for name, _ in page.elements}.isdisjoint({"script", "link", "iframe", "object", "embed", "a", "base"})
+    assert {name for name, _ in page.elements}.isdisjoint({"script", "link", "iframe", "object", "embed", "base"})
+    assert all(str(link["href"]).startswith("#") for link in page.all("a"))
     assert "http:" not in text
     assert "https:" not in text
     assert "url(" not in text
@@ -91,6 +104,16 @@ def test_a_page_knows_dark_print_and_narrow() -> None:
     assert "prefers-color-scheme: dark" in text
     assert "@media print" in text
     assert {"name": "viewport", "content": "width=device-width, initial-scale=1"} in Page(text).all("meta")
+
+
+def test_many_sections_are_listed_first_and_can_be_skipped() -> None:
+    names = ["The rows", "1 <crop>", "Each class", "Errors"]
+    page = Page(render("page.html", title="t", pictures=dict.fromkeys(names, ())))
+    assert page.words == ["t", "Skip to the results", "t", *names, *names]
+    anchors = [str(link["href"]) for link in page.all("a")]
+    assert anchors == ["#results", "#the-rows", "#1-crop", "#each-class", "#errors"]
+    assert [f"#{attributes['id']}" for _, attributes in page.elements if "id" in attributes] == anchors
+    assert Page(render("page.html", title="t", pictures=dict.fromkeys(names[:3], ()))).all("a") == []
 
 
 def test_what_is_not_given_leaves_no_trace() -> None:
@@ -112,7 +135,8 @@ def test_a_report_says_all_in_order() -> None:
         hardware={"processor": "2 cores"},
     )
     assert page.words[1:] == [
-        "googlenet on flowers",
+        *("Skip to the results", "googlenet on flowers"),
+        *("Each class", "The worst mistakes", "Heads", "How this was made"),
         *("top-1", "90.5 %", "95 % interval 85.7 to 93.9 %", "200 images", "time", "12 min 03 s"),
         "loss and accuracy",
         "Each class",
@@ -161,8 +185,25 @@ def test_few_classes_give_a_matrix_with_its_shares() -> None:
     assert [cell.get("style") for cell in cells] == shares
 
 
+def test_some_classes_give_a_picture_of_their_shares_and_the_confusions_in_numbers() -> None:
+    names = [f"class {number}" for number in range(50)]
+    page = training(confusion=Confusion(names, [(0, 0, 3), (0, 2, 1), (49, 1, 2000)]))
+    assert page.words[2] == "Confusion matrix"
+    assert page.words[4:104] == [name for name in names for _ in range(2)]
+    assert page.words[104:] == [
+        *("truth", "answered", "images", "of the truth's"),
+        *("class 49", "class 1", "2,000", "100.0 %", "class 0", "class 2", "1", "25.0 %"),
+    ]
+    cells = [(cell["class"], cell["style"], cell["title"]) for cell in page.all("i") if "style" in cell]
+    assert cells == [
+        ("same", "grid-area: 2 / 2; --share: 75.0%", "class 0, answered class 0: 3 images, 75.0 %"),
+        ("other", "grid-area: 2 / 4; --share: 25.0%", "class 0, answered class 2: 1 images, 25.0 %"),
+        ("other", "grid-area: 51 / 3; --share: 100.0%", "class 49, answered class 1: 2,000 images, 100.0 %"),
+    ]
+
+
 def test_many_classes_give_the_most_frequent_confusions() -> None:
-    names = [f"class {number}" for number in range(21)]
+    names = [f"class {number}" for number in range(51)]
     page = training(confusion=Confusion(names, [(0, 0, 9), (0, 1, 3), (0, 2, 8), (3, 4, 3)]))
     assert page.words[2:] == [
         *("The most frequent confusions", "truth", "answered", "images", "of the truth's"),
@@ -177,6 +218,44 @@ def test_numbers_in_tables_stand_to_the_right() -> None:
     page = Page(render("page.html", title="t", tables=[Table(["name", "n"], [["a", 1], ["b", 2.5]])]))
     assert [cell.get("class") for cell in page.all("td")] == [None, "number"] * 2
     assert [cell.get("class") for cell in page.all("th")] == [None, "number"]
+
+
+def test_a_table_has_names_for_rows_and_groups_of_columns() -> None:
+    table = Table(
+        ["row", "top-1", "interval"], [[1, Bar(0.5, (0.2, 0.75)), "−1.0 to +2.5"]], "t", [("", 1), ("us", 2)], 1
+    )
+    page = Page(render("page.html", title="t", tables=[table]))
+    assert page.words[3:] == ["us", "row", "top-1", "interval", "1", "50.0 %", "20.0 to 75.0 %", "−1.0 to +2.5"]
+    assert [(head.get("scope"), head.get("colspan")) for head in page.all("th")] == [
+        *(("colgroup", "2"), ("col", None), ("col", None), ("col", None), ("row", None)),
+    ]
+    assert [cell.get("class") for cell in page.all("td")] == [None, "share", "number"]
+    assert [span["style"] for span in page.all("span") if "style" in span] == [
+        *("width: 50.00%", "left: 20.00%; width: 55.00%"),
+    ]
+
+
+def test_a_reliability_diagram_has_its_points_where_its_bins_say() -> None:
+    """The square of the diagram is 290 x 290 at (50, 10)."""
+    bins = [ConfidenceBin(0, 0.5, 0, None, None), ConfidenceBin(0.5, 1, 8, 0.8, 0.5, (0.2, 0.8))]
+    given = {"words": [], "rows": None, "table_3": None, "compared": None, "unreadable": None, "lacking": None}
+    table = Table(["row"], [[1]], "Calibration")
+    page = Page(
+        render(
+            "evaluation.html",
+            **given,  # type: ignore[arg-type]
+            **{"title": "t", "calibration": table, "bins": bins, "details": "", "left_out": (0, 0)},
+            **{"classes": [], "confusion": None, "mistakes": []},
+        )
+    )
+    assert [(point["cx"], point["cy"]) for point in page.all("circle")] == [("282.0", "155.0")]
+    assert [path["d"] for path in page.all("path") if path["class"] == "whisker"] == ["M282.0 242.0V68.0"]
+    bar = next(rect for rect in page.all("rect") if rect["class"] == "length")
+    assert (bar["x"], bar["y"], bar["width"], bar["height"]) == ("196.0", "155.0", "143.0", "145.0")
+    assert page.words[-10:] == [
+        *("0.0 to 50.0 %", "0", "-", "-", "-"),
+        *("50.0 to 100.0 %", "8", "80.0 %", "50.0 %", "20.0 to 80.0 %"),
+    ]
 
 
 def test_pictures_are_marked_in_form_not_only_in_colour() -> None:
