@@ -64,11 +64,11 @@ def calibration(
 
     `losses` and `brier` [N] are those of `metrics`. All figures are 0 without images.
     """
-    confidence = confidence.astype(np.float64)
+    sure = confidence.astype(np.float64)
     edges = np.arange(bins + 1) / bins
-    of_width = np.clip(np.searchsorted(edges, confidence, "left") - 1, 0, bins - 1)
-    below = np.searchsorted(np.sort(confidence), confidence, "left")  # how many images are less sure
-    counts, accuracy, certainty = _means(of_width, confidence, right, bins)
+    of_width = np.clip(np.searchsorted(edges, sure, "left") - 1, 0, bins - 1)
+    below = np.searchsorted(np.sort(sure), sure, "left")  # how many images are less sure
+    counts, accuracy, certainty = _means(of_width, sure, right, bins)
     found = tuple(
         Bin(float(low), float(high), count, rate if count else None, mean if count else None)
         for low, high, count, rate, mean in zip(
@@ -78,7 +78,7 @@ def calibration(
     return Calibration(
         found,
         _error(counts, accuracy, certainty),
-        _error(*_means(below * bins // max(len(below), 1), confidence, right, bins)),
+        _error(*_means(below * bins // max(len(below), 1), sure, right, bins)),
         _mean(losses),
         _mean(brier),
     )

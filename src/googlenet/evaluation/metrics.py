@@ -42,7 +42,7 @@ def first_answers(scores: NDArray[np.floating], count: int = TOP) -> NDArray[np.
     """
     if count > scores.shape[1]:
         raise ValueError(f"the first {count} of {scores.shape[1]} classes")
-    lowest = np.finfo(scores.dtype).min
+    lowest = float(np.finfo(scores.dtype).min)
     left = np.nan_to_num(scores, nan=lowest, neginf=lowest, posinf=np.inf)
     answers = np.empty((len(scores), count), np.int64)
     rows = np.arange(len(scores))
@@ -73,7 +73,7 @@ def brier(probabilities: NDArray[np.floating], truths: Truths) -> NDArray[np.flo
     """
     squares = np.einsum("nc,nc->n", probabilities, probabilities, dtype=np.float64)
     of_truths = probabilities[truths.images, truths.classes].astype(np.float64)
-    squares -= np.bincount(truths.images, of_truths**2, len(truths))
+    squares -= np.add.reduceat(of_truths**2, truths.starts[:-1])
     return (squares + (1 - _of_truths(probabilities, truths)) ** 2).astype(np.float32)
 
 
@@ -114,4 +114,4 @@ def most_confident_errors(
 
 def _of_truths(probabilities: NDArray[np.floating], truths: Truths) -> NDArray[np.float64]:
     """The probability of a right answer, [N]."""
-    return np.bincount(truths.images, probabilities[truths.images, truths.classes], len(truths))
+    return np.add.reduceat(probabilities[truths.images, truths.classes].astype(np.float64), truths.starts[:-1])
