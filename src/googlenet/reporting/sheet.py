@@ -80,7 +80,7 @@ def draw_sheet(
         row, column = divmod(index, columns)
         _draw_tile(page, tile, rows, _MARGIN + column * (side + _MARGIN), _MARGIN + sum(heights[:row]), size)
     content = io.BytesIO()
-    page.save(content, "PNG")
+    page.save(content, "PNG", compress_level=3)  # photographs hardly shrink with more work
     with atomic_write(path) as file:
         file.write(content.getvalue())
 
