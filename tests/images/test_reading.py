@@ -110,7 +110,7 @@ def test_no_thread_is_left_after_an_early_end(photographs: list[Path]) -> None:
     for _ in read_crops(photographs, PIXELS, (32, 32), workers=3):
         break
     deadline = time.monotonic() + 5
-    while any(thread.name.startswith("read_crops") for thread in threading.enumerate()):
+    while any(thread.name.startswith("read_prepared") for thread in threading.enumerate()):
         assert time.monotonic() < deadline
         time.sleep(0.01)
 

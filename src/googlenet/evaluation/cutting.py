@@ -2,14 +2,14 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import chain, groupby
+from itertools import groupby
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from googlenet.evaluation.protocol import Protocol
-from googlenet.evaluation.views import View, distinct, views
+from googlenet.evaluation.views import View, find_places
 from googlenet.images.preprocessing import resize
 from googlenet.network.specification import Pixels, Resize
 
@@ -34,8 +34,7 @@ def cut(image: NDArray[np.uint8], protocols: Sequence[Protocol], size: tuple[int
     Raises `InputError` where the weights' own resize holds no crop of `size`.
     """
     shape = (image.shape[0], image.shape[1])
-    wanted = {protocol.name: views(shape, protocol, size, pixels) for protocol in protocols}
-    found = distinct(chain.from_iterable(wanted.values()))
+    found, places = find_places(shape, protocols, size, pixels)
     numbers = {view: number for number, view in enumerate(found)}
     pictures = np.empty((len(found), *size, 3), np.uint8)
     for source, group in groupby(sorted(found, key=_source), key=_source):
@@ -45,7 +44,7 @@ def cut(image: NDArray[np.uint8], protocols: Sequence[Protocol], size: tuple[int
             picture = _taken(resized, straight, size, pixels.resize)
             for view in pair:
                 _put(picture, view.mirror, pictures[numbers[view]])
-    return ViewSet(pictures, {name: np.array([numbers[view] for view in taken]) for name, taken in wanted.items()})
+    return ViewSet(pictures, places)
 
 
 def _source(view: View) -> tuple[int, ...]:

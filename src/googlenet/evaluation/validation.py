@@ -11,9 +11,9 @@ from torch.nn import functional
 
 from googlenet.data.batch import Batch
 from googlenet.data.truths import Truths
-from googlenet.evaluation.metrics import TOP, rank_of_truth, top
+from googlenet.evaluation.metrics import TOP, brier, first_answers, rank_of_truth, top
 
-__all__ = ["Outcome", "validate"]
+__all__ = ["Outcome", "most_probable", "validate"]
 
 
 @dataclass(frozen=True)
@@ -23,17 +23,30 @@ class Outcome:
     classes: int
     indices: NDArray[np.int64]
     labels: NDArray[np.int64]
-    answers: NDArray[np.int64]
-    """The most probable class, with its `probability`."""
-    probability: NDArray[np.float32]
+    """The true class; the first where several are right."""
+    first: NDArray[np.int64]
+    """[N, 5], the most probable classes; -1 where there are fewer than five."""
+    probabilities: NDArray[np.float32]
+    """[N, 5], theirs."""
     ranks: NDArray[np.int64]
-    """How many classes came before the true one."""
+    """How many classes came before the true one, or before the first of several that are right."""
     losses: NDArray[np.float32]
     """Cross entropy."""
+    brier: NDArray[np.float32]
+    """Brier score: the sum over the classes of the squared difference between the probability and 0 or 1."""
 
     @property
     def images(self) -> int:
         return len(self.labels)
+
+    @property
+    def answers(self) -> NDArray[np.int64]:
+        """The most probable class of each image, with its `probability`."""
+        return self.first[:, 0]
+
+    @property
+    def probability(self) -> NDArray[np.float32]:
+        return self.probabilities[:, 0]
 
     @property
     def loss(self) -> float:
@@ -64,12 +77,28 @@ def validate(answer: Callable[[Batch], Tensor], batches: Iterable[Batch]) -> Out
         if not len(batch):
             continue
         logits = answer(batch).float()
-        labels = batch["labels"].to(logits.device)
         classes = logits.shape[1]
-        probability, answers = logits.softmax(dim=1).max(dim=1)
-        losses = functional.cross_entropy(logits, labels, reduction="none")
-        ranks = rank_of_truth(logits.cpu().numpy(), Truths.single(batch["labels"].numpy()))
-        found = [value.cpu().numpy() for value in (answers, probability, losses)]
-        parts.append([batch.indices.numpy(), batch["labels"].numpy(), *found[:2], ranks, found[2]])
-    columns = [np.concatenate(column) for column in zip(*parts, strict=True)] if parts else [np.empty(0)] * 6
+        losses = functional.cross_entropy(logits, batch["labels"].to(logits.device), reduction="none").cpu().numpy()
+        probabilities, scores = logits.softmax(dim=1).cpu().numpy(), logits.cpu().numpy()
+        truths = Truths.single(batch["labels"].numpy())
+        ranks = rank_of_truth(scores, truths)
+        found = (*most_probable(probabilities), ranks, losses, brier(probabilities, truths))
+        parts.append([batch.indices.numpy(), batch["labels"].numpy(), *found])
+    columns = [np.concatenate(column) for column in zip(*parts, strict=True)] if parts else _EMPTY
     return Outcome(classes, *columns)
+
+
+def most_probable(probabilities: NDArray[np.floating]) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+    """Return the five most probable classes and their probabilities, [N, 5] both, of probabilities [N, C].
+
+    Equal ones go by index. Where there are fewer than five classes, -1 and 0 stand for those that are missing.
+    """
+    count = min(TOP, probabilities.shape[1])
+    first = np.full((len(probabilities), TOP), -1, np.int64)
+    first[:, :count] = first_answers(probabilities, count)
+    values = np.zeros(first.shape, np.float32)
+    values[:, :count] = np.take_along_axis(probabilities, first[:, :count], axis=1)
+    return first, values
+
+
+_EMPTY = [np.empty((0, TOP) if name in ("first", "probabilities") else 0) for name in Outcome.__annotations__][1:]

@@ -4,15 +4,19 @@ The geometry depends on the image's size alone. Several views can be the same pi
 image the three squares of the paper's protocol coincide, which leaves 48 of its 144.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from itertools import chain
 from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from googlenet.evaluation.protocol import Position, Protocol, Square
 from googlenet.images.preprocessing import check_fit, resized_part, resized_size
 from googlenet.network.specification import Pixels, Resize
 
-__all__ = ["Box", "View", "distinct", "views"]
+__all__ = ["Box", "View", "distinct", "find_places", "views"]
 
 Box = tuple[int, int, int, int]
 """x0, y0, x1, y1 in pixels, half-open."""
@@ -73,6 +77,16 @@ def distinct(given: Iterable[View]) -> tuple[View, ...]:
     for view in given:
         mirrors.setdefault(replace(view, mirror=False), set()).add(view.mirror)
     return tuple(replace(view, mirror=mirror) for view, either in mirrors.items() for mirror in sorted(either))
+
+
+def find_places(
+    shape: tuple[int, int], protocols: Sequence[Protocol], size: tuple[int, int], pixels: Pixels
+) -> tuple[tuple[View, ...], dict[str, NDArray[np.int64]]]:
+    """Return the distinct views of all protocols together, and by a protocol's name which of them its views are."""
+    wanted = {protocol.name: views(shape, protocol, size, pixels) for protocol in protocols}
+    found = distinct(chain.from_iterable(wanted.values()))
+    numbers = {view: number for number, view in enumerate(found)}
+    return found, {name: np.array([numbers[view] for view in taken], np.int64) for name, taken in wanted.items()}
 
 
 _PLACES: dict[Position, tuple[Square, Square]] = {  # down, across

@@ -1,12 +1,17 @@
-"""Many images at once: decoded and prepared by threads, given in their order, in bounded memory."""
+"""Many images at once: decoded and prepared by threads, given in their order, in bounded memory.
+
+How they are prepared is the caller's: a crop, or all views of a protocol.
+"""
 
 import os
 import threading
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 from PIL import Image as Pillow
@@ -17,7 +22,9 @@ from googlenet.images.decoding import MAXIMUM_PIXELS, decode, open_picture
 from googlenet.images.preprocessing import prepare
 from googlenet.network.specification import Pixels
 
-__all__ = ["Image", "images_of", "read_crops"]
+__all__ = ["Image", "Kept", "images_of", "read_crops", "read_images", "read_prepared"]
+
+Prepared = TypeVar("Prepared")
 
 Image = Source | np.ndarray
 """A picture: a path, a file's bytes, an open binary file, Pillow's, or its pixels, uint8 [height, width, 3], RGB."""
@@ -26,22 +33,42 @@ Image = Source | np.ndarray
 def read_crops(
     images: Iterable[Image], pixels: Pixels, size: tuple[int, int], workers: int | None = None, ahead: int = 0
 ) -> Iterator[tuple[str, np.ndarray | InputError]]:
-    """Yield each image's name with its crop uint8 [height, width, 3] RGB, or with the error that says why it has none.
+    """Yield each image's name with its crop uint8 [height, width, 3] RGB, as `read_images` does."""
+    return read_images(images, partial(prepare, pixels=pixels, size=size), workers, ahead)
 
-    The name is the path, or "image 3" for the fourth where there is none ("array 3" for pixels). `workers` threads
-    (default: the cores, at most 8) read ahead by two images each, or by `ahead` where that is more, and not further,
-    however slowly the crops are taken; `images` is consumed as they are. What may change or close once the next
-    image is asked for (pixels, open files) is copied before. Pictures that are decoded at the same time hold
-    `MAXIMUM_PIXELS` together. Whoever stops early, or is interrupted, leaves at most one image a thread unfinished.
+
+def read_images(
+    images: Iterable[Image], prepare: Callable[[np.ndarray], Prepared], workers: int | None = None, ahead: int = 0
+) -> Iterator[tuple[str, Prepared | InputError]]:
+    """Yield each image's name with what `prepare` made of it, or with the error that says why there is nothing.
+
+    The name is the path, or "image 3" for the fourth where there is none ("array 3" for pixels). `images` is consumed
+    as `read_prepared` takes them; what may change or close once the next image is asked for (pixels, open files) is
+    copied before.
+    """
+    return read_prepared((_kept(image, index) for index, image in enumerate(images)), prepare, workers, ahead)
+
+
+def read_prepared(
+    named: "Iterable[tuple[str, Kept]]",
+    prepare: Callable[[np.ndarray], Prepared],
+    workers: int | None = None,
+    ahead: int = 0,
+) -> Iterator[tuple[str, Prepared | InputError]]:
+    """Yield each image's name with what `prepare` made of its pixels, uint8 [height, width, 3], or with the error.
+
+    `workers` threads (default: the cores, at most 8) read ahead by two images each, or by `ahead` where that is more,
+    and not further, however slowly the results are taken; `named` is consumed as they are. Pictures that are decoded
+    at the same time hold `MAXIMUM_PIXELS` together. Whoever stops early, or is interrupted, leaves at most one image a
+    thread unfinished.
     """
     workers = workers or min(8, _cores())
     budget = _Budget(MAXIMUM_PIXELS)
-    pool = ThreadPoolExecutor(workers, thread_name_prefix="read_crops")
-    waiting: deque[tuple[str, Future[np.ndarray | InputError]]] = deque()
+    pool = ThreadPoolExecutor(workers, thread_name_prefix="read_prepared")
+    waiting: deque[tuple[str, Future[Prepared | InputError]]] = deque()
     try:
-        for index, image in enumerate(images):
-            name, kept = _kept(image, index)
-            waiting.append((name, pool.submit(_read, kept, name, pixels, size, budget)))
+        for name, kept in named:
+            waiting.append((name, pool.submit(_read, kept, name, prepare, budget)))
             if len(waiting) > max(2 * workers, ahead):
                 yield _next(waiting)
         while waiting:
@@ -63,6 +90,7 @@ def images_of(images: Image | Iterable[Image]) -> Iterable[Image]:
 
 
 Kept = Path | bytes | np.ndarray | InputError
+"""A picture that its giver cannot change any more, or why there is none."""
 
 
 def _kept(image: object, index: int) -> tuple[str, Kept]:
@@ -92,20 +120,20 @@ def _checked(image: np.ndarray, name: str) -> np.ndarray:
     return image
 
 
-def _next(waiting: "deque[tuple[str, Future[np.ndarray | InputError]]]") -> tuple[str, np.ndarray | InputError]:
+def _next(waiting: "deque[tuple[str, Future[Prepared | InputError]]]") -> tuple[str, Prepared | InputError]:
     name, future = waiting.popleft()
     return name, future.result()
 
 
-def _read(kept: Kept, name: str, pixels: Pixels, size: tuple[int, int], budget: "_Budget") -> np.ndarray | InputError:
+def _read(kept: Kept, name: str, prepare: Callable[[np.ndarray], Prepared], budget: "_Budget") -> Prepared | InputError:
     try:
         if isinstance(kept, InputError):
             return kept
         if isinstance(kept, np.ndarray):
-            return prepare(kept, pixels, size)
+            return prepare(kept)
         picture = open_picture(kept, None if isinstance(kept, Path) else name)
         with budget.take(picture.width * picture.height):
-            return prepare(picture.pixels(), pixels, size)
+            return prepare(picture.pixels())
     except InputError as error:
         return error
 
