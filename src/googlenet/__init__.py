@@ -35,10 +35,11 @@ _HOMES = {
     "export_onnx": "googlenet.export.onnx_file",
     "import_weights": "googlenet.weights.importers",
     "list_networks": "googlenet.network.zoo",
-    "load": "googlenet.prediction.model",
+    "load": "googlenet.prediction.loading",
     "normalise": "googlenet.images.preprocessing",
     "parameter_groups": "googlenet.training.optimizer",
     "save": "googlenet.weights.checkpoint",
+    "save_ensemble": "googlenet.weights.ensemble",
     "specification": "googlenet.network.zoo",
     "train": "googlenet.training.run",
 }
@@ -59,8 +60,8 @@ if TYPE_CHECKING:
     from googlenet.network.specification import Specification as Specification
     from googlenet.network.zoo import list_networks as list_networks
     from googlenet.network.zoo import specification as specification
+    from googlenet.prediction.loading import load as load
     from googlenet.prediction.model import Model as Model
-    from googlenet.prediction.model import load as load
     from googlenet.prediction.results import Answer as Answer
     from googlenet.prediction.results import Embedding as Embedding
     from googlenet.prediction.results import Prediction as Prediction
@@ -77,6 +78,7 @@ if TYPE_CHECKING:
     from googlenet.weights.checkpoint import save as save
     from googlenet.weights.classes import Class as Class
     from googlenet.weights.creation import create as create
+    from googlenet.weights.ensemble import save_ensemble as save_ensemble
     from googlenet.weights.importers import import_weights as import_weights
 
 else:  # hidden from type checkers, so that they refuse names that are not there

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from googlenet.__main__ import main
-from googlenet.prediction.model import load
+from googlenet.prediction.loading import load
 
 
 def predict(capsys, *arguments, status=0):

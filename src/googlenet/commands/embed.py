@@ -37,7 +37,7 @@ class Options:
 def run(options: Options) -> int:
     """Write the features batch by batch; name what could not be read and return 1 for it."""
     from googlenet.prediction.feature_file import FeatureFile
-    from googlenet.prediction.model import load
+    from googlenet.prediction.loading import load
 
     found = find_images(image_arguments(options.images, options.null))
     paths = found.paths

@@ -42,7 +42,7 @@ class Options:
 
 def run(options: Options) -> int:
     """Print an answer for each image; name those that could not be read and return 1 for them."""
-    from googlenet.prediction.model import load
+    from googlenet.prediction.loading import load
 
     if options.json and options.csv:
         raise InputError("--json and --csv say two things; give one of them")

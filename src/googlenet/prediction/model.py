@@ -1,12 +1,10 @@
 """A network ready for use: weights, classes and pixels in one."""
 
-import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from itertools import islice
 from operator import length_hint
-from pathlib import Path
 from typing import Any, Literal, overload
 
 import numpy as np
@@ -17,16 +15,15 @@ from googlenet.errors import InputError, shown, whole
 from googlenet.images.reading import Image, images_of, read_crops
 from googlenet.inference.device import find_device
 from googlenet.inference.engine import DeviceName, EngineName, Precision, find_engines
-from googlenet.inference.int8_file import int8
 from googlenet.inference.predictor import BATCH, LOGITS, Predictor
 from googlenet.inference.quantization import Range
 from googlenet.network.module import Network
 from googlenet.network.specification import Specification
 from googlenet.prediction.results import Answer, Embedding, rank
-from googlenet.weights.checkpoint import Checkpoint, build, read
+from googlenet.weights.checkpoint import Checkpoint, build
 from googlenet.weights.classes import Class
 
-__all__ = ["Image", "Model", "load"]
+__all__ = ["Image", "Images", "Model"]
 
 Images = Image | Iterable[Image]
 """One picture, or many as they come: a list, a generator."""
@@ -38,6 +35,8 @@ Outputs = dict[str, Tensor]
 
 class Model:
     """A trained network with its classes and pixels; made by `load`. It can be copied, pickled, and shared by threads.
+
+    An `Ensemble` is one too, as far as `predict` and `classes` go.
 
     `network` is the plain module. The first picture takes its weights as they are then; what is trained further is
     saved and loaded again.
@@ -176,30 +175,6 @@ class Model:
 
     def _crops(self, images: Iterable[Image], ahead: int = 0) -> Iterator[tuple[str, np.ndarray | InputError]]:
         return read_crops(images, self.specification.pixels, self.specification.input[1:], ahead=ahead)
-
-
-def load(
-    path: str | os.PathLike[str],
-    *,
-    device: DeviceName | str | torch.device = "auto",
-    precision: Precision = "float32",
-    engine: EngineName = "auto",
-    calibrate: str | os.PathLike[str] | None = None,
-) -> Model:
-    """Return the network in a checkpoint, ready for use; how it computes is as `googlenet predict --help` says.
-
-    `device` may be torch's (`torch.device("cuda", 1)`, "cuda:1") too. Raises `InputError` that says what is wrong with
-    the file, or what this machine has not.
-    """
-    if calibrate is not None and precision != "int8":
-        raise InputError(f"--calibrate is for --precision int8; {precision} needs none")
-    checkpoint = read(path)
-    if precision != "int8":
-        return Model(checkpoint, device=device, precision=precision, engine=engine)
-    network = build(checkpoint, auxiliary=False).eval()
-    find_engines(network, "cpu" if str(device) == "auto" else find_device(device), precision, engine)
-    found = int8(network, checkpoint.specification.pixels, Path(path), engine, calibrate)
-    return Model(checkpoint, device="cpu", precision=precision, engine=found.engine, ranges=found.ranges)
 
 
 def _names(at: str | Iterable[str]) -> list[str]:
