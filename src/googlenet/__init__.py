@@ -14,6 +14,7 @@ _HOMES = {
     "Checkpoint": "googlenet.weights.checkpoint",
     "Class": "googlenet.weights.classes",
     "Embedding": "googlenet.prediction.results",
+    "Evaluation": "googlenet.evaluation.results",
     "EvaluationImages": "googlenet.data.torch_dataset",
     "Exchange": "googlenet.training.exchange",
     "InputError": "googlenet.errors",
@@ -21,6 +22,7 @@ _HOMES = {
     "Network": "googlenet.network.module",
     "PhotometricDistortion": "googlenet.images.transforms",
     "Prediction": "googlenet.prediction.results",
+    "Protocol": "googlenet.evaluation.protocol",
     "Predictor": "googlenet.inference.predictor",
     "RandomResizedCrop": "googlenet.images.transforms",
     "Recipe": "googlenet.training.recipe",
@@ -32,6 +34,7 @@ _HOMES = {
     "TrainingNetwork": "googlenet.training.fused",
     "cost": "googlenet.network.cost",
     "create": "googlenet.weights.creation",
+    "evaluate": "googlenet.evaluation.run",
     "export_onnx": "googlenet.export.onnx_file",
     "import_weights": "googlenet.weights.importers",
     "list_networks": "googlenet.network.zoo",
@@ -50,6 +53,9 @@ if TYPE_CHECKING:
     from googlenet.data.torch_dataset import EvaluationImages as EvaluationImages
     from googlenet.data.torch_dataset import TrainingImages as TrainingImages
     from googlenet.errors import InputError as InputError
+    from googlenet.evaluation.protocol import Protocol as Protocol
+    from googlenet.evaluation.results import Evaluation as Evaluation
+    from googlenet.evaluation.run import evaluate as evaluate
     from googlenet.export.onnx_file import export_onnx as export_onnx
     from googlenet.images.preprocessing import normalise as normalise
     from googlenet.images.transforms import PhotometricDistortion as PhotometricDistortion

@@ -23,6 +23,7 @@ COMMANDS = {
     "predict": "classes and probabilities of images, folders, patterns",
     "embed": "features of images, folders, patterns",
     "views": "where the crops of an evaluation lie on an image: a sheet of them",
+    "evaluate": "crops, ensembles, Table 3, with intervals and cost",
     "train": "the recipe of section 6, or fine-tuning; continues when given again",
     "preview": "a sheet of augmented training samples, with what was done to each",
     "data check": "what is wrong with a data set",

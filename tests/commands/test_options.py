@@ -14,6 +14,10 @@ OPTIONS = {
     "predict": ["weights", "images", "null", "top", "batch_size", "computing", "json", "csv"],
     "embed": ["weights", "images", "output", "at", "batch_size", "null", "computing", "json"],
     "views": ["image", "crops", "weights", "network", "output", "json"],
+    "evaluate": [
+        *["weights_and_data", "crops", "combination", "until_sure", "report", "logits", "logits_as", "classes_of_data"],
+        *["save_ensemble", "processes", "computing", "json"],
+    ],
     "train": ["data", "output", "validation", "pretrained", "recipe", "json"],
     "preview": ["data", "output", "images", "sampling", "distortion", "size", "seed", "epoch", "json"],
     "data check": ["data", "validation", "json"],

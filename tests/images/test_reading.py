@@ -49,7 +49,7 @@ def test_crops_and_errors_come_in_order(photographs: list[Path], workers: int | 
 
 
 def test_a_bug_is_not_taken_for_a_bad_image(photographs: list[Path], monkeypatch: pytest.MonkeyPatch) -> None:
-    def broken(*_: object) -> None:
+    def broken(*_: object, **__: object) -> None:
         raise ZeroDivisionError
 
     monkeypatch.setattr(reading, "prepare", broken)

@@ -94,5 +94,5 @@ def test_another_file(folder: Path, content: bytes):
 def test_one_alone_is_none(folder: Path):
     with pytest.raises(InputError, match="an ensemble has two members or more, found 1"):
         googlenet.save_ensemble(folder / "one.json", [folder / "tiny.safetensors"])
-    with pytest.raises(InputError, match="let its name end in .json"):
+    with pytest.raises(InputError, match=r"let its name end in \.json"):
         googlenet.save_ensemble(folder / "one.safetensors", [folder / "tiny.safetensors"])

@@ -70,4 +70,4 @@ class Ensemble(Model):
         for number, (member, outputs) in enumerate(zip(self.members, self._outputs_of, strict=True)):
             logits = member.predictor(np.stack([of_members[number] for of_members in crops]))[:, outputs]
             found.append(logits.softmax(dim=1).numpy())
-        return np.mean(found, axis=0, dtype=np.float64).astype(np.float32)
+        return np.asarray(np.mean(found, axis=0, dtype=np.float64), np.float32)

@@ -1,0 +1,136 @@
+"""What is done of an evaluation, image by image, on the disk: what a kill leaves, the next start goes on with.
+
+A record of fixed size for each image, at its number's place, so that several processes write into one file and none
+waits for another. `plan.json` says what the records mean; other work in the same folder is refused.
+"""
+
+import json
+import os
+import threading
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from googlenet.errors import InputError, shown
+from googlenet.evaluation.scoring import SCORE
+from googlenet.files import atomic_write, open_regular
+
+__all__ = ["DONE", "UNREADABLE", "Journal", "record_type"]
+
+DONE, UNREADABLE = 1, 2
+"""States of a record; 0 is one that was not written."""
+
+PLAN, RECORDS, REASONS = "plan.json", "records.bin", "unreadable.jsonl"
+
+_BLOCK = 1 << 16  # records that are read at once
+
+
+def record_type(models: int, rows: int) -> np.dtype[np.void]:
+    """Return what is kept of one image.
+
+    For each model the seconds that its views took, and how many views were computed; for each row the score, how many
+    views of each model it needed, and whether all views would have said the same (-1 where that was not checked).
+    """
+    row = [("score", SCORE), ("views", "<i4", (models,)), ("same", "i1")]
+    fields = [("seconds", "<f4", (models,)), ("views", "<i4", (models,)), ("preparing", "<f4"), ("rows", row, (rows,))]
+    return np.dtype([("state", "u1"), *fields])
+
+
+class Journal:
+    """The records of `images` images in `folder`, which is made; `plan` is a flat JSON object.
+
+    Raises `InputError` where the folder holds another plan, with what differs, or cannot be written.
+    """
+
+    def __init__(self, folder: Path, plan: Mapping[str, Any], images: int, kind: np.dtype[np.void]) -> None:
+        self.folder, self.images, self.kind = folder, images, kind
+        self._lock = threading.Lock()
+        _agree(folder, plan)
+        try:
+            self._file = os.fdopen(os.open(folder / RECORDS, os.O_RDWR | os.O_CREAT, 0o666), "r+b", buffering=0)
+            self._file.truncate(images * kind.itemsize)
+        except OSError as error:
+            raise InputError(f"{folder}: cannot be written ({error.strerror or error})") from error
+
+    def close(self) -> None:
+        self._file.close()
+
+    def states(self) -> NDArray[np.uint8]:
+        """Return the state of every record: [images]."""
+        return np.concatenate([np.empty(0, np.uint8), *(block["state"] for block in self._blocks())])
+
+    def records(self) -> NDArray[np.void]:
+        """Return every record: [images]."""
+        return np.concatenate([np.empty(0, self.kind), *self._blocks()])
+
+    def write(self, image: int, record: NDArray[np.void]) -> None:
+        """Keep what was found of an image; one write, which a kill does not part."""
+        with self._lock:
+            try:
+                self._file.seek(image * self.kind.itemsize)
+                self._file.write(record.tobytes())
+            except OSError as error:
+                raise InputError(f"{self.folder / RECORDS}: cannot be written ({error.strerror or error})") from error
+
+    def fail(self, image: int, reason: str) -> None:
+        """Keep that an image could not be read, and why."""
+        line = json.dumps({"image": image, "reason": reason}) + "\n"
+        try:
+            with (self.folder / REASONS).open("a", encoding="utf-8") as file:
+                file.write(line)
+        except OSError as error:
+            raise InputError(f"{self.folder / REASONS}: cannot be written ({error.strerror or error})") from error
+        record = np.zeros((), self.kind)
+        record["state"] = UNREADABLE
+        self.write(image, record)
+
+    def reasons(self) -> dict[int, str]:
+        """Return why each image could not be read that could not."""
+        try:
+            lines = (self.folder / REASONS).read_text(encoding="utf-8").splitlines()
+        except FileNotFoundError:
+            return {}
+        found = {}
+        for line in lines:
+            try:
+                entry = json.loads(line)
+                found[int(entry["image"])] = str(entry["reason"])
+            except (ValueError, TypeError, KeyError):  # a line that was cut off; the image's record was not written
+                continue
+        return found
+
+    def _blocks(self) -> Iterator[NDArray[np.void]]:
+        with (self.folder / RECORDS).open("rb") as file:
+            left = self.images
+            while left:
+                block = np.fromfile(file, self.kind, min(left, _BLOCK))
+                if not len(block):
+                    raise InputError(f"{self.folder / RECORDS}: was cut off; delete the folder and begin anew")
+                left -= len(block)
+                yield block
+
+
+def _agree(folder: Path, plan: Mapping[str, Any]) -> None:
+    """Write the plan, or see that it is the one that is there."""
+    plan = json.loads(json.dumps(plan))
+    try:
+        with open_regular(folder / PLAN) as file:
+            kept = json.loads(file.read(1 << 24))
+    except FileNotFoundError:
+        with atomic_write(folder / PLAN) as file:
+            file.write(json.dumps(plan, indent=1, ensure_ascii=False).encode())
+        return
+    except (OSError, ValueError) as error:
+        raise InputError(f"{folder / PLAN}: cannot be read ({error}); give another folder") from error
+    if kept == plan:
+        return
+    theirs = kept if isinstance(kept, dict) else {}
+    differ = [name for name in plan if theirs.get(name) != plan[name]]
+    told = "; ".join(
+        f"{name}: {shown(json.dumps(theirs.get(name)))} there, {shown(json.dumps(plan[name]))} here"
+        for name in differ[:3]
+    )
+    raise InputError(f"{folder}: holds another evaluation ({told}); give another folder, or the same options")

@@ -1,0 +1,92 @@
+"""What is asked: the labelled images, and the right answers among the classes that the models know."""
+
+import os
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from googlenet.data.dataset import Dataset
+from googlenet.data.labels import some
+from googlenet.data.sources import Source, name_of, open_dataset
+from googlenet.data.truths import truths_of
+from googlenet.errors import InputError
+from googlenet.evaluation.models import Judged
+from googlenet.images.finding import display_name
+from googlenet.weights.class_sets import union
+from googlenet.weights.classes import Class, id_key
+
+__all__ = ["Questions", "ask"]
+
+
+@dataclass(frozen=True)
+class Questions:
+    """Images with the classes that are right for each, as indices into `classes`."""
+
+    dataset: Dataset
+    classes: tuple[Class, ...]
+    """Those of the models, the first model's first."""
+    truths: Sequence[tuple[int, ...]]
+    """For each image the right answers; none where some model lacks the class."""
+    lacking: Mapping[str, int]
+    """The ids of classes that some model lacks, and how many images are of each."""
+    ids: frozenset[str]
+    """The ids of the classes that the data have."""
+
+    @property
+    def images(self) -> NDArray[np.int64]:
+        """The numbers of the images that all models can be asked about."""
+        return np.array([number for number, truths in enumerate(self.truths) if truths], np.int64)
+
+
+def ask(source: Source, models: Sequence[Judged]) -> Questions:
+    """Open the data and match their classes to the models' by id, or by a name that only one class has.
+
+    Whole numbers are indices into the first model's classes, unless its ids are numbers. Raises `InputError` where
+    the models know none of the classes, or images of a list are not there.
+    """
+    dataset = _open(source, models[0].model.classes)
+    _refuse_missing(dataset, name_of(source))
+    classes = union([one.model.classes for one in models])
+    known = set.intersection(*({id_key(item.id) for item in one.model.classes} for one in models))
+    place = _places(classes)
+    found = [place.get(id_key(item.id), place.get(id_key(item.name), -1)) for item in dataset.classes]
+    found = [at if at >= 0 and id_key(classes[at].id) in known else -1 for at in found]
+    used = np.bincount(dataset.labels, minlength=len(dataset.classes))
+    if not any(at >= 0 and count for at, count in zip(found, used.tolist(), strict=True)):
+        theirs = some([item.id for item in dataset.classes])
+        ours = some([item.id for item in models[0].model.classes])
+        raise InputError(f"{name_of(source)}: none of its classes ({theirs}) is among those of the models ({ours})")
+    truths = [tuple(found[label] for label in labels if found[label] >= 0) for labels in truths_of(dataset)]
+    lost = [labels[0] for labels, right in zip(truths_of(dataset), truths, strict=True) if not right]
+    lacking = {dataset.classes[label].id: count for label, count in sorted(Counter(lost).items())}
+    ids = frozenset(classes[at].id for at in found if at >= 0)
+    return Questions(dataset, classes, truths, lacking, ids)
+
+
+def _open(source: Source, first: tuple[Class, ...]) -> Dataset:
+    if not isinstance(source, str | os.PathLike):
+        return source
+    dataset = open_dataset(source, several_truths=True)
+    if all(item.id.isdecimal() for item in dataset.classes):  # perhaps indices: that is for the rule of labels to say
+        return open_dataset(source, first, several_truths=True)
+    return dataset
+
+
+def _refuse_missing(dataset: Dataset, source: str) -> None:
+    sizes = dataset.sizes() if hasattr(dataset, "sizes") else np.zeros(0, np.int64)
+    missing = np.flatnonzero(sizes < 0)
+    if len(missing):
+        names = some([display_name(dataset.name(int(index))) for index in missing[:6]], 3)
+        raise InputError(
+            f"{source}: {len(missing)} of {len(sizes)} images are not there ({names}); mend the list, or take them out"
+        )
+
+
+def _places(classes: tuple[Class, ...]) -> dict[str, int]:
+    """Return the index of every class by its id, and by its name where that names one class alone."""
+    names = Counter(id_key(item.name) for item in classes)
+    found = {id_key(item.name): at for at, item in enumerate(classes) if names[id_key(item.name)] == 1}
+    return found | {id_key(item.id): at for at, item in enumerate(classes)}

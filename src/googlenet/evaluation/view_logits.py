@@ -1,0 +1,197 @@
+"""The logits of every view, kept in a folder: combined anew in seconds, without images and without networks.
+
+For each model one file of its outputs for the distinct views of each image, at the image's own place, so that several
+processes write at once and a kill loses nothing; the holes that images with fewer views leave (a square one has 48
+distinct among the paper's 144) take no room on most file systems. `view_logits.json` says what is in them.
+"""
+
+import json
+import os
+import shutil
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from googlenet.errors import InputError
+from googlenet.evaluation.models import Judged
+from googlenet.evaluation.pipeline import Seen
+from googlenet.evaluation.protocol import Protocol
+from googlenet.evaluation.views import find_places
+from googlenet.files import atomic_write, open_regular
+from googlenet.records import decode, encode
+
+__all__ = ["Contents", "Number", "ViewLogits"]
+
+FORMAT = "googlenet-view-logits-1"
+CONTENTS, INDEX = "view_logits.json", "images.bin"
+
+Number = str
+"""What logits are kept as: float32, or float16 in half the room."""
+
+_ENTRY = np.dtype([("done", "u1"), ("width", "<i4"), ("height", "<i4"), ("preparing", "<f4")])
+
+
+@dataclass(frozen=True)
+class StoredModel:
+    """A network of which logits are kept."""
+
+    name: str
+    sha256: str
+    outputs: int
+
+    @property
+    def file(self) -> str:
+        return f"{self.sha256[:16]}.logits"
+
+
+@dataclass(frozen=True)
+class Contents:
+    """What a folder holds: logits of every model for all views of the protocols."""
+
+    data: str
+    """The hash of the data's listing."""
+    images: int
+    number: Number
+    computing: str
+    protocols: tuple[Protocol, ...]
+    models: tuple[StoredModel, ...]
+    format: str = FORMAT
+
+    @property
+    def views(self) -> int:
+        """For how many views of an image there is room: all, if none coincide."""
+        return sum(protocol.views for protocol in self.protocols)
+
+    @property
+    def bytes(self) -> int:
+        """What the files take, at most."""
+        return self.images * self.views * np.dtype(self.number).itemsize * sum(one.outputs for one in self.models)
+
+    def lacks(self, wanted: "Contents") -> str:
+        """Say what is wanted and not here; empty where all of it is."""
+        for name in ("format", "data", "number", "computing"):
+            if getattr(self, name) != getattr(wanted, name):
+                return f"{name} {getattr(self, name)}, not {getattr(wanted, name)}"
+        known = {one.sha256 for one in self.models}
+        missing = [one.name for one in wanted.models if one.sha256 not in known]
+        missing += [f"{one.name} crops" for one in wanted.protocols if one not in self.protocols]
+        return f"no {' and no '.join(missing)}" if missing else ""
+
+
+class ViewLogits:
+    """The logits of `models` for the views of `protocols`; made, or found, in `folder`.
+
+    What is found may hold more models and protocols. Raises `InputError` where it lacks something, holds other data,
+    or where the disk has no room.
+    """
+
+    def __init__(self, folder: Path, models: Sequence[Judged], protocols: Sequence[Protocol], wanted: Contents) -> None:
+        self.folder, self.models = folder, models
+        self.contents = _agree(folder, wanted)
+        hashes = [one.sha256 for one in self.contents.models]
+        self._stored = [self.contents.models[hashes.index(one.sha256)] for one in models]
+        self._asked = {protocol.name for protocol in protocols}
+        self._is_wider = self.contents.models != wanted.models or self.contents.protocols != wanted.protocols
+        self._lock = threading.Lock()
+        try:
+            _sized(folder / INDEX, self.contents.images * _ENTRY.itemsize)
+            for one in self._stored:
+                _sized(folder / one.file, self.contents.images * self._step(one))
+        except OSError as error:
+            raise InputError(f"{folder}: cannot be written ({error.strerror or error})") from error
+
+    def done(self) -> NDArray[np.bool_]:
+        """Return of which images the logits are here: [images]."""
+        return np.fromfile(self.folder / INDEX, _ENTRY)["done"] == 1
+
+    def refuse_more(self) -> None:
+        """Raise `InputError` where logits of more models or views are kept than this evaluation computes."""
+        if self._is_wider:
+            names = ", ".join(one.name for one in self.contents.models)
+            crops = " ".join(one.name for one in self.contents.protocols)
+            raise InputError(
+                f"{self.folder}: is not finished; first finish it with all it is for: {names}, --crops {crops}"
+            )
+
+    def write(self, image: int, seen: Seen) -> Seen:
+        """Keep an image's logits; return them as they are read again."""
+        kept = tuple(logits.astype(self.contents.number) for logits in seen.logits)
+        entry = np.array((1, seen.width, seen.height, seen.preparing), _ENTRY)
+        try:
+            with self._lock:
+                for one, logits in zip(self._stored, kept, strict=True):
+                    _write(self.folder / one.file, image * self._step(one), logits.tobytes())
+                _write(self.folder / INDEX, image * _ENTRY.itemsize, entry.tobytes())
+        except OSError as error:
+            raise InputError(f"{self.folder}: cannot be written ({error.strerror or error})") from error
+        return replace(seen, logits=tuple(logits.astype(np.float32) for logits in kept))
+
+    def read(self, image: int) -> Seen:
+        """Return what was kept of an image."""
+        entry = np.fromfile(self.folder / INDEX, _ENTRY, 1, offset=image * _ENTRY.itemsize)[0]
+        shape = (int(entry["height"]), int(entry["width"]))
+        found = []
+        logits = []
+        for one, stored in zip(self.models, self._stored, strict=True):
+            views, places = find_places(shape, self.contents.protocols, one.size, one.model.specification.pixels)
+            found.append({name: places[name] for name in self._asked})
+            kept = np.memmap(
+                self.folder / stored.file,
+                self.contents.number,
+                "r",
+                image * self._step(stored),
+                (len(views), stored.outputs),
+            )
+            logits.append(np.array(kept, np.float32))
+        nothing = (0.0,) * len(logits)
+        return Seen(shape[1], shape[0], tuple(found), tuple(logits), nothing, float(entry["preparing"]))
+
+    def _step(self, model: StoredModel) -> int:
+        return self.contents.views * model.outputs * np.dtype(self.contents.number).itemsize
+
+
+def _agree(folder: Path, wanted: Contents) -> Contents:
+    """Return what the folder holds, after seeing that it is enough; it is begun where there is nothing yet."""
+    try:
+        with open_regular(folder / CONTENTS) as file:
+            kept = decode(Contents, json.loads(file.read(1 << 24)), str(folder / CONTENTS))
+    except FileNotFoundError:
+        _refuse_without_room(folder, wanted.bytes)
+        with atomic_write(folder / CONTENTS) as file:
+            file.write(json.dumps(encode(wanted), indent=1, ensure_ascii=False).encode())
+        return wanted
+    except InputError:
+        raise
+    except (OSError, ValueError) as error:
+        raise InputError(f"{folder / CONTENTS}: cannot be read ({error}); give another folder") from error
+    if lack := kept.lacks(wanted):
+        raise InputError(f"{folder}: holds other logits ({lack}); give another folder")
+    return kept
+
+
+def _refuse_without_room(folder: Path, needed: int) -> None:
+    there = next(path for path in (folder, *folder.resolve().parents) if path.exists())
+    free = shutil.disk_usage(there).free
+    if needed > free:
+        raise InputError(
+            f"{folder}: the logits take up to {needed / 1e9:.1f} GB, and {free / 1e9:.1f} GB are free; give a folder on"
+            " another disk, fewer crops, or --logits-as float16"
+        )
+
+
+def _sized(path: Path, size: int) -> None:
+    with open(os.open(path, os.O_RDWR | os.O_CREAT, 0o666), "r+b") as file:  # noqa: PTH123
+        if os.fstat(file.fileno()).st_size != size:
+            file.truncate(size)
+
+
+def _write(path: Path, offset: int, content: bytes) -> None:
+    with path.open("r+b", buffering=0) as file:
+        file.seek(offset)
+        view = memoryview(content)
+        while view:
+            view = view[file.write(view) :]

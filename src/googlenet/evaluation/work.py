@@ -1,0 +1,200 @@
+"""The work of an evaluation, image by image, and what is gathered from its records in the end."""
+
+import logging
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from googlenet.errors import InputError
+from googlenet.evaluation.adaptive import answered_when_sure
+from googlenet.evaluation.journal import DONE, Journal, record_type
+from googlenet.evaluation.models import Judged
+from googlenet.evaluation.pipeline import Seen, computed, read_views
+from googlenet.evaluation.protocol import Protocol
+from googlenet.evaluation.questions import Questions
+from googlenet.evaluation.results import Evaluation, Row
+from googlenet.evaluation.rows import Answered, RowPlan, answered
+from googlenet.evaluation.scoring import score
+from googlenet.evaluation.validation import Outcome
+from googlenet.evaluation.view_logits import Contents, StoredModel, ViewLogits
+from googlenet.files import recorded_name
+from googlenet.processes import ranks
+from googlenet.records import encode
+from googlenet.reporting.progress import Progress
+from googlenet.versions import hardware, versions
+
+__all__ = ["Work"]
+
+log = logging.getLogger("googlenet")
+
+SHARE = 64
+"""Images in a row that one of several processes takes."""
+
+_LOOK = 0.2
+"""Seconds between two looks at what the other processes have done."""
+
+
+@dataclass(frozen=True)
+class Work:
+    """What is to be done, and how its parts belong together."""
+
+    models: Sequence[Judged]
+    protocols: tuple[Protocol, ...]
+    plans: Sequence[RowPlan]
+    questions: Questions
+    computing: Mapping[str, Any]
+    """How the models compute, as `load` takes it."""
+    data: str
+    """The hash of the data's listing."""
+    risk: float | None = None
+    """Views are added until the answer is sure but for this risk; None: all are."""
+
+    @property
+    def _how(self) -> str:
+        return f"{self.computing['precision']}, engine {self.computing['engine']}"
+
+    @property
+    def kind(self) -> np.dtype[np.void]:
+        return record_type(len(self.models), len(self.plans))
+
+    def plan(self, logits_as: str) -> dict[str, Any]:
+        """Say what the records mean, for `Journal`."""
+        return {
+            "weights": [one.sha256 for one in self.models],
+            "data": self.data,
+            "crops": [encode(protocol) for protocol in self.protocols],
+            "rows": [
+                [list(plan.system.models), plan.protocol.name, plan.combination, len(plan.class_set.places)]
+                for plan in self.plans
+            ],
+            "computing": self._how,
+            "logits": logits_as,
+            "until sure": self.risk,
+        }
+
+    def open_logits(self, folder: Path, number: str) -> ViewLogits:
+        if number not in ("float32", "float16"):
+            raise InputError(f"logits are kept as float32 or float16, not {number}")
+        stored = tuple(StoredModel(one.name, one.sha256, len(one.model.classes)) for one in self.models)
+        count = len(self.questions.dataset)
+        wanted = Contents(self.data, count, number, self._how, self.protocols, stored)
+        if not folder.exists():
+            log.info("%s: the logits take up to %.2f GB", folder, wanted.bytes / 1e9)
+        return ViewLogits(folder, self.models, self.protocols, wanted)
+
+    def do(self, journal: Journal, stored: ViewLogits | None) -> None:
+        """Do this process's share of what is left, then wait for the others where this is the first."""
+        rank, size = ranks()
+        everything = self.questions.images
+        left = everything[journal.states()[everything] == 0]
+        mine = left[left // SHARE % size == rank]
+        if rank == 0 and len(left) < len(everything):
+            log.info("%d of %d images are done already", len(everything) - len(left), len(everything))
+        with Progress("evaluating", total=len(mine)) as progress:
+            for index, found in self._answered(mine, stored):
+                if isinstance(found, InputError):
+                    journal.fail(index, str(found))
+                    with progress.aside():
+                        log.warning("%s", found)
+                else:
+                    journal.write(index, self._record(index, found))
+                progress.update()
+        while rank == 0 and size > 1 and not journal.states()[everything].all():
+            time.sleep(_LOOK)
+
+    def _answered(
+        self, images: NDArray[np.int64], stored: ViewLogits | None
+    ) -> Iterator[tuple[int, Answered | InputError]]:
+        if self.risk is not None:
+            prepared = read_views(self.questions.dataset, images.tolist(), self.models, self.protocols)
+            self._expect(len(images))
+            yield from answered_when_sure(prepared, self.models, self.plans, self.risk)
+            return
+        for index, seen in self._seen(images, stored):
+            yield index, answered(self.plans, seen) if isinstance(seen, Seen) else seen
+
+    def _seen(self, images: NDArray[np.int64], stored: ViewLogits | None) -> Iterator[tuple[int, Seen | InputError]]:
+        """Yield what the models make of all views of each image: as it was kept, or computed now."""
+        kept = stored.done()[images] if stored else np.zeros(len(images), bool)
+        if stored:
+            for index in images[kept].tolist():
+                yield index, stored.read(index)
+            if not kept.all():
+                stored.refuse_more()
+        missing = images[~kept].tolist()
+        if not missing:
+            return
+        self._expect(len(missing))
+        prepared = read_views(self.questions.dataset, missing, self.models, self.protocols)
+        for index, seen in computed(prepared, self.models):
+            yield index, stored.write(index, seen) if stored and isinstance(seen, Seen) else seen
+
+    def _expect(self, images: int) -> None:
+        for one in self.models:
+            one.model.predictor.expect(images * sum(protocol.views for protocol in self.protocols))
+
+    def _record(self, index: int, found: Answered) -> NDArray[np.void]:
+        record = np.zeros((), self.kind)
+        record["state"] = DONE
+        record["seconds"], record["views"], record["preparing"] = found.seconds, found.views, found.preparing
+        for place, plan in enumerate(self.plans):
+            row = record["rows"][place]
+            row["score"] = score(found.probabilities[place], plan.class_set.places, self.questions.truths[index])
+            row["views"], row["same"] = found.needed[place], found.same[place]
+        return record
+
+    def evaluation(self, journal: Journal, source: str) -> Evaluation:
+        """Gather the table from the records."""
+        images = self.questions.images
+        records = journal.records()[images]
+        done = records["state"] == DONE
+        reasons = journal.reasons()
+        dataset = self.questions.dataset
+        unreadable = tuple((dataset.name(int(index)), reasons.get(int(index), "")) for index in images[~done])
+        rows = tuple(self._row(plan, images[done], records[done], place) for place, plan in enumerate(self.plans))
+        return Evaluation(
+            source, self.questions.classes, dataset, rows, unreadable, self.questions.lacking, self._settings()
+        )
+
+    def _row(self, plan: RowPlan, images: NDArray[np.int64], records: NDArray[np.void], place: int) -> Row:
+        found = records["rows"][:, place]
+        scores = found["score"]
+        labels = np.array([self.questions.truths[index][0] for index in images.tolist()], np.int64)
+        outcome = Outcome(
+            len(plan.class_set.places),
+            images,
+            labels,
+            scores["first"].astype(np.int64),
+            scores["probabilities"],
+            scores["rank"].astype(np.int64),
+            scores["loss"],
+            scores["brier"],
+        )
+        costs = np.array([one.multiply_adds for one in self.models])
+        taken = found["views"].astype(np.float64)  # [images, models]; 0 of models that are not in the row
+        share = taken / np.maximum(records["views"], 1)
+        seconds = (share * records["seconds"]).sum(axis=1) + records["preparing"] * share.max(axis=1, initial=0)
+        checked = found["same"] >= 0
+        return Row(
+            tuple(self.models[model].name for model in plan.system.models),
+            plan.protocol.name,
+            plan.combination,
+            outcome,
+            sum(int(costs[model]) for model in plan.system.models) * plan.protocol.views,
+            float((taken @ costs).mean()) if len(images) else 0.0,
+            float(seconds.mean()) if len(images) else 0.0,
+            int(checked.sum()),
+            int((found["same"][checked] == 0).sum()),
+        )
+
+    def _settings(self) -> dict[str, str]:
+        weights = {f"weights {one.name}": f"{recorded_name(one.path)}, SHA-256 {one.sha256}" for one in self.models}
+        engines = {one.model.predictor.engine for one in self.models} - {""}
+        chosen = {"engine": f"{self.computing['engine']}" + (f" ({', '.join(sorted(engines))})" if engines else "")}
+        told = {name: str(self.computing[name]) for name in ("device", "precision")}
+        return weights | told | chosen | {"machine": hardware()} | versions()

@@ -1,0 +1,263 @@
+"""Whole evaluations of tiny networks on embedded digits: against prediction, in parts, after kills, in any split."""
+
+import json
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import googlenet
+from googlenet.data.digits import Digits
+from googlenet.errors import InputError
+from googlenet.evaluation import work as evaluation_work
+from googlenet.evaluation.results import Evaluation
+from googlenet.network.initialization import initialise
+from googlenet.network.module import Network
+from googlenet.network.zoo import specification
+from googlenet.weights.checkpoint import Checkpoint, save
+from googlenet.weights.classes import Class, numbered_classes
+
+DIGITS = 60
+
+
+class Some(Digits):
+    """The first of the embedded digits."""
+
+    def __init__(self) -> None:
+        super().__init__("validation")
+        self.labels = self.labels[:DIGITS]
+
+    def __len__(self) -> int:
+        return DIGITS
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two networks, the second with two more classes and another order."""
+    folder = tmp_path_factory.mktemp("evaluation")
+    orders = {"first": numbered_classes(10), "second": (Class("x", "x"), *numbered_classes(10)[::-1], Class("y", "y"))}
+    for seed, (name, classes) in enumerate(orders.items()):
+        network = Network(specification("googlenet-tiny", classes=len(classes)))
+        initialise(network, seed=seed)
+        save(folder / f"{name}.safetensors", Checkpoint(network.specification, classes, network.state_dict()))
+    return folder
+
+
+@pytest.fixture(autouse=True)
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setattr("googlenet.machine.cache_folder", lambda: tmp_path / "cache")
+    return tmp_path / "cache"
+
+
+def run(folder: Path, *names: str, **options: object) -> Evaluation:
+    weights = [folder / f"{name}.safetensors" for name in names]
+    found = googlenet.evaluate(weights, options.pop("data", None) or Some(), engine="torch", **options)  # type: ignore[arg-type]
+    assert found is not None
+    return found
+
+
+def figures(found: Evaluation) -> list[dict[str, object]]:
+    """The rows without what depends on the clock."""
+    return [
+        {name: value for name, value in row.items() if name != "seconds_per_image"} for row in found.to_json()["rows"]
+    ]
+
+
+def test_one_crop_is_prediction(folder: Path, tmp_path: Path):
+    found = run(folder, "first")
+    model, data = googlenet.load(folder / "first.safetensors", engine="torch"), Some()
+    predicted = list(model.predict([data.read(index) for index in range(DIGITS)]))
+    (row,) = found.rows
+    assert [found.classes[answer].id for answer in row.outcome.answers] == [one.best.id for one in predicted]
+    assert row.outcome.probability == pytest.approx([one.best.probability for one in predicted], abs=1e-6)
+    assert row.outcome.top1 == np.mean([one.best.id == str(data.labels[i]) for i, one in enumerate(predicted)])
+    assert found.images == DIGITS
+
+
+def test_the_grid(folder: Path):
+    found = run(folder, "first", "second", crops=[1, 10], combination=["mean", "max"])
+    names = [("first",), ("second",), ("first", "second")]
+    grid = [(models, crops, how) for models in names for crops in ("1", "10") for how in ("mean", "max")]
+    assert [(row.models, row.crops, row.combination) for row in found.rows] == grid
+    # classes are matched by id: the second network's ten and two more
+    assert [one.id for one in found.classes] == [*"0123456789", "x", "y"]
+    assert [row.outcome.classes for row in found.rows] == [10] * 4 + [12] * 4 + [10] * 4
+    cost = googlenet.cost(googlenet.specification("googlenet-tiny", classes=10)).multiply_adds
+    assert found.rows[0].multiply_adds == cost
+    assert found.rows[2].multiply_adds == 10 * cost
+
+
+def test_an_ensemble_is_the_mean_of_its_members(folder: Path, tmp_path: Path):
+    googlenet.save_ensemble(tmp_path / "both.json", [folder / "first.safetensors", folder / "second.safetensors"])
+    together = run(folder, "first", "second", crops=[10]).rows[2]
+    found = googlenet.evaluate(tmp_path / "both.json", Some(), crops=[10], engine="torch")
+    assert found is not None
+    (row,) = found.rows
+    assert row.models == ("first", "second")
+    np.testing.assert_array_equal(row.outcome.probabilities, together.outcome.probabilities)
+
+
+def test_kept_logits_give_the_same_table_without_a_network(folder: Path, tmp_path: Path, monkeypatch):
+    options = {"crops": [1, 10], "combination": ["mean", "max", "logits"]}
+    direct = run(folder, "first", "second", **options)
+    run(folder, "first", "second", crops=[1, 10], logits=tmp_path / "logits")
+    monkeypatch.setattr(evaluation_work, "read_views", _never)
+    again = run(folder, "first", "second", logits=tmp_path / "logits", **options)
+    assert figures(again) == figures(direct)
+    one = run(folder, "second", crops=[10], logits=tmp_path / "logits")
+    assert figures(one)[0]["top1"] == figures(direct)[9]["top1"]
+
+
+def test_logits_in_half_the_room(folder: Path, tmp_path: Path):
+    whole = run(folder, "first", crops=[10], logits=tmp_path / "whole")
+    half = run(folder, "first", crops=[10], logits=tmp_path / "half", logits_as="float16")
+    sizes = [sum(path.stat().st_size for path in (tmp_path / name).glob("*.logits")) for name in ("whole", "half")]
+    assert sizes[0] == 2 * sizes[1] == DIGITS * 10 * 10 * 4
+    assert half.rows[0].outcome.probabilities == pytest.approx(whole.rows[0].outcome.probabilities, abs=2e-3)
+    with pytest.raises(InputError, match="holds other logits"):
+        run(folder, "first", crops=[10], logits=tmp_path / "half")
+
+
+def test_it_goes_on_after_every_end(folder: Path, tmp_path: Path, monkeypatch):
+    """Each start is ended after a few images; what was done is not done again."""
+    options = {"crops": [1, 10], "report": tmp_path / "report"}
+    whole = run(folder, "first", crops=[1, 10])
+    asked: list[int] = []
+    real = evaluation_work.read_views
+
+    def ended(dataset: object, images: list[int], *rest: object) -> Iterator[object]:
+        for count, one in enumerate(real(dataset, images, *rest)):  # type: ignore[arg-type]
+            if count == 24:
+                raise KeyboardInterrupt
+            asked.append(one[0])
+            yield one
+
+    monkeypatch.setattr(evaluation_work, "read_views", ended)
+    for _ in range(5):
+        try:
+            found = run(folder, "first", **options)
+            break
+        except KeyboardInterrupt:
+            continue
+    assert figures(found) == figures(whole)
+    assert len(asked) < 2 * DIGITS
+    monkeypatch.setattr(evaluation_work, "read_views", _never)
+    assert figures(run(folder, "first", **options)) == figures(whole)  # a finished one is only read
+
+
+def test_the_split_over_processes_counts_nothing_twice(folder: Path, monkeypatch, tmp_path: Path):
+    monkeypatch.setattr(evaluation_work, "SHARE", 7)
+    whole = run(folder, "first", crops=[10])
+    for rank in (2, 1, 0):  # the first gathers, so it comes last
+        monkeypatch.setenv("RANK", str(rank))
+        monkeypatch.setenv("WORLD_SIZE", "3")
+        found = googlenet.evaluate(
+            folder / "first.safetensors", Some(), crops=[10], engine="torch", report=tmp_path / "report"
+        )
+    assert found is not None
+    ours, theirs = found.rows[0].outcome, whole.rows[0].outcome
+    assert ours.indices.tolist() == list(range(DIGITS))
+    assert ours.ranks.tolist() == theirs.ranks.tolist()
+    assert ours.losses == pytest.approx(theirs.losses, abs=1e-5)  # other images are beside them in a batch
+
+
+def test_classes_that_the_weights_lack_are_counted_and_left_out(folder: Path, tmp_path: Path, caplog):
+    network = Network(specification("googlenet-tiny", classes=8))
+    initialise(network, seed=5)
+    save(tmp_path / "eight.safetensors", Checkpoint(network.specification, numbered_classes(8), network.state_dict()))
+    found = googlenet.evaluate(tmp_path / "eight.safetensors", Some(), engine="torch")
+    assert found is not None
+    labels = Some().labels
+    assert found.lacking == {"8": int((labels == 8).sum()), "9": int((labels == 9).sum())}
+    assert found.images == int((labels < 8).sum())
+    assert "images are left out, of classes that the weights lack: 8 (" in caplog.text
+
+
+def test_answers_among_the_classes_of_the_data(folder: Path):
+    data = Some()
+    data.labels = data.labels % 3
+    data.classes = data.classes[:3]
+    everything = run(folder, "second", data=data)
+    restricted = run(folder, "second", data=data, classes_of_data=True)
+    assert restricted.rows[0].outcome.classes == 3
+    answered = [
+        {found.classes[answer].id for answer in found.rows[0].outcome.answers} for found in (restricted, everything)
+    ]
+    assert answered[0] <= {"0", "1", "2"}
+    assert not answered[1] <= {"0", "1", "2"}
+
+
+def test_images_that_cannot_be_read_are_in_no_row(folder: Path):
+    class Damaged(Some):
+        def read(self, index: int) -> bytes:
+            return b"\xff\xd8\xff" if index == 3 else super().read(index)
+
+    found = run(folder, "first", data=Damaged())
+    assert found.images == DIGITS - 1
+    ((name, reason),) = found.unreadable
+    assert name == Some().name(3)
+    assert "not a whole JPEG file" in reason
+
+
+def test_nothing_is_left_behind(folder: Path, cache: Path):
+    run(folder, "first")
+    assert not list((cache / "evaluations").glob("*"))
+
+
+def test_until_sure_never_changes_the_answer(folder: Path):
+    whole = run(folder, "first", "second", crops=[10])
+    sure = run(folder, "first", "second", crops=[10], until_sure=0.0)
+    for ours, theirs in zip(sure.rows, whole.rows, strict=True):
+        assert ours.outcome.answers.tolist() == theirs.outcome.answers.tolist()
+        assert [set(five) for five in ours.outcome.first] == [set(five) for five in theirs.outcome.first]
+        assert ours.multiply_adds == theirs.multiply_adds
+        assert ours.multiply_adds_performed <= theirs.multiply_adds_performed
+
+
+def test_until_almost_sure_counts_what_it_changed(folder: Path):
+    whole = run(folder, "first", crops=[10]).rows[0]
+    (row,) = run(folder, "first", crops=[10], until_sure=0.3).rows
+    assert row.checked == DIGITS / 10
+    kept = np.arange(0, DIGITS, 10)
+    same = [
+        set(ours) == set(theirs) and ours[0] == theirs[0]
+        for ours, theirs in zip(row.outcome.first[kept], whole.outcome.first[kept], strict=True)
+    ]
+    assert row.changed == same.count(False)
+    assert row.to_json()["checked"] == DIGITS / 10
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        ({"until_sure": 0.0, "combination": ["max"]}, "give --combination mean alone"),
+        ({"until_sure": 0.7}, "must be a probability from 0 to below 0.5"),
+        ({"crops": []}, "needs weights, crops and a combination"),
+        ({"crops": [12]}, "crops '12' are not known"),
+        ({"combination": ["median"]}, "combination 'median' is not known"),
+        ({"logits": "x", "logits_as": "int8"}, "kept as float32 or float16"),
+    ],
+)
+def test_what_cannot_be_begun(folder: Path, options: dict[str, object], told: str):
+    with pytest.raises(InputError, match=told):
+        run(folder, "first", **options)
+
+
+def test_classes_of_nobody(folder: Path):
+    data = Some()
+    data.classes = tuple(replace(one, id=f"n{one.id}", name=f"n{one.id}") for one in data.classes)
+    with pytest.raises(InputError, match=r"none of its classes \(n0, n1, .* is among those of the models"):
+        run(folder, "first", data=data)
+
+
+def test_json(folder: Path):
+    found = json.loads(json.dumps(run(folder, "first", crops=[10]).to_json()))
+    assert found["images"] == DIGITS
+    assert set(found["rows"][0]) >= {"models", "crops", "combination", "top1", "top5", "top1_interval", "top5_interval"}
+    assert set(found["rows"][0]) >= {"multiply_adds", "multiply_adds_performed", "seconds_per_image"}
+
+
+def _never(*arguments: object) -> Iterator[object]:
+    raise AssertionError("a picture was read")
