@@ -87,15 +87,15 @@ def test_pictures_decoded_together_hold_a_bounded_number_of_pixels(
 ) -> None:
     lock, held, most = threading.Lock(), [], 0
 
-    def slowly(pixels: np.ndarray, *_: object) -> np.ndarray:
+    def slowly(picture: np.ndarray, **_: object) -> np.ndarray:
         nonlocal most
         with lock:
-            held.append(pixels.shape[0] * pixels.shape[1])
+            held.append(picture.shape[0] * picture.shape[1])
             most = max(most, sum(held))
         time.sleep(0.003)
         with lock:
-            held.remove(pixels.shape[0] * pixels.shape[1])
-        return pixels
+            held.remove(picture.shape[0] * picture.shape[1])
+        return picture
 
     monkeypatch.setattr(reading, "prepare", slowly)
     monkeypatch.setattr(reading, "MAXIMUM_PIXELS", 60_000)
