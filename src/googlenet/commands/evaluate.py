@@ -41,6 +41,10 @@ class Options:
     """In which numbers they are kept."""
     classes_of_data: bool = False
     """Only classes that the data have can be answered."""
+    fit_temperature: Annotated[str | None, arg(metavar="SPLIT")] = None
+    """Calibrate WEIGHTS on other labelled images first; written to --output, and judged beside them."""
+    output: Annotated[Path | None, arg(aliases=["-o"], metavar="FILE")] = None
+    """The calibrated checkpoint."""
     save_ensemble: Annotated[Path | None, arg(metavar="FILE")] = None
     """First write the ensemble of all WEIGHTS, a .json file that stands for them wherever weights are asked for."""
     processes: Annotated[int, arg(metavar="N")] = 1
@@ -55,6 +59,10 @@ def run(options: Options) -> int:
     if len(options.weights_and_data) < 2:
         raise InputError("WEIGHTS and DATA are both needed: googlenet evaluate bvlc.safetensors photographs/")
     *weights, data = options.weights_and_data
+    if (options.fit_temperature is None) != (options.output is None) or (options.output and len(weights) > 1):
+        raise InputError("--fit-temperature SPLIT and --output FILE go together, with one checkpoint")
+    if options.output and options.processes > 1:
+        raise InputError("--fit-temperature is for one process; calibrate first, then evaluate what was written")
     if (status := launch(sys.argv[1:], options.processes)) is not None:
         return status
     keep_freed_memory()
@@ -63,6 +71,8 @@ def run(options: Options) -> int:
 
     if options.save_ensemble:
         save_ensemble(options.save_ensemble, weights)
+    if options.fit_temperature is not None:
+        weights.append(str(_calibrated(options, weights, data)))
     try:
         found = evaluate(
             weights,
@@ -85,6 +95,18 @@ def run(options: Options) -> int:
     if found.unreadable:
         say(f"{len(found.unreadable)} of {found.images + len(found.unreadable)} images could not be read")
     return 1 if found.unreadable else 0
+
+
+def _calibrated(options: Options, weights: Sequence[str], data: str) -> Path:
+    """Write the calibrated checkpoint, in the first of several processes, and return its path."""
+    from googlenet.evaluation.temperature import write_calibrated
+
+    assert options.output is not None
+    temperature = write_calibrated(
+        weights[0], options.fit_temperature or "", options.output, reported=data, **vars(options.computing)
+    )
+    say(f"{options.output}: the logits of {weights[0]} divided by {temperature:.3f}")
+    return options.output
 
 
 def _page(found: "Evaluation") -> str:
