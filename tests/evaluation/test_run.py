@@ -110,12 +110,16 @@ def test_kept_logits_give_the_same_table_without_a_network(folder: Path, tmp_pat
     assert figures(one)[0]["top1"] == figures(direct)[9]["top1"]
 
 
-def test_logits_in_half_the_room(folder: Path, tmp_path: Path):
+def test_logits_in_half_the_room(folder: Path, tmp_path: Path, caplog):
+    caplog.set_level("INFO", "googlenet")
     whole = run(folder, "first", crops=[10], logits=tmp_path / "whole")
     half = run(folder, "first", crops=[10], logits=tmp_path / "half", logits_as="float16")
     sizes = [sum(path.stat().st_size for path in (tmp_path / name).glob("*.logits")) for name in ("whole", "half")]
     assert sizes[0] == 2 * sizes[1] == DIGITS * 10 * 10 * 4
     assert half.rows[0].outcome.probabilities == pytest.approx(whole.rows[0].outcome.probabilities, abs=2e-3)
+    assert (
+        f"float16: 0 of {DIGITS} answers have another best class than in float32; probabilities differ" in caplog.text
+    )
     with pytest.raises(InputError, match="holds other logits"):
         run(folder, "first", crops=[10], logits=tmp_path / "half")
 

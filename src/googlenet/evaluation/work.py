@@ -3,7 +3,7 @@
 import logging
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -53,6 +53,7 @@ class Work:
     """The hash of the data's listing."""
     risk: float | None = None
     """Views are added until the answer is sure but for this risk; None: all are."""
+    rounding: "Rounding" = field(default_factory=lambda: Rounding())
 
     @property
     def _how(self) -> str:
@@ -117,6 +118,7 @@ class Work:
             return
         for index, seen in self._seen(images, stored):
             yield index, answered(self.plans, seen) if isinstance(seen, Seen) else seen
+        self.rounding.tell()
 
     def _seen(self, images: NDArray[np.int64], stored: ViewLogits | None) -> Iterator[tuple[int, Seen | InputError]]:
         """Yield what the models make of all views of each image: as it was kept, or computed now."""
@@ -132,7 +134,13 @@ class Work:
         self._expect(len(missing))
         prepared = read_views(self.questions.dataset, missing, self.models, self.protocols)
         for index, seen in computed(prepared, self.models):
-            yield index, stored.write(index, seen) if stored and isinstance(seen, Seen) else seen
+            yield index, self._kept(index, seen, stored) if stored and isinstance(seen, Seen) else seen
+
+    def _kept(self, index: int, seen: Seen, stored: ViewLogits) -> Seen:
+        kept = stored.write(index, seen)
+        if stored.contents.number != "float32":
+            self.rounding.add(answered(self.plans, seen), answered(self.plans, kept))
+        return kept
 
     def _expect(self, images: int) -> None:
         for one in self.models:
@@ -198,3 +206,25 @@ class Work:
         chosen = {"engine": f"{self.computing['engine']}" + (f" ({', '.join(sorted(engines))})" if engines else "")}
         told = {name: str(self.computing[name]) for name in ("device", "precision")}
         return weights | told | chosen | {"machine": hardware()} | versions()
+
+
+class Rounding:
+    """What it changes that logits are kept in fewer bits."""
+
+    def __init__(self) -> None:
+        self.answers, self.changed, self.largest = 0, 0, 0.0
+
+    def add(self, exact: Answered, rounded: Answered) -> None:
+        """Compare what the rows answer to an image."""
+        for ours, theirs in zip(exact.probabilities, rounded.probabilities, strict=True):
+            self.answers += 1
+            self.changed += int(ours.argmax() != theirs.argmax())
+            self.largest = max(self.largest, float(np.abs(ours - theirs).max()))
+
+    def tell(self) -> None:
+        """Say it, once there was something to compare."""
+        if self.answers:
+            log.info(
+                "float16: %d of %d answers have another best class than in float32; probabilities differ by up to %.5f",
+                *(self.changed, self.answers, self.largest),
+            )
