@@ -9,6 +9,7 @@ import torch
 from googlenet.data.batch import Batch, Field
 from googlenet.data.loader import Loader
 from googlenet.data.sampler import InOrder
+from googlenet.evaluation.tables import class_rows
 from googlenet.evaluation.validation import validate
 from googlenet.weights.classes import Class
 
@@ -36,6 +37,8 @@ def test_outcomes_by_hand():
 def test_without_images_there_is_nothing_to_say():
     outcome = validate(lambda batch: batch["images"], [batch([], [])])
     assert outcome.figures() == {"images": 0, "loss": 0.0, "top1": 0.0, "top5": None}
+    assert [(row.images, row.answers) for row in class_rows(Greys.classes, outcome)] == [(0, 0), (0, 0)]
+    assert validate(lambda batch: batch["images"], [batch([[0, 1, 2]], [0])]).first.dtype == outcome.first.dtype
 
 
 class Greys:

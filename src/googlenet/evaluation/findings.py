@@ -3,13 +3,11 @@
 from collections.abc import Sequence
 from pathlib import PurePath
 
-import numpy as np
-from numpy.typing import NDArray
-
 from googlenet.data.dataset import Dataset
 from googlenet.errors import InputError
 from googlenet.evaluation.intervals import share_interval
-from googlenet.evaluation.metrics import confusion, most_confident_errors, right_by_class
+from googlenet.evaluation.metrics import confusion, counted_labels, most_confident_errors
+from googlenet.evaluation.tables import class_rows
 from googlenet.evaluation.validation import Outcome
 from googlenet.images.decoding import decode
 from googlenet.reporting.console import percent, printable
@@ -34,16 +32,16 @@ def shares(outcome: Outcome, note: str = "") -> list[Figure]:
 
 def class_scores(classes: Sequence[Class], outcome: Outcome) -> list[ClassScore]:
     """Return how each class did, in their order."""
-    right, images = right_by_class(_truths(outcome), outcome.ranks, len(classes))
-    answers = np.bincount(outcome.answers, minlength=len(classes))
-    columns = zip(classes, right.tolist(), images.tolist(), answers.tolist(), strict=True)
-    return [ClassScore(item.name, k, n, taken, share_interval(k, n)) for item, k, n, taken in columns]
+    rows = class_rows(classes, outcome)
+    return [ClassScore(row.name, row.right, row.images, row.answers, row.recall_interval) for row in rows]
 
 
 def confusions(classes: Sequence[Class], outcome: Outcome) -> Confusion:
     """Return who was taken for whom, and how often."""
-    counts = confusion(_truths(outcome), outcome.answers).tolist()
-    return Confusion([item.name for item in classes], [tuple(row) for row in counts])
+    labels = counted_labels(outcome.labels, outcome.answers, outcome.ranks)
+    return Confusion(
+        [item.name for item in classes], [tuple(row) for row in confusion(labels, outcome.answers).tolist()]
+    )
 
 
 def mistakes(dataset: Dataset, classes: Sequence[Class], outcome: Outcome) -> list[Illustration]:
@@ -62,8 +60,3 @@ def mistakes(dataset: Dataset, classes: Sequence[Class], outcome: Outcome) -> li
         caption = f"{claim} {answer}\ntruth: {truth}, in place {rank:,}\n{file}"
         shown.append(Illustration(data_uri(picture), caption, correct=False, description=f"The image {file}"))
     return shown
-
-
-def _truths(outcome: Outcome) -> NDArray[np.int64]:
-    """The true class of each image; of several, the one that was answered."""
-    return np.where(outcome.ranks == 0, outcome.answers, outcome.labels)

@@ -84,7 +84,7 @@ def validate(answer: Callable[[Batch], Tensor], batches: Iterable[Batch]) -> Out
         ranks = rank_of_truth(scores, truths)
         found = (*most_probable(probabilities), ranks, losses, brier(probabilities, truths))
         parts.append([batch.indices.numpy(), batch["labels"].numpy(), *found])
-    columns = [np.concatenate(column) for column in zip(*parts, strict=True)] if parts else _EMPTY
+    columns = [np.concatenate(column) for column in zip(_NOTHING, *parts, strict=True)]
     return Outcome(classes, *columns)
 
 
@@ -101,4 +101,6 @@ def most_probable(probabilities: NDArray[np.floating]) -> tuple[NDArray[np.int64
     return first, values
 
 
-_EMPTY = [np.empty((0, TOP) if name in ("first", "probabilities") else 0) for name in Outcome.__annotations__][1:]
+_WHOLE, _REAL = np.empty((0, TOP), np.int64), np.empty((0, TOP), np.float32)
+_NOTHING = (_WHOLE[:, 0], _WHOLE[:, 0], _WHOLE, _REAL, _WHOLE[:, 0], _REAL[:, 0], _REAL[:, 0])
+"""The fields of `Outcome`, of no image."""
