@@ -128,6 +128,26 @@ def test_the_command_itself_is_what_runs(capfd):
     assert err == ""
 
 
+def test_they_can_meet_where_they_are_told(module, tmp_path):
+    body = """
+import socket
+place = os.environ["MASTER_ADDR"], int(os.environ["MASTER_PORT"])
+if rank == 0:
+    with socket.create_server(place) as server:
+        server.accept()[0].sendall(b"met")
+else:
+    for _ in range(500):
+        try:
+            Path(folder, "met").write_bytes(socket.create_connection(place).recv(3))
+            break
+        except ConnectionRefusedError:
+            time.sleep(0.01)
+"""
+    assert launch([], 2, module(body)) == 0
+    assert Path(tmp_path, "met").read_text() == "met"
+
+
+@pytest.mark.long
 def test_they_exchange_through_torch(module, tmp_path):
     body = """
 import torch
