@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from googlenet.errors import InputError
-from googlenet.weights.classes import Class, google, ilsvrc, read_classes
+from googlenet.weights.classes import Class, find_class, google, ilsvrc, numbered_classes, read_classes
 
 
 def write(folder: Path, content: bytes) -> Path:
@@ -133,3 +133,37 @@ def test_any_bytes_are_read_or_refused(tmp_path_factory: pytest.TempPathFactory,
 def test_no_torch() -> None:
     code = "import sys, googlenet.weights.classes as c; c.google(); sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code]).returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("wanted", "place"),
+    [
+        ("n02099601", 207),
+        ("207", 207),
+        ("golden retriever", 207),
+        (" Golden Retriever ", 207),
+        ("malemute", 249),
+        ("malamute, malemute, Alaskan malamute", 249),
+        ("n02012849", 134),
+    ],
+)
+def test_a_class_is_meant_by_id_place_or_any_of_its_names(wanted: str, place: int) -> None:
+    assert find_class(ilsvrc(), wanted) == place
+
+
+def test_an_id_comes_before_a_place_and_names_may_be_composed_or_not() -> None:
+    assert find_class(numbered_classes(3), "2") == 2
+    assert find_class((Class("1", "one"), Class("0", "zero")), "0") == 1
+    assert find_class((Class("caf\u00e9", "caf\u00e9"),), "cafe\u0301") == 0
+
+
+def test_what_means_no_class_or_several_is_one_line_that_helps() -> None:
+    with pytest.raises(InputError, match=r"'Crane' is the name of 2: .* n02012849 \(crane\), n03126707 \(crane\)"):
+        find_class(ilsvrc(), "Crane")
+    with pytest.raises(InputError, match=r"'retriver' is none of the 1000; near it are "):
+        find_class(ilsvrc(), "retriver")
+    with pytest.raises(InputError, match=r"near it are .*tabby"):
+        find_class(ilsvrc(), "tabb")
+    for wanted in ("1000", "-1", "9" * 5000, "", "??"):
+        with pytest.raises(InputError, match="none of the 1000; give an id, a name, or a place counted from 0"):
+            find_class(ilsvrc(), wanted)

@@ -8,16 +8,18 @@ sorts the ids, and the development kit's ILSVRC2012_ID, which Google's published
 import os
 import re
 import unicodedata
+from collections.abc import Sequence
 from dataclasses import dataclass
+from difflib import get_close_matches
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
 from typing import Literal
 
-from googlenet.errors import InputError
+from googlenet.errors import InputError, shown
 from googlenet.files import open_regular
 
-__all__ = ["Class", "google", "id_key", "ilsvrc", "numbered_classes", "read_classes"]
+__all__ = ["Class", "find_class", "google", "id_key", "ilsvrc", "numbered_classes", "read_classes"]
 
 LONGEST_LINE = 1000
 """Characters; the longest line of ILSVRC's own list has 131."""
@@ -37,6 +39,26 @@ class Class:
 def id_key(identifier: str) -> str:
     """Return what two ids have in common where they are the same class: one name may be written composed or not."""
     return unicodedata.normalize("NFC", identifier)
+
+
+def find_class(classes: Sequence[Class], wanted: str) -> int:
+    """Return the place of the class that `wanted` means: its id, its place counted from 0, or its name.
+
+    A name may be one of several that a class has, separated by commas, in capitals or not. Raises `InputError` for a
+    name that several classes have, with their ids, and for what means none, with the names that come near.
+    """
+    key = id_key(wanted.strip())
+    if key in (ids := [id_key(one.id) for one in classes]):
+        return ids.index(key)
+    if key.isdecimal() and len(key) < 10 and int(key) < len(classes):
+        return int(key)
+    named = [place for place, one in enumerate(classes) if key.casefold() in _names(one)]
+    if len(named) > 1:
+        found = ", ".join(f"{classes[place].id} ({classes[place].name})" for place in named[:5])
+        raise InputError(f"class '{shown(wanted)}' is the name of {len(named)}: give the id of one of them: {found}")
+    if named:
+        return named[0]
+    raise InputError(f"class '{shown(wanted)}' is none of the {len(classes)}{_nearest(key.casefold(), classes)}")
 
 
 def numbered_classes(count: int) -> tuple[Class, ...]:
@@ -78,6 +100,19 @@ def read_classes(path: str | os.PathLike[str]) -> tuple[Class, ...]:
         classes[key] = number
         result.append(found)
     return tuple(result)
+
+
+def _names(one: Class) -> list[str]:
+    """All names of a class, alike in capitals and composition."""
+    return [id_key(name.strip()).casefold() for name in (one.name, *one.name.split(","))]
+
+
+def _nearest(key: str, classes: Sequence[Class]) -> str:
+    """Say which classes have names like `key`, or that hold it."""
+    owners = {name: one for one in reversed(classes) for name in _names(one)}
+    near = [name for name in owners if key and key in name] or get_close_matches(key, owners, n=3)
+    found = dict.fromkeys(f"{owners[name].name} ({owners[name].id})" for name in sorted(near, key=len)[:3])
+    return f"; near it are {'; '.join(found)}" if found else "; give an id, a name, or a place counted from 0"
 
 
 def _ilsvrc_rows() -> list[list[str]]:
