@@ -17,6 +17,7 @@ _HOMES = {
     "Evaluation": "googlenet.evaluation.results",
     "EvaluationImages": "googlenet.data.torch_dataset",
     "Exchange": "googlenet.training.exchange",
+    "Explanation": "googlenet.evaluation.explain",
     "InputError": "googlenet.errors",
     "Model": "googlenet.prediction.model",
     "Network": "googlenet.network.module",
@@ -35,6 +36,7 @@ _HOMES = {
     "cost": "googlenet.network.cost",
     "create": "googlenet.weights.creation",
     "evaluate": "googlenet.evaluation.run",
+    "explain": "googlenet.evaluation.explain",
     "export_onnx": "googlenet.export.onnx_file",
     "import_weights": "googlenet.weights.importers",
     "list_networks": "googlenet.network.zoo",
@@ -53,6 +55,8 @@ if TYPE_CHECKING:
     from googlenet.data.torch_dataset import EvaluationImages as EvaluationImages
     from googlenet.data.torch_dataset import TrainingImages as TrainingImages
     from googlenet.errors import InputError as InputError
+    from googlenet.evaluation.explain import Explanation as Explanation
+    from googlenet.evaluation.explain import explain as explain
     from googlenet.evaluation.protocol import Protocol as Protocol
     from googlenet.evaluation.results import Evaluation as Evaluation
     from googlenet.evaluation.run import evaluate as evaluate

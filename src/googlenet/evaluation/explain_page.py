@@ -1,0 +1,140 @@
+"""The folder of an explanation: its pictures, the page that shows them, and the numbers as JSON."""
+
+import io
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from googlenet.evaluation.explain import Explanation
+from googlenet.files import atomic_write
+from googlenet.prediction.results import Prediction
+from googlenet.reporting.console import json_line, percent, printable
+from googlenet.reporting.heat import overlay, tiled
+from googlenet.reporting.html import Figure, Illustration, Table, render
+from googlenet.reporting.pictures import data_uri
+from googlenet.reporting.sheet import Tile, draw_sheet
+from googlenet.versions import versions
+
+__all__ = ["about_rest", "evidence_rows", "named", "write_explanation"]
+
+SIDE = 448
+"""Pixels, about, of the longer side of a picture on disk."""
+
+
+def write_explanation(explanation: Explanation, folder: Path) -> list[Path]:
+    """Write the page, the numbers and the pictures into `folder`; return their paths, the page first."""
+    pictures = {"crop": _enlarged(explanation.crop)}
+    pictures |= {"grad-cam": overlay(pictures["crop"], explanation.attribution.grad_cam)}
+    pictures |= {"occlusion": overlay(pictures["crop"], explanation.occlusion.lost)}
+    if len(explanation.filters):
+        pictures |= {"filters": _filters(explanation.filters)}
+    branches = _branch_pictures(explanation, pictures["crop"])
+    modules = {name: overlay(pictures["crop"], one.grad_cam) for name, one in explanation.attributions.items()}
+    paths = [folder / "explanation.html", folder / "explanation.json"]
+    for name, picture in pictures.items():
+        paths.append(_written(folder / f"{name}.png", picture))
+    for name, found, columns in (("branches", branches, len(branches)), ("modules", modules, 3)):
+        paths.append(folder / f"{name}.png")
+        draw_sheet(paths[-1], [Tile(picture, (caption,)) for caption, picture in found.items()], columns=columns)
+    page = _page(explanation, pictures, branches, modules)
+    for path, text in zip(paths, (page, json_line(explanation.to_json()) + "\n"), strict=False):
+        with atomic_write(path) as file:
+            file.write(text.encode())
+    return paths
+
+
+def evidence_rows(explanation: Explanation) -> tuple[list[str], list[list[object]]]:
+    """Return the table of the evidence: its headers, and a row for each module."""
+    rows: list[list[object]] = []
+    for one in explanation.attributions.values():
+        rows.append([one.module, *(f"{value:+.2f}" for value in (*one.evidence.values(), one.rest))])
+    return ["module", *explanation.attribution.evidence, "rest"], rows
+
+
+def about_rest(explanation: Explanation) -> str:
+    """Say what stands under "rest" in the table of the evidence."""
+    exact = [f" (but at {one.module})" for one in explanation.attributions.values() if one.is_exact]
+    return f"The rest is the classifier's bias and{''.join(exact)} what is not linear behind the module."
+
+
+def named(prediction: Prediction) -> str:
+    """Return a class's name, with its id where that says more."""
+    return prediction.name if prediction.name == prediction.id else f"{prediction.name} ({prediction.id})"
+
+
+def _page(
+    explanation: Explanation,
+    pictures: Mapping[str, Image.Image],
+    branches: Mapping[str, Image.Image],
+    modules: Mapping[str, Image.Image],
+) -> str:
+    target, covered = explanation.target, explanation.occlusion
+    height, width = covered.square
+    seen = {
+        "What the network saw": pictures["crop"],
+        f"Grad-CAM at {explanation.at}: where its features speak for the class": pictures["grad-cam"],
+        f"Covered by a grey square of {width} x {height}: red where the class loses, blue where it gains; at the worst"
+        f" place {percent(float(covered.probability.min()))} of its {percent(target.probability)} are left": pictures[
+            "occlusion"
+        ],
+    }
+    others = [Figure(named(one), percent(one.probability)) for one in explanation.predictions if one != target]
+    return render(
+        "explanation.html",
+        title=f"Why {target.name.split(',')[0]}?",
+        subtitle=f"{printable(explanation.file)}, seen by {explanation.network}",
+        figures=[
+            Figure(named(target), percent(target.probability), note=f"logit {explanation.logit:.2f}"),
+            *others[:3],
+        ],
+        seen=_illustrations(seen),
+        branches=_illustrations(branches),
+        modules=_illustrations(modules),
+        filters=_illustrations({f"{len(explanation.filters)} filters": pictures["filters"]}, 2 * SIDE)
+        if "filters" in pictures
+        else [],
+        evidence=Table(*evidence_rows(explanation), "The evidence at every module", heads=1),
+        about_rest=about_rest(explanation),
+        explanation=explanation,
+        versions=versions(),
+    )
+
+
+def _illustrations(pictures: Mapping[str, Image.Image], size: int = 320) -> list[Illustration]:
+    return [Illustration(data_uri(picture, size), caption) for caption, picture in pictures.items()]
+
+
+def _branch_pictures(explanation: Explanation, crop: Image.Image) -> dict[str, Image.Image]:
+    """Return each branch's evidence on the crop, all on one scale, by a caption."""
+    at = explanation.attribution
+    limit = max(float(np.abs(places).max()) for places in at.maps.values())
+    return {
+        f"{branch}: {at.evidence[branch]:+.2f} of {explanation.logit:.2f}": overlay(crop, places, limit)
+        for branch, places in at.maps.items()
+    }
+
+
+def _enlarged(crop: NDArray[np.uint8]) -> Image.Image:
+    """Return the crop with each pixel a square, so large that a map on it can be looked at."""
+    factor = max(1, round(SIDE / max(crop.shape[:2])))
+    return Image.fromarray(crop.repeat(factor, axis=0).repeat(factor, axis=1))
+
+
+def _filters(filters: NDArray[np.float32]) -> Image.Image:
+    """Return the filters as pictures: grey is 0, and each has its own scale, but no faint one is blown up to noise."""
+    largest = np.abs(filters).max(axis=(1, 2, 3), keepdims=True)
+    scale = np.maximum(largest, 0.1 * largest.max()) + np.finfo(np.float32).tiny
+    shown = np.rint(127.5 + 127.5 * filters / scale).astype(np.uint8)
+    columns = int(np.ceil(np.sqrt(len(filters))))
+    return tiled(shown, columns, max(1, SIDE // (columns * filters.shape[2])))
+
+
+def _written(path: Path, picture: Image.Image) -> Path:
+    content = io.BytesIO()
+    picture.save(content, "PNG")
+    with atomic_write(path) as file:
+        file.write(content.getvalue())
+    return path

@@ -1,0 +1,104 @@
+"""An explanation as a whole: of which class, of what the network saw, and as a folder."""
+
+import json
+
+import numpy as np
+import pytest
+from chromium import Chromium
+from page_checks import check_page
+from PIL import Image
+
+import googlenet
+from googlenet.errors import InputError
+from googlenet.prediction.model import Model
+from googlenet.weights.checkpoint import Checkpoint
+from googlenet.weights.classes import Class
+
+CLASSES = (Class("n1", "crane, bird"), Class("n2", "crane"), Class("cup", "cup"))
+
+
+@pytest.fixture(scope="module")
+def model():
+    network = googlenet.create("googlenet-tiny", classes=3, seed=2)
+    network.classifier.weight.data.mul_(50)
+    return Model(Checkpoint(network.specification, CLASSES, network.state_dict()), engine="torch")
+
+
+@pytest.fixture(scope="module")
+def picture():
+    return np.random.default_rng(0).integers(0, 256, (40, 50, 3), dtype=np.uint8)
+
+
+def test_the_most_probable_class_is_explained_unless_one_is_named(model, picture):
+    (answer,) = model.predict(picture)
+    found = googlenet.explain(model, picture)
+    assert (found.file, found.target) == (answer.file, answer.best)
+    assert found.predictions == answer.predictions
+    for wanted, index in (("bird", 0), (2, 2)):
+        found = googlenet.explain(model, picture, class_=wanted)
+        assert found.target.index == index
+        assert found.target == next(one for one in answer.predictions if one.index == index)
+        odds = np.exp(found.occlusion.whole)
+        assert odds / (1 + odds) == pytest.approx(found.target.probability, rel=1e-4)
+    with pytest.raises(InputError, match="class 'crane' is the name of 2"):
+        googlenet.explain(model, picture, class_="crane")
+
+
+def test_the_crop_is_that_of_prediction(model, picture):
+    found = googlenet.explain(model, picture, class_=0, at="inception_4a")
+    assert (found.at, found.attribution.module) == ("inception_4a", "inception_4a")
+    logits = model.features(picture, at="classifier")
+    assert found.logit == pytest.approx(float(logits[0, 0]), rel=1e-4)
+    assert found.crop.shape == (32, 32, 3)
+
+
+def test_images_are_one_and_readable(model, picture, tmp_path):
+    with pytest.raises(InputError, match="one image is explained at a time, found 2"):
+        googlenet.explain(model, [picture, picture])
+    (tmp_path / "broken.png").write_bytes(b"\x89PNG\r\n\x1a\n")
+    with pytest.raises(InputError, match=r"broken\.png"):
+        googlenet.explain(model, tmp_path / "broken.png")
+
+
+@pytest.fixture(scope="module")
+def saved(model, picture, tmp_path_factory):
+    """An explanation of a file whose name is a stranger's, and the paths of its folder."""
+    folder = tmp_path_factory.mktemp("saved")
+    Image.fromarray(picture).save(folder / "<b>&.png")
+    found = googlenet.explain(model, folder / "<b>&.png", at="inception_4a")
+    return found, found.save(folder / "below" / "it")
+
+
+def test_the_folder_holds_pictures_numbers_and_a_page(saved):
+    found, (page, numbers, *pictures) = saved
+    assert sorted(path.name for path in page.parent.iterdir()) == sorted(
+        ["explanation.html", "explanation.json"]
+        + [f"{name}.png" for name in ("crop", "grad-cam", "occlusion", "filters", "branches", "modules")]
+    )
+    for path in pictures:
+        with Image.open(path) as image:
+            image.load()
+            assert min(image.size) > 100, path
+    with Image.open(page.parent / "crop.png") as image:
+        np.testing.assert_array_equal(np.asarray(image)[::14, ::14], found.crop)
+    assert json.loads(numbers.read_text()) == found.to_json()
+    text = page.read_text()
+    assert f"<h1>Why {found.target.name.split(',')[0]}?</h1>" in text
+    assert all(name in text for name in found.attributions)
+    assert text.count("<img ") == 3 + 4 + len(found.attributions) + 1
+
+
+def test_names_of_strangers_are_escaped(saved):
+    _, (page, *_) = saved
+    assert "<b>" not in page.read_text()
+    assert "&lt;b&gt;&amp;.png" in page.read_text()
+
+
+def test_the_page_can_be_read_everywhere(browser: Chromium, saved):
+    _, (page, *_) = saved
+    check_page(browser, page)
+
+
+def test_a_folder_that_cannot_be_written_is_named(model, picture):
+    with pytest.raises(InputError, match=r"/dev/null/x/crop\.png: cannot be written"):
+        googlenet.explain(model, picture).save("/dev/null/x")
