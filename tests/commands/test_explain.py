@@ -2,6 +2,7 @@ import json
 
 import pytest
 
+import googlenet
 from googlenet.__main__ import main
 
 
@@ -38,6 +39,20 @@ def test_json_is_what_lies_in_the_folder(weights, pictures, tmp_path, capsys):
     (at,) = (module for module in told["modules"] if module["name"] == told["at"])
     for branch, places in told["evidence"].items():
         assert sum(map(sum, places)) == pytest.approx(at["evidence"][branch], rel=1e-4, abs=1e-5)
+
+
+def test_an_ensemble_has_a_line_and_a_folder_for_each_member(weights, pictures, tmp_path, capsys):
+    other = googlenet.create("googlenet-tiny", classes=3, seed=9)
+    classes = googlenet.load(weights).classes
+    googlenet.save(
+        tmp_path / "other.safetensors", googlenet.Checkpoint(other.specification, classes, other.state_dict())
+    )
+    googlenet.save_ensemble(tmp_path / "both.json", [weights, tmp_path / "other.safetensors"])
+    out, _ = explain(capsys, tmp_path / "both.json", pictures / "a.png", "-o", tmp_path / "why", "--json")
+    told = [json.loads(line) for line in out.splitlines()]
+    folders = [tmp_path / "why" / name for name in ("1-googlenet-tiny", "2-googlenet-tiny")]
+    assert told == [json.loads((folder / "explanation.json").read_text()) for folder in folders]
+    assert told[0]["class"]["id"] == told[1]["class"]["id"]
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,10 @@ from PIL import Image
 
 import googlenet
 from googlenet.errors import InputError
+from googlenet.evaluation import occlusion
+from googlenet.evaluation.explain import explain_members
+from googlenet.evaluation.explain_page import write_members
+from googlenet.prediction.ensemble import Ensemble
 from googlenet.prediction.model import Model
 from googlenet.weights.checkpoint import Checkpoint
 from googlenet.weights.classes import Class
@@ -17,11 +21,23 @@ from googlenet.weights.classes import Class
 CLASSES = (Class("n1", "crane, bird"), Class("n2", "crane"), Class("cup", "cup"))
 
 
+@pytest.fixture(scope="module", autouse=True)
+def few_places():
+    """A grid of 4 x 4 for the grey square says as much here, and takes less time."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(occlusion, "MOST_PLACES", 4)
+        yield
+
+
+def made(seed, classes):
+    network = googlenet.create("googlenet-tiny", classes=3, seed=seed)
+    network.classifier.weight.data.mul_(50)
+    return Model(Checkpoint(network.specification, classes, network.state_dict()), engine="torch")
+
+
 @pytest.fixture(scope="module")
 def model():
-    network = googlenet.create("googlenet-tiny", classes=3, seed=2)
-    network.classifier.weight.data.mul_(50)
-    return Model(Checkpoint(network.specification, CLASSES, network.state_dict()), engine="torch")
+    return made(2, CLASSES)
 
 
 @pytest.fixture(scope="module")
@@ -102,3 +118,20 @@ def test_the_page_can_be_read_everywhere(browser: Chromium, saved):
 def test_a_folder_that_cannot_be_written_is_named(model, picture):
     with pytest.raises(InputError, match=r"/dev/null/x/crop\.png: cannot be written"):
         googlenet.explain(model, picture).save("/dev/null/x")
+
+
+def test_each_member_of_an_ensemble_is_explained_for_the_class_of_all(model, picture, tmp_path):
+    both = Ensemble([model, made(5, CLASSES[::-1])])
+    (answer,) = both.predict(picture)
+    found = explain_members(both, picture)
+    assert [one.target.id for one in found] == [answer.best.id] * 2
+    assert [one.target.index for one in found] == [answer.best.index, 2 - answer.best.index]
+    assert [one.target.id for one in explain_members(both, picture, class_=0, at="inception_4a")] == ["n1", "n1"]
+    pages = write_members(found, tmp_path)
+    assert [page.relative_to(tmp_path).parent.name for page in pages] == ["1-googlenet-tiny", "2-googlenet-tiny"]
+    with Image.open(tmp_path / "members.png") as sheet:
+        assert sheet.width > 3 * 176
+    with pytest.raises(InputError, match="explain its members one by one"):
+        googlenet.explain(both, picture)
+    with pytest.raises(InputError, match="--at inception_3z: no Inception module"):
+        explain_members(both, picture, at="inception_3z")

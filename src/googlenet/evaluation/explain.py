@@ -20,11 +20,12 @@ from googlenet.evaluation.attribution import Attribution, attribute, find_module
 from googlenet.evaluation.first_layer import first_filters
 from googlenet.evaluation.occlusion import Occlusion, occlude
 from googlenet.images.reading import Image, images_of, read_crops
+from googlenet.prediction.ensemble import Ensemble
 from googlenet.prediction.model import Model
 from googlenet.prediction.results import Prediction, rank
 from googlenet.weights.classes import find_class
 
-__all__ = ["Explanation", "explain"]
+__all__ = ["Explanation", "explain", "explain_members"]
 
 TOP = 5
 
@@ -99,8 +100,10 @@ def explain(
     `class_` is a class's id, name, or place among the outputs (by default the most probable one), `at` the Inception
     module to look at (by default the last). Everything is computed for the central crop that the network sees in
     prediction; `done` is told, batch by batch, how many places of the occlusion were tried. Raises `InputError` for an
-    unreadable image, an unknown class, or what is no Inception module of the network.
+    unreadable image, an unknown class, what is no Inception module of the network, or an ensemble.
     """
+    if isinstance(model, Ensemble):
+        raise InputError("an ensemble has no one network that could be explained; explain its members one by one")
     module = find_module(model.specification, at)
     index = None if class_ is None else find_class(model.classes, str(class_))
     file, crop = _only(image, model)
@@ -121,6 +124,27 @@ def explain(
         filters=first_filters(model.network),
         crop=crop,
     )
+
+
+def explain_members(
+    model: Model,
+    image: Image,
+    *,
+    class_: str | int | None = None,
+    at: str | None = None,
+    done: Callable[[int], object] = lambda images: None,
+) -> list[Explanation]:
+    """Return the explanation of a model, or those of an ensemble's members: of its answer, or of one of its classes."""
+    if not isinstance(model, Ensemble):
+        return [explain(model, image, class_=class_, at=at, done=done)]
+    for member in model.members:
+        find_module(member.specification, at)
+    if class_ is None:
+        (answer,) = model.predict(image)
+        identifier = answer.best.id
+    else:
+        identifier = model.classes[find_class(model.classes, str(class_))].id
+    return [explain(member, image, class_=identifier, at=at, done=done) for member in model.members]
 
 
 def _only(image: Image, model: Model) -> tuple[str, NDArray[np.uint8]]:

@@ -1,7 +1,7 @@
 """The folder of an explanation: its pictures, the page that shows them, and the numbers as JSON."""
 
 import io
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +18,7 @@ from googlenet.reporting.pictures import data_uri
 from googlenet.reporting.sheet import Tile, draw_sheet
 from googlenet.versions import versions
 
-__all__ = ["about_rest", "evidence_rows", "named", "write_explanation"]
+__all__ = ["about_rest", "evidence_rows", "named", "write_explanation", "write_members"]
 
 SIDE = 448
 """Pixels, about, of the longer side of a picture on disk."""
@@ -44,6 +44,24 @@ def write_explanation(explanation: Explanation, folder: Path) -> list[Path]:
         with atomic_write(path) as file:
             file.write(text.encode())
     return paths
+
+
+def write_members(explanations: Sequence[Explanation], folder: Path) -> list[Path]:
+    """Write the folder of each member of an ensemble into `folder`, and a sheet that shows all; return the pages.
+
+    A single explanation is written into `folder` itself.
+    """
+    if len(explanations) == 1:
+        return write_explanation(explanations[0], folder)[:1]
+    pages, tiles = [], []
+    for number, one in enumerate(explanations, start=1):
+        pages += write_explanation(one, folder / f"{number}-{one.network}")[:1]
+        crop, sure = _enlarged(one.crop), percent(one.target.probability)
+        tiles.append(Tile(crop, (f"{number}, {one.network}: {sure} {one.target.name}",)))
+        tiles.append(Tile(overlay(crop, one.attribution.grad_cam), (f"Grad-CAM at {one.at}",)))
+        tiles.append(Tile(overlay(crop, one.occlusion.lost), ("covered",)))
+    draw_sheet(folder / "members.png", tiles, columns=3)
+    return pages
 
 
 def evidence_rows(explanation: Explanation) -> tuple[list[str], list[list[object]]]:
