@@ -8,7 +8,7 @@ from googlenet.reporting.pictures import Picture, as_image
 
 __all__ = ["overlay", "tiled"]
 
-_ABOVE, _BELOW = (213, 62, 30), (20, 90, 200)
+_ABOVE, _BELOW = np.array([213, 62, 30], np.float32), np.array([20, 90, 200], np.float32)
 _STRONGEST = 0.8
 """How far the colour of the largest number covers the picture."""
 _GAP = 1
@@ -27,7 +27,7 @@ def overlay(picture: Picture, values: NDArray[np.floating], limit: float | None 
     smooth = Image.fromarray(share.astype(np.float32)).resize(image.size, Image.Resampling.BILINEAR)
     strength = np.asarray(smooth)[:, :, None]
     grey = np.asarray(image.convert("L"), np.float32)[:, :, None] * 0.75 + 64
-    colour = np.where(strength > 0, np.float32(_ABOVE), np.float32(_BELOW))
+    colour = np.where(strength > 0, _ABOVE, _BELOW)
     covered = _STRONGEST * np.abs(strength)
     return Image.fromarray(np.rint(grey * (1 - covered) + colour * covered).astype(np.uint8))
 
