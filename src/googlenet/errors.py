@@ -1,8 +1,8 @@
-"""The one error of this package that its user can mend."""
+"""The errors of this package that its user can mend."""
 
 from numbers import Integral
 
-__all__ = ["InputError", "shown", "whole"]
+__all__ = ["BrokenOff", "InputError", "shown", "whole"]
 
 
 class InputError(ValueError):
@@ -14,6 +14,13 @@ class InputError(ValueError):
 
     def __init__(self, message: str) -> None:
         super().__init__("".join(c if c.isprintable() else repr(c)[1:-1] for c in message))
+
+
+class BrokenOff(InputError):  # noqa: N818  it is what happened, not a fault of the package
+    """Long work could not go on after some of it: an image, its folder or the disk; what was done before stays.
+
+    The exit status is 1, and the same command goes on.
+    """
 
 
 def whole(name: str, value: object, least: int = 1) -> int:

@@ -10,7 +10,7 @@ import pytest
 
 import googlenet
 from googlenet.data.digits import Digits
-from googlenet.errors import InputError
+from googlenet.errors import BrokenOff, InputError
 from googlenet.evaluation import work as evaluation_work
 from googlenet.evaluation.results import Evaluation
 from googlenet.network.initialization import initialise
@@ -247,6 +247,22 @@ def test_until_almost_sure_counts_what_it_changed(folder: Path):
 def test_what_cannot_be_begun(folder: Path, options: dict[str, object], told: str):
     with pytest.raises(InputError, match=told):
         run(folder, "first", **options)
+
+
+def test_a_full_disk_ends_it_and_loses_nothing(folder: Path, tmp_path: Path, monkeypatch):
+    whole = run(folder, "first")
+    real = evaluation_work.Journal.write
+
+    def full(journal: object, image: int, record: object) -> None:
+        if image >= 40:
+            raise InputError("records.bin: cannot be written (No space left on device)")
+        real(journal, image, record)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(evaluation_work.Journal, "write", full)
+    with pytest.raises(BrokenOff, match="No space left on device"):
+        run(folder, "first", report=tmp_path / "report")
+    monkeypatch.undo()
+    assert figures(run(folder, "first", report=tmp_path / "report")) == figures(whole)
 
 
 def test_classes_of_nobody(folder: Path):

@@ -10,11 +10,11 @@ import torch
 from safetensors import safe_open
 from small_runs import recipe, write_images
 
-from googlenet.errors import InputError
+from googlenet.errors import BrokenOff, InputError
 from googlenet.training import checkpoints, session
 from googlenet.training.exchange import Alone, Wish
 from googlenet.training.interruption import Interrupted
-from googlenet.training.run import BrokenOff, train
+from googlenet.training.run import train
 
 
 @pytest.fixture(scope="module")

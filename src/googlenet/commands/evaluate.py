@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from tyro.conf import OmitArgPrefixes, Positional, arg
 
-from googlenet.errors import InputError
+from googlenet.errors import BrokenOff, InputError
 from googlenet.inference.engine import Computing
 from googlenet.machine import keep_freed_memory
 from googlenet.processes import launch
@@ -18,7 +18,7 @@ from googlenet.reporting.console import json_line, percent, say, table
 if TYPE_CHECKING:
     from googlenet.evaluation.results import Evaluation, Row
 
-INTERRUPTED = 130
+BROKEN_OFF, INTERRUPTED = 1, 130
 
 
 @dataclass(frozen=True)
@@ -86,9 +86,11 @@ def run(options: Options) -> int:
             report=options.report,
             **vars(options.computing),
         )
-    except KeyboardInterrupt:
-        say(f"googlenet: interrupted; go on with: {shlex.join(['googlenet', *sys.argv[1:]])}")
-        return INTERRUPTED
+    except (BrokenOff, KeyboardInterrupt) as error:
+        broken_off = isinstance(error, BrokenOff)
+        again = shlex.join(["googlenet", *sys.argv[1:]])
+        say(f"googlenet: {error if broken_off else 'interrupted'}; go on with: {again}")
+        return BROKEN_OFF if broken_off else INTERRUPTED
     if found is None:  # another process has the whole
         return 0
     print(json_line(found.to_json()) if options.json else _page(found))

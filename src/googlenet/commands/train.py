@@ -9,6 +9,7 @@ from typing import Annotated
 
 from tyro.conf import OmitArgPrefixes, Positional, arg
 
+from googlenet.errors import BrokenOff
 from googlenet.machine import keep_freed_memory
 from googlenet.reporting.console import duration, percent, say
 from googlenet.training.recipe import Recipe
@@ -37,7 +38,7 @@ def run(options: Options) -> int:
     """Train, and print what came of it."""
     keep_freed_memory()
     from googlenet.training.interruption import Interrupted
-    from googlenet.training.run import BrokenOff, train
+    from googlenet.training.run import train
     from googlenet.training.trainer import Diverged
 
     try:

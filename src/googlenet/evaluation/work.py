@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from googlenet.errors import InputError
+from googlenet.errors import BrokenOff, InputError
 from googlenet.evaluation.adaptive import answered_when_sure
 from googlenet.evaluation.journal import DONE, Journal, record_type
 from googlenet.evaluation.models import Judged
@@ -35,7 +35,7 @@ log = logging.getLogger("googlenet")
 SHARE = 64
 """Images in a row that one of several processes takes."""
 
-_LOOK = 0.2
+_LOOK = 1.0
 """Seconds between two looks at what the other processes have done."""
 
 
@@ -89,24 +89,30 @@ class Work:
         return ViewLogits(folder, self.models, self.protocols, wanted)
 
     def do(self, journal: Journal, stored: ViewLogits | None) -> None:
-        """Do this process's share of what is left, then wait for the others where this is the first."""
+        """Do this process's share of what is left, then wait for the others where this is the first.
+
+        Raises `BrokenOff` where it cannot go on.
+        """
         rank, size = ranks()
         everything = self.questions.images
         left = everything[journal.states()[everything] == 0]
         mine = left[left // SHARE % size == rank]
         if rank == 0 and len(left) < len(everything):
             log.info("%d of %d images are done already", len(everything) - len(left), len(everything))
-        with Progress("evaluating", total=len(mine)) as progress:
-            for index, found in self._answered(mine, stored):
-                if isinstance(found, InputError):
-                    journal.fail(index, str(found))
-                    with progress.aside():
-                        log.warning("%s", found)
-                else:
-                    journal.write(index, self._record(index, found))
-                progress.update()
-        while rank == 0 and size > 1 and not journal.states()[everything].all():
-            time.sleep(_LOOK)
+        try:
+            with Progress("evaluating", total=len(mine)) as progress:
+                for index, found in self._answered(mine, stored):
+                    if isinstance(found, InputError):
+                        journal.fail(index, str(found))
+                        with progress.aside():
+                            log.warning("%s", found)
+                    else:
+                        journal.write(index, self._record(index, found))
+                    progress.update()
+        except InputError as error:
+            raise BrokenOff(str(error)) from error
+        if rank == 0 and size > 1:
+            _wait(journal, everything)
 
     def _answered(
         self, images: NDArray[np.int64], stored: ViewLogits | None
@@ -206,6 +212,16 @@ class Work:
         chosen = {"engine": f"{self.computing['engine']}" + (f" ({', '.join(sorted(engines))})" if engines else "")}
         told = {name: str(self.computing[name]) for name in ("device", "precision")}
         return weights | told | chosen | {"machine": hardware()} | versions()
+
+
+def _wait(journal: Journal, images: NDArray[np.int64]) -> None:
+    """Wait until the other processes have done their shares; whoever started them sees to it that they live."""
+    done = int((journal.states()[images] != 0).sum())
+    with Progress("waiting for the other processes", total=len(images), start=done) as progress:
+        while done < len(images):
+            time.sleep(_LOOK)
+            before, done = done, int((journal.states()[images] != 0).sum())
+            progress.update(done - before)
 
 
 class Rounding:

@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 
-from googlenet.errors import InputError
+from googlenet.errors import BrokenOff, InputError
 from googlenet.reporting.console import say
 from googlenet.training.exchange import Alone, Exchange
 from googlenet.training.folder import RunFolder
@@ -19,11 +19,7 @@ from googlenet.training.setup import Source, Weights, prepare
 from googlenet.training.taken_away import as_begun
 from googlenet.training.trainer import Diverged
 
-__all__ = ["BrokenOff", "Run", "train"]
-
-
-class BrokenOff(InputError):  # noqa: N818  it is what happened, not a fault of the package
-    """The run could not go on after some steps: an image, its folder or the disk; what was saved before stays."""
+__all__ = ["Run", "train"]
 
 
 @dataclass(frozen=True)
