@@ -172,7 +172,13 @@ class Work:
         unreadable = tuple((dataset.name(int(index)), reasons.get(int(index), "")) for index in images[~done])
         rows = tuple(self._row(plan, images[done], records[done], place) for place, plan in enumerate(self.plans))
         return Evaluation(
-            source, self.questions.classes, dataset, rows, unreadable, self.questions.lacking, self._settings()
+            source,
+            self.questions.classes,
+            dataset,
+            rows,
+            unreadable=unreadable,
+            lacking=self.questions.lacking,
+            settings=self._settings(),
         )
 
     def _row(self, plan: RowPlan, images: NDArray[np.int64], records: NDArray[np.void], place: int) -> Row:
