@@ -84,9 +84,10 @@ def _check_structure(page: Page) -> None:
     levels = [_property(node, "level") for node in nodes if node["role"]["value"] == "heading"]
     assert levels[0] == 1
     assert all(1 < level <= before + 1 for before, level in pairwise(levels))
-    nameless = [node for node in nodes if node["role"]["value"] in ("image", "group", "link", "columnheader")]
+    nameless = [node for node in nodes if node["role"]["value"] in ("image", "link", "columnheader", "rowheader")]
     assert [node["role"]["value"] for node in nameless if not node["name"]["value"].strip()] == []
     assert page.ask("[...document.querySelectorAll('img')].every(image => image.hasAttribute('alt'))")
+    assert page.ask("[...document.querySelectorAll('[tabindex]')].every(frame => frame.ariaLabel)")
     assert page.ask("[...document.querySelectorAll('th')].every(head => head.scope)")
     assert page.ask("""[...document.querySelectorAll('table')].every(table => table.querySelector('th[scope=col]')
         && [...table.rows].every(row => [...row.cells].reduce((sum, cell) => sum + cell.colSpan, 0)

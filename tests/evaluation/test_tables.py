@@ -7,7 +7,8 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from googlenet.evaluation.tables import ClassRow, class_rows, write_tables
+from googlenet.evaluation.results import Row
+from googlenet.evaluation.tables import ClassRow, class_rows, write_rows, write_tables
 from googlenet.evaluation.validation import Outcome
 from googlenet.weights.classes import Class
 
@@ -81,3 +82,15 @@ def test_images_in_csv_with_their_real_names(tmp_path):
     ]
     assert rows[0][5:] == ["n2", "0.25", "n3", "0.125", "n4", "0.125", "", ""]
     assert b"caf\xe9\n" in (tmp_path / "images.csv").read_bytes()
+
+
+def test_rows_in_csv(tmp_path):
+    write_rows(tmp_path / "rows.csv", [Row(("bvlc", "google"), "10", "max", OUTCOME, 20, 16.5, 0.25)])
+    header, row = read(tmp_path / "rows.csv")
+    found = dict(zip(header, row, strict=True))
+    assert [float(found.pop(name)) for name in ("top1_low", "top1_high")] == pytest.approx([0.15, 0.85], abs=1e-3)
+    assert found == {
+        **{"row": "1", "models": "bvlc + google", "crops": "10", "combination": "max", "images": "4", "top1": "0.5"},
+        **{"top5": "", "top5_low": "", "top5_high": "", "loss": "0.0"},  # of four classes
+        **{"multiply_adds": "20", "multiply_adds_performed": "16.5", "seconds_per_image": "0.25"},
+    }

@@ -3,7 +3,6 @@
 from pathlib import Path
 
 import numpy as np
-import pytest
 from chromium import Chromium
 from page_checks import check_page
 
@@ -14,8 +13,8 @@ PICTURE = data_uri(np.full((40, 30, 3), 90, np.uint8))
 LONG = "koala, koala bear, kangaroo bear, native bear, Phascolarctos_cinereus_" + 9 * "unbroken"
 
 
-@pytest.mark.parametrize("classes", [5, 37])
-def test_a_report_of_a_training_can_be_read_everywhere(browser: Chromium, tmp_path: Path, classes: int) -> None:
+def test_a_report_of_a_training_can_be_read_everywhere(browser: Chromium, tmp_path: Path) -> None:
+    classes = 37
     names = [LONG, *(f"class {number}" for number in range(1, classes))]
     counts = [(number, (number * 7 + shift) % classes, 40_000) for number in range(classes) for shift in range(3)]
     page = render(

@@ -128,7 +128,7 @@ def _page(found: "Evaluation") -> str:
 def _cells(row: "Row") -> Sequence[object]:
     told = row.to_json()
     return [
-        " + ".join(row.models) if len(row.models) <= 3 else f"{len(row.models)} models",
+        row.models_in_words,
         row.crops,
         row.combination,
         *_share(told["top1"], told["top1_interval"]),

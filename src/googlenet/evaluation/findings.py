@@ -1,5 +1,6 @@
 """What a report shows of an outcome: shares, how each class did, who was taken for whom, and the surest mistakes."""
 
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import PurePath
 
@@ -32,21 +33,19 @@ def shares(outcome: Outcome, note: str = "") -> list[Figure]:
 
 def class_scores(classes: Sequence[Class], outcome: Outcome) -> list[ClassScore]:
     """Return how each class did, in their order."""
-    rows = class_rows(classes, outcome)
-    return [ClassScore(row.name, row.right, row.images, row.answers, row.recall_interval) for row in rows]
+    rows = zip(_names(classes), class_rows(classes, outcome), strict=True)
+    return [ClassScore(name, row.right, row.images, row.answers, row.recall_interval) for name, row in rows]
 
 
 def confusions(classes: Sequence[Class], outcome: Outcome) -> Confusion:
     """Return who was taken for whom, and how often."""
     labels = counted_labels(outcome.labels, outcome.answers, outcome.ranks)
-    return Confusion(
-        [item.name for item in classes], [tuple(row) for row in confusion(labels, outcome.answers).tolist()]
-    )
+    return Confusion(_names(classes), [tuple(row) for row in confusion(labels, outcome.answers).tolist()])
 
 
 def mistakes(dataset: Dataset, classes: Sequence[Class], outcome: Outcome) -> list[Illustration]:
     """Return where the network was surest and wrong, as pictures; what cannot be read any more is left out."""
-    shown = []
+    shown, names = [], _names(classes)
     for place in most_confident_errors(outcome.ranks, outcome.probability, SHOWN_MISTAKES).tolist():
         index = int(outcome.indices[place])
         name = dataset.name(index)
@@ -54,9 +53,15 @@ def mistakes(dataset: Dataset, classes: Sequence[Class], outcome: Outcome) -> li
             picture = decode(dataset.read(index), name)
         except InputError:  # gone or changed since it was evaluated
             continue
-        answer, truth = (classes[labels[place]].name for labels in (outcome.answers, outcome.labels))
+        answer, truth = names[outcome.answers[place]], names[outcome.labels[place]]
         file = printable(PurePath(name).name)
         claim, rank = percent(float(outcome.probability[place])), int(outcome.ranks[place]) + 1
         caption = f"{claim} {answer}\ntruth: {truth}, in place {rank:,}\n{file}"
         shown.append(Illustration(data_uri(picture), caption, correct=False, description=f"The image {file}"))
     return shown
+
+
+def _names(classes: Sequence[Class]) -> list[str]:
+    """What the classes are called; with their ids, where two have one name."""
+    count = Counter(item.name for item in classes)
+    return [f"{item.name} ({item.id})" if count[item.name] > 1 else item.name for item in classes]

@@ -38,7 +38,17 @@ class Row:
     @property
     def name(self) -> str:
         """The row in a few words."""
-        return f"{' + '.join(self.models)}, {self.crops} {'crop' if self.crops == '1' else 'crops'}, {self.combination}"
+        return f"{self.models_in_words}, {self.crops_in_words}, {self.combination}"
+
+    @property
+    def models_in_words(self) -> str:
+        """Up to three models by name, or how many there are."""
+        return " + ".join(self.models) if len(self.models) <= 3 else f"{len(self.models)} models"
+
+    @property
+    def crops_in_words(self) -> str:
+        """The protocol as it stands in a sentence."""
+        return f"{self.crops} {'crop' if self.crops == '1' else 'crops'}" if self.crops.isdecimal() else self.crops
 
     @property
     def right(self) -> int:

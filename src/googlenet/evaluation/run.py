@@ -20,6 +20,7 @@ from googlenet.evaluation.localisation import localisation
 from googlenet.evaluation.models import find_systems, load_models
 from googlenet.evaluation.protocol import find_protocols
 from googlenet.evaluation.questions import Questions, ask
+from googlenet.evaluation.report import write_report
 from googlenet.evaluation.results import Evaluation
 from googlenet.evaluation.rows import plan_rows
 from googlenet.evaluation.until_sure import Sure
@@ -97,6 +98,8 @@ def evaluate(
         journal.close()
     if report is None:
         shutil.rmtree(folder, ignore_errors=True)
+    else:
+        write_report(found, Path(report))
     return found
 
 

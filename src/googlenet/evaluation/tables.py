@@ -1,4 +1,4 @@
-"""The tables behind a figure, as CSV files: a row for each class, for each confusion, for each image.
+"""The tables behind a figure, as CSV files: a line for each row, for each class, for each confusion, for each image.
 
 UTF-8 with a header line. Shares are between 0 and 1, and empty where there is nothing to divide by; names of files are
 the real ones, byte for byte.
@@ -17,11 +17,12 @@ from googlenet.data.dataset import Dataset
 from googlenet.data.truths import truths_of
 from googlenet.evaluation.intervals import share_interval
 from googlenet.evaluation.metrics import TOP, confusion, counted_labels, right_by_class
+from googlenet.evaluation.results import Row
 from googlenet.evaluation.validation import Outcome
 from googlenet.files import atomic_write
 from googlenet.weights.classes import Class
 
-__all__ = ["ClassRow", "class_rows", "write_classes", "write_confusion", "write_images", "write_tables"]
+__all__ = ["ClassRow", "class_rows", "write_classes", "write_confusion", "write_images", "write_rows", "write_tables"]
 
 
 @dataclass(frozen=True)
@@ -65,6 +66,22 @@ def write_tables(folder: Path, classes: Sequence[Class], outcome: Outcome, datas
     write_classes(folder / "classes.csv", classes, outcome)
     write_confusion(folder / "confusion.csv", classes, outcome)
     write_images(folder / "images.csv", classes, outcome, dataset)
+
+
+def write_rows(path: Path, rows: Sequence[Row]) -> None:
+    """Write what each row of an evaluation is, how often it was right, and what an image cost."""
+    header = ["row", "models", "crops", "combination", "images"]
+    header += [f"{what}{end}" for what in ("top1", "top5") for end in ("", "_low", "_high")]
+    costs = ["loss", "multiply_adds", "multiply_adds_performed", "seconds_per_image"]
+    lines = []
+    for place, row in enumerate(rows, start=1):
+        told = row.to_json()
+        shares = [(told[what], *(told[f"{what}_interval"] or (None, None))) for what in ("top1", "top5")]
+        choice = [place, " + ".join(row.models), row.crops, row.combination, row.outcome.images]
+        lines.append(
+            [*choice, *(_share(value) for three in shares for value in three), *(told[cost] for cost in costs)]
+        )
+    _write(path, [*header, *costs], lines)
 
 
 def write_classes(path: Path, classes: Sequence[Class], outcome: Outcome) -> None:

@@ -13,8 +13,8 @@ from markupsafe import Markup
 from googlenet.reporting.console import cell_text, is_numeric, percent
 
 __all__ = [
-    *["Bar", "ClassScore", "ConfidenceBin", "Confusion", "Figure", "Illustration", "Table", "between", "render"],
-    "share",
+    *["Bar", "ClassScore", "ConfidenceBin", "Confusion", "Figure", "Illustration", "Notable", "Table", "between"],
+    *["render", "share"],
 ]
 
 
@@ -34,6 +34,16 @@ class Bar:
 
     share: float
     interval: tuple[float, float] | None = None
+
+
+@dataclass(frozen=True)
+class Notable:
+    """A cell of a table that stands out."""
+
+    text: str
+
+    def __str__(self) -> str:
+        return self.text
 
 
 @dataclass(frozen=True)
@@ -180,7 +190,7 @@ def _environment() -> Environment:
     )
     environment.filters.update(between=between, percent=percent, anchor=_anchor, contents=_contents)
     environment.globals.update(text_table=_text_table)
-    environment.tests.update(bar=lambda cell: isinstance(cell, Bar))
+    environment.tests.update(bar=lambda cell: isinstance(cell, Bar), notable=lambda cell: isinstance(cell, Notable))
     return environment
 
 
