@@ -47,6 +47,9 @@ def write_world(folder: Path, network: str) -> None:
         save(folder / f"{name}.safetensors", Checkpoint(made.specification, numbered_classes(1000), made.state_dict()))
     (folder / "mine.json").write_text(made.specification.to_json())
     (folder / "mine-views.json").write_text(blocks(ROOT / "docs/commands/views.md", "json")[0])
+    guesses, boxes = blocks(ROOT / "docs/commands/localisation.md", "json")
+    (folder / "guesses.jsonl").write_text(guesses)
+    (folder / "boxes.json").write_text(boxes)
     rng = np.random.default_rng(0)
     flowers = [f"flowers/{part}/{kind}/1.jpg" for part in ("train", "validation") for kind in ("daisy", "rose")]
     for name in ("dog.jpg", "cup.png", "holiday/a.jpg", "more/deep/b.png", *flowers):

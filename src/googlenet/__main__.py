@@ -24,6 +24,7 @@ COMMANDS = {
     "embed": "features of images, folders, patterns",
     "views": "where the crops of an evaluation lie on an image: a sheet of them",
     "evaluate": "crops, ensembles, Table 3, with intervals and cost",
+    "localisation": "the localisation error of ILSVRC, of predicted boxes",
     "explain": "what an answer rests on: Grad-CAM, occlusion, the evidence of each branch",
     "train": "the recipe of section 6, or fine-tuning; continues when given again",
     "preview": "a sheet of augmented training samples, with what was done to each",

@@ -18,6 +18,7 @@ OPTIONS = {
         *["weights_and_data", "crops", "combination", "until_sure", "report", "logits", "logits_as", "classes_of_data"],
         *["boxes", "fit_temperature", "output", "save_ensemble", "processes", "computing", "json"],
     ],
+    "localisation": ["predictions", "truths", "json"],
     "explain": ["weights", "image", "class_", "at", "output", "computing", "json"],
     "train": ["data", "output", "validation", "pretrained", "recipe", "json"],
     "preview": ["data", "output", "images", "sampling", "distortion", "size", "seed", "epoch", "json"],
