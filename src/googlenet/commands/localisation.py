@@ -6,8 +6,6 @@ from typing import Annotated, Any
 
 from tyro.conf import Positional, arg
 
-from googlenet.evaluation.localisation import Localisation, localisation
-from googlenet.evaluation.metrics import TOP
 from googlenet.reporting.console import json_line, percent, table
 
 
@@ -25,20 +23,18 @@ class Options:
 
 def run(options: Options) -> int:
     """Print the errors, with their intervals."""
-    found = localisation(options.predictions, options.truths)
-    print(json_line(found.to_json()) if options.json else _page(found))
+    from googlenet.evaluation.localisation import localisation
+
+    figures = localisation(options.predictions, options.truths).to_json()
+    print(json_line(figures) if options.json else _page(figures))
     return 0
 
 
-def _page(found: Localisation) -> str:
-    figures = found.to_json()
-    rows = [(name, *(_error(figures, f"{name}_error_top{first}") for first in (1, TOP))) for name in _NAMES]
-    left_out = f", {found.left_out:,} without boxes left out" if found.left_out else ""
-    errors = table(["error", "of the first guess", f"of the first {TOP}"], rows)
-    return f"{errors}\n{figures['images']:,} images{left_out}"
-
-
-_NAMES = ("localisation", "classification")
+def _page(figures: dict[str, Any]) -> str:
+    names = ("localisation", "classification")
+    rows = [(name, *(_error(figures, f"{name}_error_{top}") for top in ("top1", "top5"))) for name in names]
+    left_out = f", {figures['left_out']:,} without boxes left out" if figures["left_out"] else ""
+    return f"{table(['error', 'of the first guess', 'of the first 5'], rows)}\n{figures['images']:,} images{left_out}"
 
 
 def _error(figures: dict[str, Any], name: str) -> str:
