@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from scipy.special import softmax
 
 from googlenet.errors import InputError
+from googlenet.evaluation.combination import across_models, across_views
 from googlenet.evaluation.metrics import TOP
 from googlenet.evaluation.models import Judged
 from googlenet.evaluation.pipeline import Views, forward
@@ -68,10 +69,11 @@ def _compute(images: Sequence["_Image"], models: Sequence[Judged]) -> None:
 
 
 class _Unit(NamedTuple):
-    """A distinct view through a model, and its weight in a row's mean."""
+    """A distinct view through a model: how often the protocol takes it, and its weight in a row's mean."""
 
     model: int
     view: int
+    count: int
     weight: float
 
 
@@ -85,7 +87,7 @@ class _RowState:
             places = views.sets[model].places[plan.protocol.name]
             counts = np.bincount(places)
             units += [
-                _Unit(model, int(view), counts[view] / (len(places) * len(plan.system.models)))
+                _Unit(model, int(view), int(counts[view]), counts[view] / (len(places) * len(plan.system.models)))
                 for view in np.flatnonzero(counts)
             ]
         self.units = [units[place] for place in view_order(len(units)).tolist()]
@@ -105,18 +107,25 @@ class _RowState:
         self.certainty.add(softmax(np.stack(said), axis=1), [unit.weight for unit in step])
         self.added += len(step)
         if self.early is None and (self.certainty.is_sure or self.added == len(self.units)):
-            self.early, self.needed = self.mean(), self.added
+            self.early, self.needed = self.mean(logits), self.added
 
-    def mean(self) -> NDArray[np.float64]:
-        """The mean over the views that were added."""
-        return self.certainty.sums / (1 - self.certainty.unseen)
+    def mean(self, logits: "dict[tuple[int, int], NDArray[np.float32]]") -> NDArray[np.float64]:
+        """The mean over the views that were added; of all of them to the last bit what it is without stopping."""
+        if self.added < len(self.units):
+            return self.certainty.sums / (1 - self.certainty.unseen)
+        means = []
+        for model, outputs in self._outputs.items():
+            units = sorted(unit for unit in self.units if unit.model == model)
+            said = np.stack([logits[model, unit.view][outputs] for unit in units])
+            means.append(across_views(said, np.array([unit.count for unit in units], np.float64), "mean"))
+        return across_models(means, "mean")
 
-    def same(self) -> int:
+    def same(self, logits: "dict[tuple[int, int], NDArray[np.float32]]") -> int:
         """Whether all views say what was answered before: 1 or 0, -1 where not all were added."""
         if self.added < len(self.units) or self.early is None:
             return -1
         first = self.certainty.sure.top
-        now, then = best(self.mean(), first), best(self.early, first)
+        now, then = best(self.mean(logits), first), best(self.early, first)
         return int(now[0] == then[0] and set(now.tolist()) == set(then.tolist()))
 
 
@@ -150,7 +159,7 @@ class _Image:
         return Answered(
             tuple(row.early for row in self._rows if row.early is not None),
             tuple(self._counts(row) for row in self._rows),
-            tuple(row.same() if self._check else -1 for row in self._rows),
+            tuple(row.same(self._logits) if self._check else -1 for row in self._rows),
             tuple(self._seconds),
             tuple(counts),
             self.views.seconds,
