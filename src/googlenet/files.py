@@ -13,7 +13,7 @@ from typing import IO
 
 from googlenet.errors import InputError
 
-__all__ = ["atomic_write", "open_regular", "recorded_name", "remove_leftovers", "sha256"]
+__all__ = ["atomic_write", "expect", "open_regular", "recorded_name", "remove_leftovers", "sha256"]
 
 
 _TEMPORARY = (".googlenet-", ".tmp")
@@ -63,6 +63,12 @@ def _replacing(path: Path) -> Iterator[IO[bytes]]:
     finally:
         if temporary is not None:
             temporary.unlink(missing_ok=True)
+
+
+def expect(path: str | os.PathLike[str], what: str = "file") -> None:
+    """Raise `InputError` where nothing is at `path`: at once, before the libraries are loaded that would read it."""
+    if not os.path.lexists(path):
+        raise InputError(f"{os.fspath(path)}: no such {what}; check the path")
 
 
 def open_regular(path: str | os.PathLike[str]) -> IO[bytes]:

@@ -6,6 +6,7 @@ from typing import Annotated
 
 from tyro.conf import OmitArgPrefixes, Positional, arg
 
+from googlenet.files import expect
 from googlenet.images.finding import find_images, image_arguments
 from googlenet.inference.engine import Computing
 from googlenet.machine import keep_freed_memory
@@ -36,10 +37,11 @@ class Options:
 
 def run(options: Options) -> int:
     """Write the features batch by batch; name what could not be read and return 1 for it."""
+    expect(options.weights)
+    found = find_images(image_arguments(options.images, options.null))
     from googlenet.prediction.feature_file import FeatureFile
     from googlenet.prediction.loading import load
 
-    found = find_images(image_arguments(options.images, options.null))
     paths = found.paths
     for told in (found.describe_passed_over(), *(str(error) for _, error in found.failures)):
         if told:

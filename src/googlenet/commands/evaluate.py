@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from tyro.conf import OmitArgPrefixes, Positional, arg
 
+from googlenet.data.sources import expect_source
 from googlenet.errors import BrokenOff, InputError
+from googlenet.files import expect
 from googlenet.inference.engine import Computing
 from googlenet.machine import keep_freed_memory
 from googlenet.processes import launch
@@ -61,6 +63,9 @@ def run(options: Options) -> int:
     if len(options.weights_and_data) < 2:
         raise InputError("WEIGHTS and DATA are both needed: googlenet evaluate bvlc.safetensors photographs/")
     *weights, data = options.weights_and_data
+    for path in weights:
+        expect(path)
+    expect_source(data)
     if (options.fit_temperature is None) != (options.output is None) or (options.output and len(weights) > 1):
         raise InputError("--fit-temperature SPLIT and --output FILE go together, with one checkpoint")
     if options.output and options.processes > 1:

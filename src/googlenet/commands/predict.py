@@ -11,6 +11,7 @@ from typing import Annotated
 from tyro.conf import OmitArgPrefixes, Positional, arg
 
 from googlenet.errors import InputError
+from googlenet.files import expect
 from googlenet.images.finding import find_images, image_arguments
 from googlenet.inference.engine import Computing
 from googlenet.machine import keep_freed_memory
@@ -42,11 +43,12 @@ class Options:
 
 def run(options: Options) -> int:
     """Print an answer for each image; name those that could not be read and return 1 for them."""
-    from googlenet.prediction.loading import load
-
     if options.json and options.csv:
         raise InputError("--json and --csv say two things; give one of them")
+    expect(options.weights)
     found = find_images(image_arguments(options.images, options.null))
+    from googlenet.prediction.loading import load
+
     keep_freed_memory()
     model = load(options.weights, **vars(options.computing))
     write = _json if options.json else _csv_writer() if options.csv else _text

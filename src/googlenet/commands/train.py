@@ -9,7 +9,9 @@ from typing import Annotated
 
 from tyro.conf import OmitArgPrefixes, Positional, arg
 
+from googlenet.data.sources import expect_source
 from googlenet.errors import BrokenOff
+from googlenet.files import expect
 from googlenet.machine import keep_freed_memory
 from googlenet.reporting.console import duration, percent, say
 from googlenet.training.recipe import Recipe
@@ -36,6 +38,11 @@ class Options:
 
 def run(options: Options) -> int:
     """Train, and print what came of it."""
+    expect_source(options.data)
+    if options.validation is not None:
+        expect_source(options.validation)
+    if options.pretrained is not None:
+        expect(options.pretrained)
     keep_freed_memory()
     from googlenet.training.interruption import Interrupted
     from googlenet.training.run import train

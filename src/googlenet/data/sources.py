@@ -16,15 +16,17 @@ from googlenet.data.remote import is_url, source_name
 from googlenet.data.shards import Shards
 from googlenet.data.truths import truths_of
 from googlenet.errors import InputError
+from googlenet.files import expect
 from googlenet.images.finding import ENDINGS, display_name
 from googlenet.weights.classes import Class, id_key
 
-__all__ = ["Source", "name_of", "open_dataset", "open_training", "open_validation"]
+__all__ = ["Source", "expect_source", "name_of", "open_dataset", "open_training", "open_validation"]
 
 log = logging.getLogger("googlenet")
 
 Source = str | os.PathLike[str] | Dataset
 
+_DIGITS = re.compile(r"digits(?::(train|validation))?")
 _SHARD = re.compile(r"\.(tar|tar\.gz|tgz)$", re.IGNORECASE)
 _ARCHIVE = re.compile(r"\.(zip|7z|rar|tar\.\w+|tbz2?|txz|gz|bz2|xz|zst)$", re.IGNORECASE)
 
@@ -61,11 +63,17 @@ def open_dataset(
                 "shards (.tar, .tar.gz)"
             )
         return ListFile(name, classes, several_truths)
-    part = re.fullmatch(r"digits(?::(train|validation))?", name)
+    part = _DIGITS.fullmatch(name)
     if part:
         digits = Digits(cast(Literal["train", "validation", "all"], part[1] or "all"))
         return digits if classes is None else _relabelled(digits, classes, shown)
     raise InputError(f"{shown}: no such file or folder; check the path")
+
+
+def expect_source(name: str) -> None:
+    """Raise `InputError` where a data set is nowhere: at once, before a network is made for it."""
+    if not is_url(name) and not _SHARD.search(name) and not _DIGITS.fullmatch(name):
+        expect(source_name(name), "file or folder")
 
 
 def open_training(source: Source, known: tuple[Class, ...] | None = None) -> Dataset:

@@ -73,7 +73,7 @@ class _Unit(NamedTuple):
 
     model: int
     view: int
-    count: int
+    taken: int
     weight: float
 
 
@@ -117,7 +117,7 @@ class _RowState:
         for model, outputs in self._outputs.items():
             units = sorted(unit for unit in self.units if unit.model == model)
             said = np.stack([logits[model, unit.view][outputs] for unit in units])
-            means.append(across_views(said, np.array([unit.count for unit in units], np.float64), "mean"))
+            means.append(across_views(said, np.array([unit.taken for unit in units], np.float64), "mean"))
         return across_models(means, "mean")
 
     def same(self, logits: "dict[tuple[int, int], NDArray[np.float32]]") -> int:
