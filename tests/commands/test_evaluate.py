@@ -112,7 +112,6 @@ def test_an_unreadable_image_is_named_and_the_status_is_1(made: Path, capsys):
             "on other images than those",
         ),
         (["one.safetensors", "list.txt"], "list.txt: 2 of 3 images are not there"),
-        (["one.safetensors", "data", "--boxes", "a.jsonl", "b.json"], "b.json: "),
     ],
 )
 def test_what_cannot_be_begun_is_one_line_and_status_2(made: Path, arguments: list[str], told: str, capsys):

@@ -16,7 +16,7 @@ OPTIONS = {
     "views": ["image", "crops", "weights", "network", "output", "json"],
     "evaluate": [
         *["weights_and_data", "crops", "combination", "until_sure", "report", "logits", "logits_as", "classes_of_data"],
-        *["boxes", "fit_temperature", "output", "save_ensemble", "processes", "computing", "json"],
+        *["fit_temperature", "output", "save_ensemble", "processes", "computing", "json"],
     ],
     "localisation": ["predictions", "truths", "json"],
     "explain": ["weights", "image", "class_", "at", "output", "computing", "json"],

@@ -43,8 +43,6 @@ class Options:
     """In which numbers they are kept."""
     classes_of_data: bool = False
     """Only classes that the data have can be answered."""
-    boxes: Annotated[tuple[Path, Path] | None, arg(metavar="PREDICTED TRUE")] = None
-    """Two files of boxes, whose localisation error is reported too (docs/commands/evaluate.md)."""
     fit_temperature: Annotated[str | None, arg(metavar="SPLIT")] = None
     """Calibrate WEIGHTS on other labelled images first; written to --output, and judged beside them."""
     output: Annotated[Path | None, arg(aliases=["-o"], metavar="FILE")] = None
@@ -90,7 +88,6 @@ def run(options: Options) -> int:
             logits=options.logits,
             logits_as=options.logits_as,
             until_sure=options.until_sure,
-            boxes=options.boxes,
             report=options.report,
             **vars(options.computing),
         )
@@ -121,13 +118,7 @@ def _calibrated(options: Options, weights: Sequence[str], data: str) -> Path:
 
 def _page(found: "Evaluation") -> str:
     headers = ["models", "crops", "combination", "top-1", "95 %", "top-5", "95 %", "multiply-adds", "s/image"]
-    page = f"{found.images:,} images of {found.source}\n\n" + table(headers, [_cells(row) for row in found.rows])
-    if found.localisation is None:
-        return page
-    told = found.localisation.to_json()
-    errors = [_share(told[f"localisation_error_top{n}"], told[f"localisation_error_top{n}_interval"]) for n in (1, 5)]
-    located = [["first guess", *errors[0]], ["five guesses", *errors[1]]]
-    return page + f"\n\n{told['images']:,} images with boxes\n\n" + table(["localisation error", "", "95 %"], located)
+    return f"{found.images:,} images of {found.source}\n\n" + table(headers, [_cells(row) for row in found.rows])
 
 
 def _cells(row: "Row") -> Sequence[object]:

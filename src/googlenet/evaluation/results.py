@@ -7,7 +7,6 @@ from typing import Any
 from googlenet.data.dataset import Dataset
 from googlenet.evaluation.combination import Combination
 from googlenet.evaluation.intervals import share_interval
-from googlenet.evaluation.localisation import Localisation
 from googlenet.evaluation.metrics import TOP
 from googlenet.evaluation.validation import Outcome
 from googlenet.weights.classes import Class
@@ -93,8 +92,6 @@ class Evaluation:
     """(name, reason) of images that are in no row."""
     lacking: Mapping[str, int] = field(default_factory=dict)
     """The ids of classes that some of the models lack, and how many images, which are in no row, are of each."""
-    localisation: Localisation | None = None
-    """How well boxes were predicted that a file gave."""
     settings: Mapping[str, str] = field(default_factory=dict)
     """What it was computed with, by name: weights and their hashes, device, precision, versions."""
 
@@ -111,4 +108,4 @@ class Evaluation:
             "unreadable": [{"file": name, "error": reason} for name, reason in self.unreadable],
             "lacking": dict(self.lacking),
             "settings": dict(self.settings),
-        } | ({} if self.localisation is None else {"localisation": self.localisation.to_json()})
+        }

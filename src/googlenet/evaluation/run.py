@@ -6,7 +6,6 @@ import logging
 import os
 import shutil
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +15,6 @@ from googlenet.data.sources import Source, name_of
 from googlenet.errors import InputError
 from googlenet.evaluation.combination import find_combination
 from googlenet.evaluation.journal import Journal
-from googlenet.evaluation.localisation import localisation
 from googlenet.evaluation.models import find_systems, load_models
 from googlenet.evaluation.protocol import find_protocols
 from googlenet.evaluation.questions import Questions, ask
@@ -45,7 +43,6 @@ def evaluate(
     combination: Iterable[str] = ("mean",),
     classes_of_data: bool = False,
     until_sure: float | None = None,
-    boxes: tuple[str | os.PathLike[str], str | os.PathLike[str]] | None = None,
     report: str | os.PathLike[str] | None = None,
     logits: str | os.PathLike[str] | None = None,
     logits_as: str = "float32",
@@ -60,16 +57,12 @@ def evaluate(
     classes that the data have can be answered. With `until_sure` views are added until further ones cannot change the
     best class, nor which the first five are (0), or change them with at most such a probability.
 
-    `boxes` are two files, predicted boxes and the true ones (`evaluation.localisation`), whose localisation error is
-    reported beside the rows.
-
     `report` is a folder for a page and the figures behind it; an evaluation that was ended goes on from there (without
     one, from the user's cache folder) when it is called again. `logits` is a folder that keeps the logits of every
     view, as float32 or float16; what it holds already is not computed again. Raises `InputError` for whatever does not
     fit together, before the long work. In several processes of one launch (`googlenet.processes`) each does its share,
     and the first alone returns the whole; the others return None.
     """
-    located = localisation(*boxes) if boxes is not None else None
     given = [weights] if isinstance(weights, str | os.PathLike) else list(weights)
     protocols = find_protocols(crops)
     combinations = list(dict.fromkeys(find_combination(name) for name in combination))
@@ -93,7 +86,7 @@ def evaluate(
         work.do(journal, stored)
         if ranks().rank:
             return None
-        found = replace(work.evaluation(journal, name_of(data)), localisation=located)
+        found = work.evaluation(journal, name_of(data))
     finally:
         journal.close()
     if report is None:
