@@ -17,7 +17,7 @@ def test_the_evidence_is_printed_and_the_folder_named(weights, pictures, tmp_pat
     assert first.startswith(f"{pictures / 'a.png'}: cup ")
     assert headers.split() == ["module", "1x1", "3x3", "5x5", "pool", "rest"]
     assert [row.split()[0] for row in rows] == [f"inception_{name}" for name in ("3a", "3b", "4a", "4d", "5a", "5b")]
-    assert rest.startswith("The rest is the classifier's bias and (but at inception_5b) what is not linear")
+    assert rest.startswith("The rest is the classifier's bias and, but for inception_5b, what is not linear")
     assert last == f"{tmp_path / 'why/explanation.html'}: shows where it lies"
     assert (tmp_path / "why/explanation.html").exists()
 
@@ -50,7 +50,7 @@ def test_an_ensemble_has_a_line_and_a_folder_for_each_member(weights, pictures, 
     googlenet.save_ensemble(tmp_path / "both.json", [weights, tmp_path / "other.safetensors"])
     out, _ = explain(capsys, tmp_path / "both.json", pictures / "a.png", "-o", tmp_path / "why", "--json")
     told = [json.loads(line) for line in out.splitlines()]
-    folders = [tmp_path / "why" / name for name in ("1-googlenet-tiny", "2-googlenet-tiny")]
+    folders = [tmp_path / "why" / name for name in ("member-1", "member-2")]
     assert told == [json.loads((folder / "explanation.json").read_text()) for folder in folders]
     assert told[0]["class"]["id"] == told[1]["class"]["id"]
 

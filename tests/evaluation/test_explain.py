@@ -128,7 +128,7 @@ def test_each_member_of_an_ensemble_is_explained_for_the_class_of_all(model, pic
     assert [one.target.index for one in found] == [answer.best.index, 2 - answer.best.index]
     assert [one.target.id for one in explain_members(both, picture, class_=0, at="inception_4a")] == ["n1", "n1"]
     pages = write_members(found, tmp_path)
-    assert [page.relative_to(tmp_path).parent.name for page in pages] == ["1-googlenet-tiny", "2-googlenet-tiny"]
+    assert [page.relative_to(tmp_path).parent.name for page in pages] == ["member-1", "member-2"]
     with Image.open(tmp_path / "members.png") as sheet:
         assert sheet.width > 3 * 176
     with pytest.raises(InputError, match="explain its members one by one"):

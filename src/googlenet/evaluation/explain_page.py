@@ -35,14 +35,13 @@ def write_explanation(explanation: Explanation, folder: Path) -> list[Path]:
     modules = {name: overlay(pictures["crop"], one.grad_cam) for name, one in explanation.attributions.items()}
     paths = [folder / "explanation.html", folder / "explanation.json"]
     for name, picture in pictures.items():
-        paths.append(_written(folder / f"{name}.png", picture))
+        paths.append(folder / f"{name}.png")
+        _write(paths[-1], _png(picture))
     for name, found, columns in (("branches", branches, len(branches)), ("modules", modules, 3)):
         paths.append(folder / f"{name}.png")
         draw_sheet(paths[-1], [Tile(picture, (caption,)) for caption, picture in found.items()], columns=columns)
-    page = _page(explanation, pictures, branches, modules)
-    for path, text in zip(paths, (page, json_line(explanation.to_json()) + "\n"), strict=False):
-        with atomic_write(path) as file:
-            file.write(text.encode())
+    _write(paths[0], _page(explanation, pictures, branches, modules).encode())
+    _write(paths[1], json_line(explanation.to_json()).encode() + b"\n")
     return paths
 
 
@@ -55,11 +54,11 @@ def write_members(explanations: Sequence[Explanation], folder: Path) -> list[Pat
         return write_explanation(explanations[0], folder)[:1]
     pages, tiles = [], []
     for number, one in enumerate(explanations, start=1):
-        pages += write_explanation(one, folder / f"{number}-{one.network}")[:1]
+        pages += write_explanation(one, folder / f"member-{number}")[:1]
         crop, sure = _enlarged(one.crop), percent(one.target.probability)
         tiles.append(Tile(crop, (f"{number}, {one.network}: {sure} {one.target.name}",)))
         tiles.append(Tile(overlay(crop, one.attribution.grad_cam), (f"Grad-CAM at {one.at}",)))
-        tiles.append(Tile(overlay(crop, one.occlusion.lost), ("covered",)))
+        tiles.append(Tile(overlay(crop, one.occlusion.lost), ("covered by a grey square",)))
     draw_sheet(folder / "members.png", tiles, columns=3)
     return pages
 
@@ -74,7 +73,7 @@ def evidence_rows(explanation: Explanation) -> tuple[list[str], list[list[object
 
 def about_rest(explanation: Explanation) -> str:
     """Say what stands under "rest" in the table of the evidence."""
-    exact = [f" (but at {one.module})" for one in explanation.attributions.values() if one.is_exact]
+    exact = [f", but for {one.module}," for one in explanation.attributions.values() if one.is_exact]
     return f"The rest is the classifier's bias and{''.join(exact)} what is not linear behind the module."
 
 
@@ -91,14 +90,14 @@ def _page(
 ) -> str:
     target, covered = explanation.target, explanation.occlusion
     height, width = covered.square
+    left = f"{percent(float(covered.probability.min()))} of its {percent(target.probability)}"
     seen = {
         "What the network saw": pictures["crop"],
         f"Grad-CAM at {explanation.at}: where its features speak for the class": pictures["grad-cam"],
-        f"Covered by a grey square of {width} x {height}: red where the class loses, blue where it gains; at the worst"
-        f" place {percent(float(covered.probability.min()))} of its {percent(target.probability)} are left": pictures[
-            "occlusion"
-        ],
+        f"Covered by a grey square of {width} x {height}: red where the class loses, blue where it gains;"
+        f" {left} are left at the worst place": pictures["occlusion"],
     }
+    filters = {f"{len(explanation.filters)} filters": pictures["filters"]} if "filters" in pictures else {}
     others = [Figure(named(one), percent(one.probability)) for one in explanation.predictions if one != target]
     return render(
         "explanation.html",
@@ -111,9 +110,7 @@ def _page(
         seen=_illustrations(seen),
         branches=_illustrations(branches),
         modules=_illustrations(modules),
-        filters=_illustrations({f"{len(explanation.filters)} filters": pictures["filters"]}, 2 * SIDE)
-        if "filters" in pictures
-        else [],
+        filters=_illustrations(filters, 2 * SIDE),
         evidence=Table(*evidence_rows(explanation), "The evidence at every module", heads=1),
         about_rest=about_rest(explanation),
         explanation=explanation,
@@ -150,9 +147,12 @@ def _filters(filters: NDArray[np.float32]) -> Image.Image:
     return tiled(shown, columns, max(1, SIDE // (columns * filters.shape[2])))
 
 
-def _written(path: Path, picture: Image.Image) -> Path:
+def _png(picture: Image.Image) -> bytes:
     content = io.BytesIO()
     picture.save(content, "PNG")
+    return content.getvalue()
+
+
+def _write(path: Path, content: bytes) -> None:
     with atomic_write(path) as file:
-        file.write(content.getvalue())
-    return path
+        file.write(content)
