@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from scipy.stats import binomtest
 
 from googlenet.evaluation.intervals import bootstrap_interval, share_interval
 
@@ -10,6 +11,13 @@ def test_the_published_example():
     # Newcombe 1998, Statistics in Medicine 17:857, method 3: 81 of 263, and none of 20
     assert share_interval(81, 263) == pytest.approx((0.2553, 0.3662), abs=5e-5)
     assert share_interval(0, 20) == pytest.approx((0.0, 0.1611), abs=5e-5)
+
+
+def test_every_share_of_a_few_images_as_scipy_has_it():
+    for images in (1, 2, 7, 100, 50_000):
+        for right in {0, 1, images // 3, images - 1, images}:
+            interval = binomtest(right, images).proportion_ci(0.95, "wilson")
+            assert share_interval(right, images) == pytest.approx((interval.low, interval.high), abs=1e-12)
 
 
 def test_nothing_is_known_from_no_image():

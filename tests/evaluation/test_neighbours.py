@@ -1,5 +1,7 @@
 """Which rows are compared, and the counts of a comparison worked by hand."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from synthetic import GRID, evaluation, ranked
@@ -33,7 +35,7 @@ def row(choice: str, ranks: list[int] | None = None, classes: int = 7) -> Row:
     ],
 )
 def test_rows_are_compared_that_differ_in_one_thing(choices: list[str], pairs: list[tuple[int, int, str]]) -> None:
-    found = neighbours([row(choice) for choice in choices])
+    found = neighbours([row(choice, [place]) for place, choice in enumerate(choices)])
     assert [(pair.earlier, pair.later, pair.differs) for pair in found] == pairs
 
 
@@ -61,7 +63,15 @@ def test_gains_by_hand() -> None:
     }
 
 
+def test_rows_that_say_the_same_are_not_compared() -> None:
+    """The maximum of one crop is that crop. One other answer is a difference, and so is another probability."""
+    one, same, other = row("a 1 mean", [0, 1, 2]), row("a 1 max", [0, 1, 2]), row("a 10 mean", [0, 1, 3])
+    surer = replace(same, outcome=replace(same.outcome, probabilities=same.outcome.probabilities * np.float32(1.1)))
+    assert [(pair.earlier, pair.later) for pair in neighbours([one, same, other])] == [(0, 2)]
+    assert [(pair.earlier, pair.later) for pair in neighbours([one, surer])] == [(0, 1)]
+
+
 def test_five_classes_have_no_top_five() -> None:
-    (pair,) = neighbours([row("a 1 mean", classes=5), row("a 10 mean", classes=5)])
+    (pair,) = neighbours([row("a 1 mean", [0], classes=5), row("a 10 mean", [1], classes=5)])
     assert pair.top5 is None
     assert pair.to_json()["top5"] is None

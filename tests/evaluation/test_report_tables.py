@@ -71,9 +71,9 @@ def test_a_gain_that_is_more_than_chance_stands_out() -> None:
 @pytest.mark.parametrize(
     ("earlier", "later", "change"),
     [
-        (row(1, "1", 0), row(4, "1", 0), "m0 to 4 models (1 crop, mean)"),
-        (row(2, "10", 0), row(2, "10", 0, "max"), "mean to max (m0 + m1, 10 crops)"),
-        (row(1, "1", 0), row(2, "10", 0), "m0, 1 crop, mean to m0 + m1, 10 crops, mean"),
+        (row(1, "1", 0), row(4, "1", 1), "m0 to 4 models (1 crop, mean)"),
+        (row(2, "10", 0), row(2, "10", 1, "max"), "mean to max (m0 + m1, 10 crops)"),
+        (row(1, "1", 0), row(2, "10", 1), "m0, 1 crop, mean to m0 + m1, 10 crops, mean"),
     ],
 )
 def test_a_change_is_said_in_words(earlier: Row, later: Row, change: str) -> None:

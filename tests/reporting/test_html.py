@@ -164,12 +164,12 @@ def test_bars_and_intervals_have_the_lengths_of_their_values() -> None:
     assert styles == ["width: 62.50%", "left: 47.00%; width: 28.80%"]
 
 
-def test_many_classes_are_folded_after_forty() -> None:
+def test_more_than_forty_classes_are_folded_after_twenty() -> None:
     page = training(classes=[ClassScore(f"class {index}", index, 1000, 1000) for index in range(1000)])
-    assert "The other 960 classes" in page.words
+    assert "The other 980 classes" in page.words
     assert len([word for word in page.words if word.startswith("class ")]) == 1000
-    folded = page.words.index("The other 960 classes")
-    assert page.words.index("class 39") < folded < page.words.index("class 40")
+    folded = page.words.index("The other 980 classes")
+    assert page.words.index("class 19") < folded < page.words.index("class 20")
     assert training(classes=[ClassScore("x", 1, 2, 3)] * 40).all("details") == []
 
 

@@ -4,9 +4,12 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
+import numpy as np
+
 from googlenet.evaluation.comparison import Comparison, compare
 from googlenet.evaluation.metrics import TOP
 from googlenet.evaluation.results import Row
+from googlenet.evaluation.validation import Outcome
 
 __all__ = ["Neighbours", "neighbours"]
 
@@ -35,7 +38,8 @@ class Neighbours:
 def neighbours(rows: Sequence[Row]) -> list[Neighbours]:
     """Compare each row with the nearest before it that differs in crops alone, in models alone, in combination alone.
 
-    One that has no such row is compared with the row before it. They come in the order of what differs, then of rows.
+    One that has no such row is compared with the row before it. Rows that say the same, such as mean and maximum of one
+    crop, are not compared. The pairs come in the order of what differs, then of rows.
     """
     found = [
         (name, earlier, later)
@@ -45,7 +49,7 @@ def neighbours(rows: Sequence[Row]) -> list[Neighbours]:
     ]
     alone = set(range(1, len(rows))) - {later for *_, later in found}
     found += [("several", later - 1, later) for later in sorted(alone)]
-    return [_compare(rows, earlier, later, name) for name, earlier, later in found]
+    return [_compare(rows, a, b, name) for name, a, b in found if not _are_same(rows[a].outcome, rows[b].outcome)]
 
 
 def _nearest(rows: Sequence[Row], later: int, differs: str) -> int | None:
@@ -55,6 +59,11 @@ def _nearest(rows: Sequence[Row], later: int, differs: str) -> int | None:
         return all((getattr(earlier, name) != getattr(rows[later], name)) == (name == differs) for name in DIFFERENCES)
 
     return next((place for place in reversed(range(later)) if is_one(rows[place])), None)
+
+
+def _are_same(one: Outcome, other: Outcome) -> bool:
+    """Whether each image has the same answers with the same probabilities."""
+    return np.array_equal(one.first, other.first) and np.allclose(one.probabilities, other.probabilities, atol=1e-6)
 
 
 def _compare(rows: Sequence[Row], earlier: int, later: int, differs: str) -> Neighbours:

@@ -13,7 +13,7 @@ from googlenet.evaluation.intervals import share_interval
 from googlenet.evaluation.neighbours import Neighbours, neighbours
 from googlenet.evaluation.results import Evaluation, Row
 from googlenet.evaluation.tables import write_rows, write_tables
-from googlenet.files import atomic_write
+from googlenet.files import atomic_write, recorded_name
 from googlenet.reporting.console import percent
 from googlenet.reporting.html import ConfidenceBin, Figure, render
 from googlenet.versions import command
@@ -30,7 +30,7 @@ def write_report(evaluation: Evaluation, folder: Path) -> Path:
     judged = [_calibration(row) for row in evaluation.rows]
     page = _page(evaluation, pairs, judged)
     behind = evaluation.to_json() | {
-        "source": evaluation.source,
+        "source": recorded_name(evaluation.source),
         "neighbours": [pair.to_json() for pair in pairs],
         "calibration": [one.to_json() for one in judged],
         "command": command(),
@@ -54,7 +54,7 @@ def _page(evaluation: Evaluation, pairs: Sequence[Neighbours], judged: Sequence[
     return render(
         "evaluation.html",
         title=f"Evaluation of {_models(rows)}",
-        subtitle=f"{evaluation.source}: {outcome.images:,} images, {len(evaluation.classes):,} classes",
+        subtitle=f"{recorded_name(evaluation.source)}: {outcome.images:,} images, {len(evaluation.classes):,} classes",
         figures=[*shares(outcome, row.name), *_facts(evaluation, row)],
         words=_words(evaluation, place, pairs, judged[place]),
         rows=tables.rows_table(rows) if has_images else None,

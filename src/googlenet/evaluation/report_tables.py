@@ -162,7 +162,7 @@ def _points(share: float, decimals: int = 1) -> str:
 
 
 def _times(ratio: float) -> str:
-    return f"{ratio:.1f}x" if ratio < 9.95 and ratio != 1 else f"{ratio:,.0f}x"
+    return f"{ratio:.2g}x" if ratio < 9.95 else f"{ratio:,.0f}x"
 
 
 def _scaled(count: float) -> str:
