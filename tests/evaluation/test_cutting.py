@@ -82,6 +82,17 @@ def test_a_view_and_its_mirror_image_lie_beside_each_other_whoever_asked():
     assert found.places["10"].tolist() == [2, 3, 4, 5, 6, 7, 8, 9, 0, 1]
 
 
+def test_images_of_one_shape_share_the_geometry_and_nothing_else():
+    paper = PROTOCOLS["144"]
+    dark, light = np.zeros((45, 60, 3), np.uint8), np.full((45, 60, 3), 255, np.uint8)
+    first, second = (cut(image, [paper], (32, 32), SMOOTH) for image in (dark, light))
+    assert (first.pictures == 0).all()
+    assert (second.pictures == 255).all()
+    by_either_filter = [cut(noise(90, 120), [paper], (32, 32), pixels).pictures for pixels in (SMOOTH, PLAIN)]
+    assert not np.array_equal(*by_either_filter)
+    assert cut(dark, [paper, PROTOCOLS["10"]], (32, 32), SMOOTH).places.keys() == {"144", "10"}
+
+
 def test_protocols_share_what_coincides():
     image = noise(45, 60)
     found = cut(image, ALL, (128, 128), SMOOTH)

@@ -30,6 +30,12 @@ def test_scales_are_in_proportion_to_the_input():
     assert Protocol("half", (225,)).sides((112, 112)) == (113,)  # 112.5
 
 
+def test_lists_are_as_good_as_tuples():
+    given = Protocol("two", [256, 288], ["middle"], ["whole"])
+    assert given == Protocol("two", (256, 288), ("middle",), ("whole",))
+    assert len({given, find_protocol(given)}) == 1
+
+
 def test_a_protocol_is_found_by_name_number_or_as_it_is():
     assert find_protocol("144") is find_protocol(144) is PROTOCOLS["144"]
     own = Protocol("own", (300,))

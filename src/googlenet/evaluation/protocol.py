@@ -54,7 +54,8 @@ class Protocol:
         if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,39}", self.name):
             raise InputError("name must be 1 to 40 letters, digits and . _ - and begin with a letter or digit")
         for field in ("scales", "squares", "positions"):
-            values = getattr(self, field)
+            values = tuple(getattr(self, field))
+            object.__setattr__(self, field, values)  # a list would do, were it not for the hash
             if twice := next((value for value in values if values.count(value) > 1), None):
                 raise InputError(f"{field}: {twice} stands there twice")
         if not self.positions:

@@ -6,6 +6,7 @@ image the three squares of the paper's protocol coincide, which leaves 48 of its
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from itertools import chain
 from typing import Any
 
@@ -83,10 +84,25 @@ def find_places(
     shape: tuple[int, int], protocols: Sequence[Protocol], size: tuple[int, int], pixels: Pixels
 ) -> tuple[tuple[View, ...], dict[str, NDArray[np.int64]]]:
     """Return the distinct views of all protocols together, and by a protocol's name which of them its views are."""
+    found, places = _find_places(shape, tuple(protocols), size, pixels)
+    return found, dict(places)
+
+
+SHAPES = 256
+"""Of so many images the geometry is remembered: many have the same shape, and 144 views take milliseconds to place."""
+
+
+@lru_cache(SHAPES)
+def _find_places(
+    shape: tuple[int, int], protocols: tuple[Protocol, ...], size: tuple[int, int], pixels: Pixels
+) -> tuple[tuple[View, ...], dict[str, NDArray[np.int64]]]:
     wanted = {protocol.name: views(shape, protocol, size, pixels) for protocol in protocols}
     found = distinct(chain.from_iterable(wanted.values()))
     numbers = {view: number for number, view in enumerate(found)}
-    return found, {name: np.array([numbers[view] for view in taken], np.int64) for name, taken in wanted.items()}
+    places = {name: np.array([numbers[view] for view in taken], np.int64) for name, taken in wanted.items()}
+    for array in places.values():
+        array.flags.writeable = False
+    return found, places
 
 
 _PLACES: dict[Position, tuple[Square, Square]] = {  # down, across
