@@ -6,6 +6,9 @@ BIN := .venv/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 TORCH_OPTION := $(if $(TORCH_INDEX),--index-url $(TORCH_INDEX))
 
+# A process for each core, up to four, each with one thread: two for a core wait for each other.
+PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist worksteal
+
 KERNELS := CMakeLists.txt $(wildcard src/googlenet/native/*pp)
 
 .PHONY: demo test test-all lint docs install install-dev kernels sanitize wheel clean
@@ -14,10 +17,10 @@ demo: install ## train, evaluate and use a small GoogLeNet on embedded images
 	$(BIN)/googlenet demo --output demo
 
 test: lint ## lint, types, import contracts and every test that is not long
-	$(BIN)/python -m pytest -m "not long"
+	$(PYTEST) -m "not long"
 
 test-all: lint ## the long tests too
-	$(BIN)/python -m pytest
+	$(PYTEST)
 
 docs: install-dev ## the reference of the public names, from their docstrings: build/docs/googlenet.html
 	$(BIN)/python -W error::UserWarning -W error::RuntimeWarning -m pdoc --no-show-source --output-directory build/docs googlenet
