@@ -34,6 +34,15 @@ def test_outcomes_by_hand():
     assert outcome.loss == pytest.approx(float(outcome.losses.mean()))
 
 
+def test_what_rounding_made_equal_is_told_apart_by_the_logits():
+    """In float32 both have probability 1/2 to the last bit, and the second logit is the larger."""
+    logits = [[0.0, 2**-26]]
+    arrays = {"images": torch.tensor(logits), "labels": torch.tensor([1])}
+    outcome = validate(lambda batch: batch["images"], [Batch(0, 0, arrays, torch.arange(1))])
+    assert outcome.probabilities[0, 0] == outcome.probabilities[0, 1]
+    assert (outcome.answers.tolist(), outcome.ranks.tolist()) == ([1], [0])
+
+
 def test_without_images_there_is_nothing_to_say():
     outcome = validate(lambda batch: batch["images"], [batch([], [])])
     assert outcome.figures() == {"images": 0, "loss": 0.0, "top1": 0.0, "top5": None}

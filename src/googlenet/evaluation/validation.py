@@ -33,7 +33,8 @@ class Outcome:
     losses: NDArray[np.float32]
     """Cross entropy."""
     brier: NDArray[np.float32]
-    """Brier score: the sum over the classes of the squared difference between the probability and 0 or 1."""
+    """Brier score: the squared difference between probability and 0 or 1, added up over the classes; several right
+    answers count as one class together."""
 
     @property
     def images(self) -> int:
@@ -82,20 +83,23 @@ def validate(answer: Callable[[Batch], Tensor], batches: Iterable[Batch]) -> Out
         probabilities, scores = logits.softmax(dim=1).cpu().numpy(), logits.cpu().numpy()
         truths = Truths.single(batch["labels"].numpy())
         ranks = rank_of_truth(scores, truths)
-        found = (*most_probable(probabilities), ranks, losses, brier(probabilities, truths))
+        found = (*most_probable(probabilities, scores), ranks, losses, brier(probabilities, truths))
         parts.append([batch.indices.numpy(), batch["labels"].numpy(), *found])
     columns = [np.concatenate(column) for column in zip(_NOTHING, *parts, strict=True)]
     return Outcome(classes, *columns)
 
 
-def most_probable(probabilities: NDArray[np.floating]) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+def most_probable(
+    probabilities: NDArray[np.floating], scores: NDArray[np.floating] | None = None
+) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
     """Return the five most probable classes and their probabilities, [N, 5] both, of probabilities [N, C].
 
-    Equal ones go by index. Where there are fewer than five classes, -1 and 0 stand for those that are missing.
+    Equal ones go by index; logits as `scores` tell those apart that rounding made equal. Where there are fewer than
+    five classes, -1 and 0 stand for those that are missing.
     """
     count = min(TOP, probabilities.shape[1])
     first = np.full((len(probabilities), TOP), -1, np.int64)
-    first[:, :count] = first_answers(probabilities, count)
+    first[:, :count] = first_answers(probabilities if scores is None else scores, count)
     values = np.zeros(first.shape, np.float32)
     values[:, :count] = np.take_along_axis(probabilities, first[:, :count], axis=1)
     return first, values
