@@ -60,6 +60,11 @@ def test_what_belongs_to_one_network_is_the_members(folder: Path):
         ensemble.features(folder / "0.png", at="pool5")
 
 
+def test_it_is_told_where_one_network_is_meant(folder: Path):
+    with pytest.raises(InputError, match=r"both.json: an ensemble, where one network is meant; name one of its"):
+        googlenet.create(pretrained=folder / "both.json")
+
+
 def test_the_folder_can_be_moved(folder: Path, tmp_path_factory: pytest.TempPathFactory):
     elsewhere = tmp_path_factory.mktemp("elsewhere") / "moved"
     folder.rename(elsewhere)

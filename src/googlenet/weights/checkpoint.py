@@ -184,9 +184,12 @@ def _refuse_foreign(path: Path) -> None:
     """Raise `InputError` for weights in the form of another program, which `googlenet import` reads."""
     try:
         with open_regular(path) as file:
-            kind = kind_of(file.read(BEGINNING))
+            beginning = file.read(BEGINNING)
     except OSError:
         return  # the reader of checkpoints says what is wrong
+    if b'"googlenet-ensemble' in beginning:
+        raise InputError(f"{path}: an ensemble, where one network is meant; name one of its members")
+    kind = kind_of(beginning)
     if kind not in (None, "safetensors"):
         raise InputError(f"{path}: weights in the form of another program ({kind}); {_import_it(path)}")
 
