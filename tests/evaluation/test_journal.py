@@ -48,7 +48,7 @@ def test_another_plan_is_refused_with_what_differs(tmp_path: Path):
 def test_a_damaged_folder_is_one_line(tmp_path: Path):
     Journal(tmp_path, PLAN, 3, KIND).close()
     (tmp_path / "plan.json").write_text("{")
-    with pytest.raises(InputError, match="cannot be read"):
+    with pytest.raises(InputError, match="holds another evaluation"):
         Journal(tmp_path, PLAN, 3, KIND)
     (tmp_path / "plan.json").write_text(json.dumps(["no", "object"]))
     with pytest.raises(InputError, match="holds another evaluation"):

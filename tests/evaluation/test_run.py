@@ -1,6 +1,7 @@
 """Whole evaluations of tiny networks on embedded digits: against prediction, in parts, after kills, in any split."""
 
 import json
+import shutil
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -16,7 +17,7 @@ from googlenet.evaluation.results import Evaluation
 from googlenet.network.initialization import initialise
 from googlenet.network.module import Network
 from googlenet.network.zoo import specification
-from googlenet.weights.checkpoint import Checkpoint, save
+from googlenet.weights.checkpoint import Checkpoint, read, save
 from googlenet.weights.classes import Class, numbered_classes
 
 DIGITS = 60
@@ -205,6 +206,100 @@ def test_images_that_cannot_be_read_are_in_no_row(folder: Path):
     assert "not a whole JPEG file" in reason
 
 
+def test_a_batch_of_images_that_cannot_be_read(folder: Path):
+    class Hopeless(Some):
+        def read(self, index: int) -> bytes:
+            return b"" if index >= 32 else super().read(index)
+
+    assert run(folder, "first", data=Hopeless()).images == 32
+
+
+def test_kept_logits_are_made_up_for_where_the_records_are_older(folder: Path, tmp_path: Path):
+    run(folder, "first", report=tmp_path / "report", logits=tmp_path / "logits")
+    for path in (tmp_path / "logits").iterdir():
+        path.unlink()
+    run(folder, "first", report=tmp_path / "report", logits=tmp_path / "logits")
+    assert all(np.fromfile(tmp_path / "logits" / "images.bin", np.uint8).reshape(DIGITS, -1)[:, 0] == 1)
+
+
+def test_logits_that_do_not_fit_are_refused(folder: Path, tmp_path: Path):
+    checkpoint = read(folder / "first.safetensors")
+    large = {
+        name: value * 1e7 if name.startswith("classifier.") else value for name, value in checkpoint.weights.items()
+    }
+    save(tmp_path / "large.safetensors", replace(checkpoint, weights=large))
+    with pytest.raises(BrokenOff, match="do not fit float16; give --logits-as float32"):
+        run(tmp_path, "large", logits=tmp_path / "logits", logits_as="float16")
+
+
+@pytest.mark.parametrize(
+    "change", [{"images": 3}, {"images": 10**30}, {"models": [{"name": "a", "sha256": "b", "outputs": 10**9}]}, None]
+)
+def test_logits_of_something_else_are_left_alone(folder: Path, tmp_path: Path, change: dict[str, object] | None):
+    run(folder, "first", logits=tmp_path / "logits")
+    contents = tmp_path / "logits" / "view_logits.json"
+    contents.write_text("[" * 100_000 if change is None else json.dumps(json.loads(contents.read_text()) | change))
+    sizes = {path.name: path.stat().st_size for path in contents.parent.iterdir()}
+    with pytest.raises(InputError, match="give another folder"):
+        run(folder, "first", logits=tmp_path / "logits")
+    assert {path.name: path.stat().st_size for path in contents.parent.iterdir()} == sizes
+
+
+def test_damaged_records_are_refused(folder: Path, tmp_path: Path):
+    run(folder, "first", report=tmp_path)
+    records = tmp_path / "records" / "records.bin"
+    records.write_bytes(b"\x01" + b"\x7f" * (records.stat().st_size - 1))
+    with pytest.raises(InputError, match="is damaged; delete it and begin anew"):
+        run(folder, "first", report=tmp_path)
+
+
+def test_a_report_that_cannot_be_written_loses_nothing(folder: Path, tmp_path: Path):
+    (tmp_path / "report.html").mkdir()
+    with pytest.raises(BrokenOff, match=r"report.html: cannot be written"):
+        run(folder, "first", report=tmp_path)
+    (tmp_path / "report.html").rmdir()
+    assert run(folder, "first", report=tmp_path).images == DIGITS
+
+
+def test_weights_that_are_no_numbers_are_told(folder: Path, tmp_path: Path, caplog):
+    checkpoint = read(folder / "first.safetensors")
+    broken = {name: value * float("nan") for name, value in checkpoint.weights.items()}
+    save(tmp_path / "broken.safetensors", replace(checkpoint, weights=broken))
+    found = run(tmp_path, "broken")
+    assert f"{DIGITS} of {DIGITS} answers are not numbers; the weights are broken" in caplog.text
+    assert json.dumps(found.to_json(), allow_nan=False)
+    assert found.to_json()["rows"][0]["loss"] is None
+
+
+def test_numbers_that_mean_other_classes_in_another_order_are_told(tmp_path: Path, caplog):
+    classes = tuple(Class(f"n{index}", f"n{index}") for index in range(3))
+    for name, order in (("first", classes), ("second", classes[::-1])):
+        network = Network(specification("googlenet-tiny", classes=3))
+        initialise(network)
+        save(tmp_path / f"{name}.safetensors", Checkpoint(network.specification, order, network.state_dict()))
+    for index in range(3):
+        (tmp_path / f"{index}.png").write_bytes(Some().read(index))
+    (tmp_path / "list.txt").write_text("0.png 0\n1.png 1\n2.png 2\n")
+    weights = [tmp_path / "first.safetensors", tmp_path / "second.safetensors"]
+    googlenet.evaluate(weights, tmp_path / "list.txt", engine="torch")
+    assert "other classes in the order of second; they are taken in that of first, which is named first" in caplog.text
+    caplog.clear()
+    googlenet.evaluate(weights[:1], tmp_path / "list.txt", engine="torch")
+    assert "order of" not in caplog.text
+
+
+def test_a_folder_that_another_process_has_finished_with(folder: Path, tmp_path: Path, monkeypatch):
+    """Two of the same command share the records in the cache folder, and the first to end deletes them."""
+    real = evaluation_work.Work.evaluation
+
+    def after_the_other(self: object, journal: object, source: str) -> Evaluation:
+        shutil.rmtree(journal.folder)  # type: ignore[attr-defined]
+        return real(self, journal, source)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(evaluation_work.Work, "evaluation", after_the_other)
+    assert run(folder, "first").images == DIGITS
+
+
 def test_nothing_is_left_behind(folder: Path, cache: Path):
     run(folder, "first")
     assert not list((cache / "evaluations").glob("*"))
@@ -242,6 +337,7 @@ def test_until_almost_sure_counts_what_it_changed(folder: Path):
         ({"crops": [12]}, "crops '12' are not known"),
         ({"combination": ["median"]}, "combination 'median' is not known"),
         ({"logits": "x", "logits_as": "int8"}, "kept as float32 or float16"),
+        ({"logits_as": "float16"}, "give --logits FOLDER too"),
     ],
 )
 def test_what_cannot_be_begun(folder: Path, options: dict[str, object], told: str):

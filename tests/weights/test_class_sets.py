@@ -24,7 +24,7 @@ def test_other_orders_and_more_outputs():
 def test_restriction_to_some_ids():
     chosen = common([(A, B, C)], (A, B, C), only={"c", "a"})
     assert chosen.places.tolist() == [0, 2]
-    with pytest.raises(InputError, match="1 classes in common with the data"):
+    with pytest.raises(InputError, match="the weights know 1 of the data's classes; give data of two or more"):
         common([(A, B, C)], (A, B, C), only={"b", "x"})
 
 

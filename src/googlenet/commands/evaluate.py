@@ -11,6 +11,7 @@ from tyro.conf import OmitArgPrefixes, Positional, arg
 
 from googlenet.data.sources import expect_source
 from googlenet.errors import BrokenOff, InputError
+from googlenet.evaluation.protocol import find_protocols
 from googlenet.files import expect
 from googlenet.inference.engine import Computing
 from googlenet.machine import keep_freed_memory
@@ -64,6 +65,7 @@ def run(options: Options) -> int:
     for path in weights:
         expect(path)
     expect_source(data)
+    find_protocols(options.crops)
     if (options.fit_temperature is None) != (options.output is None) or (options.output and len(weights) > 1):
         raise InputError("--fit-temperature SPLIT and --output FILE go together, with one checkpoint")
     if options.output and options.processes > 1:
@@ -76,6 +78,7 @@ def run(options: Options) -> int:
 
     if options.save_ensemble:
         save_ensemble(options.save_ensemble, weights)
+        say(f"{options.save_ensemble}: stands for {len(weights)} weights")
     if options.fit_temperature is not None:
         weights.append(str(_calibrated(options, weights, data)))
     try:
@@ -89,6 +92,7 @@ def run(options: Options) -> int:
             logits_as=options.logits_as,
             until_sure=options.until_sure,
             report=options.report,
+            together=options.output is None,
             **vars(options.computing),
         )
     except (BrokenOff, KeyboardInterrupt) as error:
@@ -99,6 +103,8 @@ def run(options: Options) -> int:
     if found is None:  # another process has the whole
         return 0
     print(json_line(found.to_json()) if options.json else _page(found))
+    if options.report:
+        say(f"{options.report / 'report.html'}: the report")
     if found.unreadable:
         say(f"{len(found.unreadable)} of {found.images + len(found.unreadable)} images could not be read")
     return 1 if found.unreadable else 0
@@ -117,8 +123,15 @@ def _calibrated(options: Options, weights: Sequence[str], data: str) -> Path:
 
 
 def _page(found: "Evaluation") -> str:
-    headers = ["models", "crops", "combination", "top-1", "95 %", "top-5", "95 %", "multiply-adds", "s/image"]
-    return f"{found.images:,} images of {found.source}\n\n" + table(headers, [_cells(row) for row in found.rows])
+    headers = ["models", "crops", "combination", "top-1", "95 %", "top-5", "95 %", "loss"]
+    headers += ["multiply-adds", "performed", "s/image"]
+    checked = any(row.checked for row in found.rows)
+    left_out = sum(found.lacking.values())
+    also = f"; {left_out:,} more are of classes that the weights lack" if left_out else ""
+    rows = [[*_cells(row), *([f"{row.changed} of {row.checked}"] if checked else [])] for row in found.rows]
+    return f"{found.images:,} images of {found.source}{also}\n\n" + table(
+        [*headers, *(["changed"] if checked else [])], rows
+    )
 
 
 def _cells(row: "Row") -> Sequence[object]:
@@ -129,7 +142,9 @@ def _cells(row: "Row") -> Sequence[object]:
         row.combination,
         *_share(told["top1"], told["top1_interval"]),
         *_share(told["top5"], told["top5_interval"]),
+        f"{row.outcome.loss:.3f}",
         f"{row.multiply_adds / 1e9:.1f} G",
+        f"{row.multiply_adds_performed / 1e9:.1f} G",
         f"{row.seconds_per_image:.3f}",
     ]
 

@@ -14,7 +14,15 @@ from scipy.optimize import minimize_scalar
 from googlenet.data.truths import Truths
 from googlenet.errors import InputError
 
-__all__ = ["LEAST_FOR_TEMPERATURE", "Bin", "Calibration", "calibration", "fit_temperature", "tempered"]
+__all__ = [
+    "LEAST_FOR_TEMPERATURE",
+    "Bin",
+    "Calibration",
+    "calibration",
+    "fit_temperature",
+    "refuse_too_few",
+    "tempered",
+]
 
 LEAST_FOR_TEMPERATURE = 50
 """Images from which a temperature can be fitted."""
@@ -90,10 +98,7 @@ def fit_temperature(log_probabilities: NDArray[np.floating], truths: Truths) -> 
     `log_probabilities` [N, C], such as the logits themselves, are of images that are not reported. `InputError` where
     they are too few, or so easy (or so hopeless) that the likelihood has no maximum within 1/20 to 20.
     """
-    if len(truths) < LEAST_FOR_TEMPERATURE:
-        raise InputError(
-            f"temperature: {len(truths)} images are too few to fit it; give at least {LEAST_FOR_TEMPERATURE}"
-        )
+    refuse_too_few(len(truths))
 
     def loss(log_temperature: float) -> float:
         return _loss(log_probabilities, truths, exp(log_temperature))
@@ -106,6 +111,12 @@ def fit_temperature(log_probabilities: NDArray[np.floating], truths: Truths) -> 
             "fit it on others"
         )
     return exp(found.x)
+
+
+def refuse_too_few(images: int) -> None:
+    """Raise `InputError` where a temperature cannot be fitted on so few images."""
+    if images < LEAST_FOR_TEMPERATURE:
+        raise InputError(f"temperature: {images} images are too few to fit it; give at least {LEAST_FOR_TEMPERATURE}")
 
 
 def tempered(probabilities: NDArray[np.floating], temperature: float) -> NDArray[np.float64]:

@@ -50,6 +50,7 @@ class Journal:
         self._lock = threading.Lock()
         _agree(folder, plan)
         try:
+            folder.mkdir(parents=True, exist_ok=True)
             self._file = os.fdopen(os.open(folder / RECORDS, os.O_RDWR | os.O_CREAT, 0o666), "r+b", buffering=0)
             self._file.truncate(images * kind.itemsize)
         except OSError as error:
@@ -88,29 +89,31 @@ class Journal:
         self.write(image, record)
 
     def reasons(self) -> dict[int, str]:
-        """Return why each image could not be read that could not."""
+        """Return why each image could not be read that could not, as far as that was kept."""
         try:
-            lines = (self.folder / REASONS).read_text(encoding="utf-8").splitlines()
-        except FileNotFoundError:
+            with open_regular(self.folder / REASONS) as file:
+                lines = file.read().decode("utf-8", "replace").splitlines()
+        except (OSError, InputError):
             return {}
         found = {}
         for line in lines:
             try:
                 entry = json.loads(line)
                 found[int(entry["image"])] = str(entry["reason"])
-            except (ValueError, TypeError, KeyError):  # a line that was cut off; the image's record was not written
+            except (ValueError, TypeError, KeyError, OverflowError, RecursionError):  # a line that was cut off
                 continue
         return found
 
     def _blocks(self) -> Iterator[NDArray[np.void]]:
-        with (self.folder / RECORDS).open("rb") as file:
-            left = self.images
-            while left:
-                block = np.fromfile(file, self.kind, min(left, _BLOCK))
-                if not len(block):
-                    raise InputError(f"{self.folder / RECORDS}: was cut off; delete the folder and begin anew")
-                left -= len(block)
-                yield block
+        # Through the open file, which stays readable where another process has finished and deleted the folder.
+        for start in range(0, self.images, _BLOCK):
+            size = min(self.images - start, _BLOCK) * self.kind.itemsize
+            with self._lock:
+                self._file.seek(start * self.kind.itemsize)
+                content = self._file.read(size)
+            if len(content) < size:
+                raise InputError(f"{self.folder / RECORDS}: was cut off; delete the folder and begin anew")
+            yield np.frombuffer(content, self.kind)
 
 
 def _agree(folder: Path, plan: Mapping[str, Any]) -> None:
@@ -123,8 +126,12 @@ def _agree(folder: Path, plan: Mapping[str, Any]) -> None:
         with atomic_write(folder / PLAN) as file:
             file.write(json.dumps(plan, indent=1, ensure_ascii=False).encode())
         return
-    except (OSError, ValueError) as error:
-        raise InputError(f"{folder / PLAN}: cannot be read ({error}); give another folder") from error
+    except InputError:
+        raise
+    except OSError as error:
+        raise InputError(f"{folder / PLAN}: cannot be read ({error.strerror}); give another folder") from error
+    except (ValueError, RecursionError):
+        kept = None
     if kept == plan:
         return
     theirs = kept if isinstance(kept, dict) else {}

@@ -50,8 +50,8 @@ class Judged:
         return multiply_adds(self.model.specification)
 
 
-def find_systems(weights: Sequence[str | os.PathLike[str]]) -> tuple[list[Member], list[System]]:
-    """Return every checkpoint once, and the systems: each that is given, then all of them together.
+def find_systems(weights: Sequence[str | os.PathLike[str]], together: bool = True) -> tuple[list[Member], list[System]]:
+    """Return every checkpoint once, and the systems: each that is given, then all of them `together`.
 
     Raises `InputError` for a missing file, or an ensemble whose member has changed.
     """
@@ -64,8 +64,9 @@ def find_systems(weights: Sequence[str | os.PathLike[str]]) -> tuple[list[Member
         numbers = list(members)
         system = System(tuple(dict.fromkeys(numbers.index(member.sha256) for member in found)))
         systems.setdefault(system.models, system)
-    everything = System(tuple(range(len(members))))
-    systems.setdefault(everything.models, everything)
+    if together:
+        everything = System(tuple(range(len(members))))
+        systems.setdefault(everything.models, everything)
     return list(members.values()), list(systems.values())
 
 

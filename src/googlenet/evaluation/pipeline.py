@@ -92,13 +92,15 @@ def _begin(
     batch: Sequence[tuple[int, Views | InputError]], models: Sequence[Judged]
 ) -> Callable[[], list[tuple[int, Seen | InputError]]]:
     good = [views for _, views in batch if isinstance(views, Views)]
+    if not good:
+        return lambda: list(batch)  # type: ignore[arg-type]
     under_way = [forward(one, [views.sets[number].pictures for views in good]) for number, one in enumerate(models)]
 
     def done() -> list[tuple[int, Seen | InputError]]:
-        seen = iter(_parted(good, [wait() for wait in under_way])) if good else iter(())
+        seen = _parted(good, [wait() for wait in under_way])
         return [(index, views if isinstance(views, InputError) else next(seen)) for index, views in batch]
 
-    return done if good else lambda: list(batch)  # type: ignore[arg-type]
+    return done
 
 
 def _parted(batch: Sequence[Views], found: Sequence[tuple[NDArray[np.float32], float]]) -> Iterator[Seen]:

@@ -1,5 +1,6 @@
 """What is asked: the labelled images, and the right answers among the classes that the models know."""
 
+import logging
 import os
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -19,6 +20,8 @@ from googlenet.weights.class_sets import union
 from googlenet.weights.classes import Class, id_key
 
 __all__ = ["Questions", "ask"]
+
+log = logging.getLogger("googlenet")
 
 
 @dataclass(frozen=True)
@@ -47,7 +50,7 @@ def ask(source: Source, models: Sequence[Judged]) -> Questions:
     Whole numbers are indices into the first model's classes, unless its ids are numbers. Raises `InputError` where
     the models know none of the classes, or images of a list are not there.
     """
-    dataset = _open(source, models[0].model.classes)
+    dataset = _open(source, models)
     _refuse_missing(dataset, name_of(source))
     classes = union([one.model.classes for one in models])
     known = set.intersection(*({id_key(item.id) for item in one.model.classes} for one in models))
@@ -66,13 +69,31 @@ def ask(source: Source, models: Sequence[Judged]) -> Questions:
     return Questions(dataset, classes, truths, lacking, ids)
 
 
-def _open(source: Source, first: tuple[Class, ...]) -> Dataset:
+def _open(source: Source, models: Sequence[Judged]) -> Dataset:
     if not isinstance(source, str | os.PathLike):
         return source
     dataset = open_dataset(source, several_truths=True)
-    if all(item.id.isdecimal() for item in dataset.classes):  # perhaps indices: that is for the rule of labels to say
-        return open_dataset(source, first, several_truths=True)
-    return dataset
+    if not all(item.id.isdecimal() for item in dataset.classes):
+        return dataset
+    # Perhaps indices: that is for the rule of labels to say.
+    found = open_dataset(source, models[0].model.classes, several_truths=True)
+    others = [one.name for one in models[1:] if not _agree(one.model.classes, dataset, found)]
+    if others:
+        log.warning(
+            "%s: the numbers mean other classes in the order of %s; they are taken in that of %s, which is named first",
+            *(name_of(source), ", ".join(others), models[0].name),
+        )
+    return found
+
+
+def _agree(classes: tuple[Class, ...], numbered: Dataset, found: Dataset) -> bool:
+    """Whether the numbers that are labels stand for the same classes as indices into `classes`."""
+    if {id_key(item.id) for item in numbered.classes} <= {id_key(item.id) for item in classes}:
+        return True  # they are ids
+    pairs = {(int(numbered.classes[a].id), int(b)) for a, b in zip(numbered.labels, found.labels, strict=True)}
+    return all(
+        number < len(classes) and id_key(classes[number].id) == id_key(found.classes[at].id) for number, at in pairs
+    )
 
 
 def _refuse_missing(dataset: Dataset, source: str) -> None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from math import isfinite
 from typing import Any
 
 from googlenet.data.dataset import Dataset
@@ -70,7 +71,7 @@ class Row:
             "top5": self.outcome.top5,
             "top1_interval": share_interval(self.right, images),
             "top5_interval": None if five is None else share_interval(five, images),
-            "loss": self.outcome.loss,
+            "loss": self.outcome.loss if isfinite(self.outcome.loss) else None,
             "multiply_adds": self.multiply_adds,
             "multiply_adds_performed": self.multiply_adds_performed,
             "seconds_per_image": self.seconds_per_image,

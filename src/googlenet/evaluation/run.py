@@ -9,10 +9,12 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from googlenet import machine
 from googlenet.data.identity import identity
 from googlenet.data.sources import Source, name_of
-from googlenet.errors import InputError
+from googlenet.errors import BrokenOff, InputError
 from googlenet.evaluation.combination import find_combination
 from googlenet.evaluation.journal import Journal
 from googlenet.evaluation.models import find_systems, load_models
@@ -46,6 +48,7 @@ def evaluate(
     report: str | os.PathLike[str] | None = None,
     logits: str | os.PathLike[str] | None = None,
     logits_as: str = "float32",
+    together: bool = True,
     device: str = "auto",
     precision: str = "float32",
     engine: str = "auto",
@@ -55,7 +58,8 @@ def evaluate(
 
     `crops` are protocols by name (1, 10, 144, "howard-90"), JSON files or `Protocol`s. With `classes_of_data` only the
     classes that the data have can be answered. With `until_sure` views are added until further ones cannot change the
-    best class, nor which the first five are (0), or change them with at most such a probability.
+    best class, nor which the first five are (0), or change them with at most such a probability. Without `together`
+    there is no row for all weights together.
 
     `report` is a folder for a page and the figures behind it; an evaluation that was ended goes on from there (without
     one, from the user's cache folder) when it is called again. `logits` is a folder that keeps the logits of every
@@ -70,7 +74,9 @@ def evaluate(
         raise InputError("an evaluation needs weights, crops and a combination; give one or more of each")
     if until_sure is not None:
         _refuse_with_until_sure(until_sure, combinations, logits is not None)
-    members, systems = find_systems(given)
+    if logits is None and logits_as != "float32":
+        raise InputError("--logits-as says how logits are kept; give --logits FOLDER too")
+    members, systems = find_systems(given, together)
     computing = {"device": device, "precision": precision, "engine": engine, "calibrate": calibrate}
     models = load_models(members, **computing)
     questions = ask(data, models)
@@ -89,10 +95,14 @@ def evaluate(
         found = work.evaluation(journal, name_of(data))
     finally:
         journal.close()
+    _tell_broken(found)
     if report is None:
         shutil.rmtree(folder, ignore_errors=True)
-    else:
+        return found
+    try:
         write_report(found, Path(report))
+    except InputError as error:
+        raise BrokenOff(str(error)) from error
     return found
 
 
@@ -110,6 +120,14 @@ def _passing_folder(plan: dict[str, Any]) -> Path:
     """Where the records of an evaluation without a report are until its end."""
     name = hashlib.sha256(json.dumps(plan, sort_keys=True).encode()).hexdigest()[:16]
     return machine.cache_folder() / "evaluations" / name
+
+
+def _tell_broken(found: Evaluation) -> None:
+    """Warn of rows whose answers are no numbers."""
+    for row in found.rows:
+        broken = int((~np.isfinite(row.outcome.losses)).sum())
+        if broken:
+            log.warning("%s: %d of %d answers are not numbers; the weights are broken", row.name, broken, found.images)
 
 
 def _tell_lacking(questions: Questions, source: str) -> None:

@@ -16,7 +16,7 @@ from googlenet.data.identity import identity
 from googlenet.data.sources import Source, name_of
 from googlenet.data.truths import Truths
 from googlenet.errors import InputError
-from googlenet.evaluation.calibration import fit_temperature
+from googlenet.evaluation.calibration import fit_temperature, refuse_too_few
 from googlenet.evaluation.models import Judged, load_models
 from googlenet.evaluation.pipeline import Seen, computed, read_views
 from googlenet.evaluation.protocol import PROTOCOLS
@@ -57,6 +57,7 @@ def write_calibrated(
                 f"{name_of(split)}: a temperature is fitted on other images than those that are reported; give a split"
                 " of its own"
             )
+    refuse_too_few(len(questions.images))
     logits, truths = _logits(questions, judged)
     temperature = fit_temperature(logits, truths)
     save(output, _divided(read(members[0].path), temperature, name_of(split), len(truths)))

@@ -32,8 +32,6 @@ CONTENTS, INDEX = "view_logits.json", "images.bin"
 Number = str
 """What logits are kept as: float32, or float16 in half the room."""
 
-_ENTRY = np.dtype([("done", "u1"), ("width", "<i4"), ("height", "<i4"), ("preparing", "<f4")])
-
 
 @dataclass(frozen=True)
 class StoredModel:
@@ -71,13 +69,18 @@ class Contents:
         """What the files take, at most."""
         return self.images * self.views * np.dtype(self.number).itemsize * sum(one.outputs for one in self.models)
 
+    def entry(self) -> np.dtype[np.void]:
+        """What is kept of an image beside its logits: its size, and the seconds that they took."""
+        seconds = ("seconds", "<f4", (len(self.models),))
+        return np.dtype([("done", "u1"), ("width", "<i4"), ("height", "<i4"), ("preparing", "<f4"), seconds])
+
     def lacks(self, wanted: "Contents") -> str:
         """Say what is wanted and not here; empty where all of it is."""
-        for name in ("format", "data", "number", "computing"):
+        for name in ("format", "data", "images", "number", "computing"):
             if getattr(self, name) != getattr(wanted, name):
                 return f"{name} {getattr(self, name)}, not {getattr(wanted, name)}"
-        known = {one.sha256 for one in self.models}
-        missing = [one.name for one in wanted.models if one.sha256 not in known]
+        known = {(one.sha256, one.outputs) for one in self.models}
+        missing = [one.name for one in wanted.models if (one.sha256, one.outputs) not in known]
         missing += [f"{one.name} crops" for one in wanted.protocols if one not in self.protocols]
         return f"no {' and no '.join(missing)}" if missing else ""
 
@@ -91,22 +94,24 @@ class ViewLogits:
 
     def __init__(self, folder: Path, models: Sequence[Judged], protocols: Sequence[Protocol], wanted: Contents) -> None:
         self.folder, self.models = folder, models
-        self.contents = _agree(folder, wanted)
+        self.contents, is_new = _agree(folder, wanted)
+        self._entry = self.contents.entry()
         hashes = [one.sha256 for one in self.contents.models]
-        self._stored = [self.contents.models[hashes.index(one.sha256)] for one in models]
+        self._numbers = [hashes.index(one.sha256) for one in models]
+        self._stored = [self.contents.models[number] for number in self._numbers]
         self._asked = {protocol.name for protocol in protocols}
         self._is_wider = self.contents.models != wanted.models or self.contents.protocols != wanted.protocols
         self._lock = threading.Lock()
         try:
-            _sized(folder / INDEX, self.contents.images * _ENTRY.itemsize)
+            _sized(folder / INDEX, self.contents.images * self._entry.itemsize, is_new)
             for one in self._stored:
-                _sized(folder / one.file, self.contents.images * self._step(one))
+                _sized(folder / one.file, self.contents.images * self._step(one), is_new)
         except OSError as error:
             raise InputError(f"{folder}: cannot be written ({error.strerror or error})") from error
 
     def done(self) -> NDArray[np.bool_]:
         """Return of which images the logits are here: [images]."""
-        return np.fromfile(self.folder / INDEX, _ENTRY)["done"] == 1
+        return np.fromfile(self.folder / INDEX, self._entry)["done"] == 1
 
     def refuse_more(self) -> None:
         """Raise `InputError` where logits of more models or views are kept than this evaluation computes."""
@@ -119,20 +124,29 @@ class ViewLogits:
 
     def write(self, image: int, seen: Seen) -> Seen:
         """Keep an image's logits; return them as they are read again."""
-        kept = tuple(logits.astype(self.contents.number) for logits in seen.logits)
-        entry = np.array((1, seen.width, seen.height, seen.preparing), _ENTRY)
+        with np.errstate(over="ignore"):
+            kept = tuple(logits.astype(self.contents.number) for logits in seen.logits)
+        for ours, exact in zip(kept, seen.logits, strict=True):
+            if np.isinf(ours).any() and np.isfinite(exact).all():
+                raise InputError(
+                    f"{self.folder}: logits of up to {np.abs(exact).max():.3g} do not fit {self.contents.number};"
+                    " give --logits-as float32"
+                )
+        entry = np.zeros((), self._entry)
+        entry["done"], entry["width"], entry["height"], entry["preparing"] = 1, seen.width, seen.height, seen.preparing
+        entry["seconds"][self._numbers] = seen.seconds
         try:
             with self._lock:
                 for one, logits in zip(self._stored, kept, strict=True):
                     _write(self.folder / one.file, image * self._step(one), logits.tobytes())
-                _write(self.folder / INDEX, image * _ENTRY.itemsize, entry.tobytes())
+                _write(self.folder / INDEX, image * self._entry.itemsize, entry.tobytes())
         except OSError as error:
             raise InputError(f"{self.folder}: cannot be written ({error.strerror or error})") from error
         return replace(seen, logits=tuple(logits.astype(np.float32) for logits in kept))
 
     def read(self, image: int) -> Seen:
         """Return what was kept of an image."""
-        entry = np.fromfile(self.folder / INDEX, _ENTRY, 1, offset=image * _ENTRY.itemsize)[0]
+        entry = np.fromfile(self.folder / INDEX, self._entry, 1, offset=image * self._entry.itemsize)[0]
         shape = (int(entry["height"]), int(entry["width"]))
         found = []
         logits = []
@@ -147,15 +161,15 @@ class ViewLogits:
                 (len(views), stored.outputs),
             )
             logits.append(np.array(kept, np.float32))
-        nothing = (0.0,) * len(logits)
-        return Seen(shape[1], shape[0], tuple(found), tuple(logits), nothing, float(entry["preparing"]))
+        seconds = tuple(entry["seconds"][self._numbers].tolist())
+        return Seen(shape[1], shape[0], tuple(found), tuple(logits), seconds, float(entry["preparing"]))
 
     def _step(self, model: StoredModel) -> int:
         return self.contents.views * model.outputs * np.dtype(self.contents.number).itemsize
 
 
-def _agree(folder: Path, wanted: Contents) -> Contents:
-    """Return what the folder holds, after seeing that it is enough; it is begun where there is nothing yet."""
+def _agree(folder: Path, wanted: Contents) -> tuple[Contents, bool]:
+    """Return what the folder holds, after seeing that it is enough, and whether it was begun just now."""
     try:
         with open_regular(folder / CONTENTS) as file:
             kept = decode(Contents, json.loads(file.read(1 << 24)), str(folder / CONTENTS))
@@ -163,14 +177,16 @@ def _agree(folder: Path, wanted: Contents) -> Contents:
         _refuse_without_room(folder, wanted.bytes)
         with atomic_write(folder / CONTENTS) as file:
             file.write(json.dumps(encode(wanted), indent=1, ensure_ascii=False).encode())
-        return wanted
+        return wanted, True
     except InputError:
         raise
-    except (OSError, ValueError) as error:
-        raise InputError(f"{folder / CONTENTS}: cannot be read ({error}); give another folder") from error
+    except OSError as error:
+        raise InputError(f"{folder / CONTENTS}: cannot be read ({error.strerror}); give another folder") from error
+    except (ValueError, RecursionError):
+        raise InputError(f"{folder / CONTENTS}: not what this package wrote; give another folder") from None
     if lack := kept.lacks(wanted):
         raise InputError(f"{folder}: holds other logits ({lack}); give another folder")
-    return kept
+    return kept, False
 
 
 def _refuse_without_room(folder: Path, needed: int) -> None:
@@ -183,10 +199,15 @@ def _refuse_without_room(folder: Path, needed: int) -> None:
         )
 
 
-def _sized(path: Path, size: int) -> None:
+def _sized(path: Path, size: int, is_new: bool) -> None:
+    """Make a file of a size; one that was there before, and has another, is left alone and refused."""
     with open(os.open(path, os.O_RDWR | os.O_CREAT, 0o666), "r+b") as file:  # noqa: PTH123
-        if os.fstat(file.fileno()).st_size != size:
-            file.truncate(size)
+        there = os.fstat(file.fileno()).st_size
+        if there == size:
+            return
+        if there and not is_new:
+            raise InputError(f"{path}: {there:,} bytes where {size:,} belong; give another folder")
+        file.truncate(size)
 
 
 def _write(path: Path, offset: int, content: bytes) -> None:

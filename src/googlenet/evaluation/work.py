@@ -66,7 +66,7 @@ class Work:
     def plan(self, logits_as: str) -> dict[str, Any]:
         """Say what the records mean, for `Journal`."""
         return {
-            "weights": [one.sha256 for one in self.models],
+            "weights": [f"{one.name} {one.sha256[:12]}" for one in self.models],
             "data": self.data,
             "crops": [encode(protocol) for protocol in self.protocols],
             "rows": [
@@ -85,7 +85,7 @@ class Work:
         count = len(self.questions.dataset)
         wanted = Contents(self.data, count, number, self._how, self.protocols, stored)
         if not folder.exists():
-            log.info("%s: the logits take up to %.2f GB", folder, wanted.bytes / 1e9)
+            log.info("%s: the logits take up to %s MB", folder, f"{wanted.bytes / 1e6:,.1f}")
         return ViewLogits(folder, self.models, self.protocols, wanted)
 
     def do(self, journal: Journal, stored: ViewLogits | None) -> None:
@@ -95,7 +95,11 @@ class Work:
         """
         rank, size = ranks()
         everything = self.questions.images
-        left = everything[journal.states()[everything] == 0]
+        states = journal.states()
+        is_left = states == 0
+        if stored:
+            is_left |= (states == DONE) & ~stored.done()
+        left = everything[is_left[everything]]
         mine = left[left // SHARE % size == rank]
         if rank == 0 and len(left) < len(everything):
             log.info("%d of %d images are done already", len(everything) - len(left), len(everything))
@@ -167,6 +171,10 @@ class Work:
         images = self.questions.images
         records = journal.records()[images]
         done = records["state"] == DONE
+        first, places = (records["rows"]["score"][name] for name in ("first", "rank"))
+        count = len(self.questions.classes)
+        if (first < -1).any() or (first >= count).any() or (places < 0).any() or (places > count).any():
+            raise InputError(f"{journal.folder}: is damaged; delete it and begin anew")
         reasons = journal.reasons()
         dataset = self.questions.dataset
         unreadable = tuple((dataset.name(int(index)), reasons.get(int(index), "")) for index in images[~done])

@@ -273,7 +273,8 @@ class Predictor:
         """Compute with an engine from now on, and say so once in a process."""
         self._engine = engine
         package = f" {version(type(engine))}" if engine.package else ""
-        threads = f", {torch.get_num_threads()} threads" if self.device == "cpu" else ""
+        count = torch.get_num_threads()
+        threads = f", {count} thread{'s' * (count != 1)}" if self.device == "cpu" else ""
         line = f"{self.specification.name} computed by {name}{package} in {self.precision} on {self.device}{threads}"
         if line not in _said:
             _said.add(line)

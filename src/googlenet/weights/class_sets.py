@@ -50,9 +50,9 @@ def common(
         if all(key in known for known in outputs) and (wanted is None or key in wanted)
     ]
     if len(places) < 2:
-        raise InputError(
-            f"the models have {len(places)} classes in common{'' if only is None else ' with the data'};"
-            " evaluate them one by one"
-        )
+        what = "the weights know" if len(models) == 1 else "the models have in common"
+        of = "" if only is None else " of the data's classes"
+        mend = "give data of two or more" if len(models) == 1 else "evaluate them one by one"
+        raise InputError(f"{what} {len(places)}{of or ' classes'}; {mend}")
     chosen = [np.array([known[keys[place]] for place in places], np.int64) for known in outputs]
     return ClassSet(np.array(places, np.int64), tuple(chosen))
