@@ -70,6 +70,11 @@ def test_what_a_file_leaves_out_is_the_one_crop(tmp_path):
         ({"scales": [256.5]}, "scales[0]: expected a whole number, found 256.5"),
         ({"scales": [True]}, "scales[0]: expected a whole number, found True"),
         ({"scales": [200]}, "scales: 200 holds no crop of 224; give short sides of 224 to 1792"),
+        ({"scales": [0]}, "scales: 0 is out of range; give short sides of 224 to 1792"),
+        (
+            {"scales": [0], "squares": ["middle"], "positions": ["whole"]},
+            "scales: 0 is out of range; give short sides of 1 to 1792",
+        ),
         ({"scales": [-5]}, "scales: -5 is out of range; give short sides of 224 to 1792"),
         ({"scales": [10**9]}, "scales: 1000000000 is out of range"),
         ({"scales": [256, 256]}, "scales: 256 stands there twice"),
@@ -94,11 +99,12 @@ def test_each_field_is_checked_and_named(change, message, tmp_path):
 
 def test_small_scales_are_for_whole_squares():
     assert Protocol("small", (64, 128), ("middle",), ("whole",)).sides((32, 32)) == (9, 18)
+    assert Protocol("least", (1, 3), ("middle",), ("whole",)).sides((32, 32)) == (1, 1)
 
 
 def test_files_that_are_no_protocol(tmp_path: Path):
     for content, message in [
-        (b"{", "not JSON"),
+        (b"{", "not JSON .*; mend it"),
         (b"[1]", "expected an object"),
         (b"\xff\xfe", "not JSON"),
         (b"[" * 60_000, "not JSON"),

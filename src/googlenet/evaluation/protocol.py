@@ -56,8 +56,8 @@ class Protocol:
         for field in ("scales", "squares", "positions"):
             values = tuple(getattr(self, field))
             object.__setattr__(self, field, values)  # a list would do, were it not for the hash
-            if twice := next((value for value in values if values.count(value) > 1), None):
-                raise InputError(f"{field}: {twice} stands there twice")
+            if twice := [value for value in values if values.count(value) > 1]:
+                raise InputError(f"{field}: {twice[0]} stands there twice")
         if not self.positions:
             raise InputError("positions: give at least one")
         if "whole" in self.positions and not self.squares:
@@ -65,9 +65,9 @@ class Protocol:
         if len(self.scales) > MOST_SCALES:
             raise InputError(f"scales: {len(self.scales)} are too many; give at most {MOST_SCALES}")
         least = 1 if self.positions == ("whole",) else INPUT
-        if wrong := next((scale for scale in self.scales if not least <= scale <= LARGEST_SCALE), None):
-            why = f"holds no crop of {INPUT}" if 0 < wrong < INPUT else "is out of range"
-            raise InputError(f"scales: {wrong} {why}; give short sides of {least} to {LARGEST_SCALE}")
+        if wrong := [scale for scale in self.scales if not least <= scale <= LARGEST_SCALE]:
+            why = f"holds no crop of {INPUT}" if 0 < wrong[0] < INPUT else "is out of range"
+            raise InputError(f"scales: {wrong[0]} {why}; give short sides of {least} to {LARGEST_SCALE}")
 
     @property
     def views(self) -> int:
@@ -75,8 +75,11 @@ class Protocol:
         return max(len(self.scales), 1) * max(len(self.squares), 1) * len(self.positions) * (1 + self.mirror)
 
     def sides(self, size: tuple[int, int]) -> tuple[int, ...]:
-        """Return the scales for a network of `size` (height, width), pixels, a half rounded up: 256 is 37 for 32."""
-        return tuple((2 * scale * max(size) + INPUT) // (2 * INPUT) for scale in self.scales)
+        """Return the scales for a network of `size` (height, width), pixels, a half rounded up: 256 is 37 for 32.
+
+        None is less than a pixel.
+        """
+        return tuple(max(1, (2 * scale * max(size) + INPUT) // (2 * INPUT)) for scale in self.scales)
 
     def to_json(self) -> str:
         """Return the protocol as JSON text, which `find_protocol` reads from a file."""
@@ -134,8 +137,8 @@ def _read(path: str) -> Protocol:
             raise InputError(f"{path}: not a protocol, which takes under {_LONGEST_FILE // 1024} KiB")
         return decode(Protocol, json.loads(text), path)
     except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error.strerror or error})") from None
+        raise InputError(f"{path}: cannot be read ({error.strerror or error}); check the path") from None
     except InputError:
         raise
     except (ValueError, RecursionError) as error:
-        raise InputError(f"{path}: not JSON ({error})") from None
+        raise InputError(f"{path}: not JSON ({error}); mend it, or save a protocol with to_json") from None
