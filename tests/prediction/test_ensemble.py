@@ -36,6 +36,21 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
+@pytest.mark.parametrize("name", ["x" * 5000, f"{'x' * 300}.safetensors", "y/" * 3000 + "z"])
+def test_a_name_that_no_file_can_have(folder: Path, name: str):
+    content = json.loads((folder / "both.json").read_text())
+    content["members"][1]["path"] = name
+    (folder / "both.json").write_text(json.dumps(content))
+    for given in (folder / "both.json", folder / name, folder / f"{name}.json"):
+        with pytest.raises(InputError, match="check the path") as refusal:
+            googlenet.save_ensemble(folder / "more.json", [given, folder / "tiny.safetensors"])
+        assert len(str(refusal.value)) < 800
+    with pytest.raises(InputError, match=r"both\.json: member .*check the path"):
+        googlenet.load(folder / "both.json")
+    with pytest.raises(InputError):
+        googlenet.load(folder / name)
+
+
 def test_the_mean_over_the_classes_that_all_know(folder: Path):
     pictures = [folder / "0.png", folder / "broken.png", folder / "1.png"]
     ensemble = googlenet.load(folder / "both.json", engine="torch")

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from googlenet.errors import InputError
+from googlenet.errors import InputError, shown
 from googlenet.files import atomic_write, open_regular, sha256
 from googlenet.records import decode, encode
 from googlenet.weights.checkpoint import WEIGHTS_NAME
@@ -75,7 +75,7 @@ def members_of(path: str | os.PathLike[str]) -> tuple[Member, ...]:
 
 def is_ensemble(path: str | os.PathLike[str]) -> bool:
     """Whether a path is, by its name, that of an ensemble and not of a checkpoint."""
-    return Path(path).suffix.lower() == ".json" and not Path(path).is_dir()
+    return Path(path).suffix.lower() == ".json" and not os.path.isdir(path)  # noqa: PTH112  no name is too long for it
 
 
 def _read(path: Path) -> _Ensemble:
@@ -84,7 +84,8 @@ def _read(path: Path) -> _Ensemble:
             text = file.read(LARGEST_FILE + 1)
         content = json.loads(text) if len(text) <= LARGEST_FILE else None
     except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error.strerror or error}); check the path") from error
+        told = f"cannot be read ({error.strerror or error}); check the path"
+        raise InputError(f"{shown(str(path), 200)}: {told}") from error
     except (ValueError, RecursionError):
         content = None
     if not isinstance(content, dict) or content.get("format") != FORMAT:
@@ -106,11 +107,12 @@ def _checked(entry: _Entry, ensemble: Path) -> Member:
 
 
 def _member(path: Path, named: str = "") -> Member:
-    if (path / WEIGHTS_NAME).is_file():
-        path = path / WEIGHTS_NAME
-    if not path.is_file():
-        raise InputError(f"{named}{path}: no such file; check the path")
     try:
+        if (path / WEIGHTS_NAME).is_file():
+            path = path / WEIGHTS_NAME
+        if not path.is_file():
+            raise InputError(f"{named}{path}: no such file; check the path")
         return Member(path, sha256(path))
     except OSError as error:
-        raise InputError(f"{named}{path}: cannot be read ({error.strerror or error})") from error
+        reason = error.strerror or error
+        raise InputError(f"{named}{shown(str(path), 200)}: cannot be read ({reason}); check the path") from error
