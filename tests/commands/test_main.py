@@ -1,5 +1,6 @@
 """The command line as a whole: help, exit statuses, one line for every mistake."""
 
+import logging
 import os
 import resource
 import subprocess
@@ -143,3 +144,9 @@ def test_a_value_that_a_record_refuses_is_named_as_the_option(arguments, complai
     done = run("train", "digits", "-o", "unused", *arguments, env=environment)
     assert done.stderr == f"googlenet: {complaint}; see googlenet train --help\n"
     assert done.returncode == 2
+
+
+def test_a_name_does_not_break_a_warning_into_lines(capsys):
+    main(["--version"])
+    logging.getLogger("googlenet").warning("no images of class %s", "cat\nwarning: dog")
+    assert capsys.readouterr().err == "warning: no images of class cat\\nwarning: dog\n"

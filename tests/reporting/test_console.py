@@ -90,10 +90,10 @@ def test_what_stdout_cannot_encode_is_escaped(monkeypatch: pytest.MonkeyPatch) -
 
 def test_say_and_warn_write_to_stderr_alone_as_it_is(capsys: pytest.CaptureFixture[str]) -> None:
     say("see [bold]this[/bold] :smile: " + 100 * "long " + "\x1b[31m")
-    warn("no\nnews")
+    warn("no\nnews")  # names come from strangers
     captured = capsys.readouterr()
     assert captured.out == ""
-    assert captured.err == "see [bold]this[/bold] :smile: " + 100 * "long " + "\\x1b[31m\nwarning: no\nnews\n"
+    assert captured.err == "see [bold]this[/bold] :smile: " + 100 * "long " + "\\x1b[31m\nwarning: no\\nnews\n"
 
 
 @pytest.mark.parametrize(

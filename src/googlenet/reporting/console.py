@@ -21,13 +21,13 @@ __all__ = [
 
 
 def say(message: str) -> None:
-    """Print one message on stderr, as it is: nothing in it is markup or can steer the terminal."""
-    _talk(Text(printable(message, keep="\n")))
+    """Print one line on stderr, as it is: nothing in it is markup, begins a line or can steer the terminal."""
+    _talk(Text(printable(message)))
 
 
 def warn(message: str) -> None:
-    """Print `warning: message` on stderr, coloured where that is possible."""
-    _talk(Text("warning: ", style="bold yellow").append(printable(message, keep="\n"), style="not bold default"))
+    """Print `warning: message` as one line on stderr, coloured where that is possible."""
+    _talk(Text("warning: ", style="bold yellow").append(printable(message), style="not bold default"))
 
 
 def table(headers: Sequence[str], rows: Iterable[Sequence[object]], *, separators: bool = False) -> str:
@@ -100,14 +100,12 @@ def is_numeric(column: Sequence[str]) -> bool:
     return bool(told) and all(_NUMBER.fullmatch(cell) for cell in told)
 
 
-def printable(text: str, *, keep: str = "") -> str:
+def printable(text: str) -> str:
     """Return `text` with what could steer a terminal, break a row or not be encoded written as an escape.
 
-    File and class names come from strangers; the characters in `keep` stay as they are.
+    File and class names come from strangers.
     """
-    return "".join(
-        character if character.isprintable() or character in keep else _escape(character) for character in text
-    )
+    return "".join(character if character.isprintable() else _escape(character) for character in text)
 
 
 def data_on_stdout() -> None:
