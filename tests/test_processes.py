@@ -70,14 +70,14 @@ def test_ranks_are_those_of_torchrun(monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("rank", "size"), [("4", "4"), ("-1", "2"), ("one", "2"), ("0", "0"), (None, "2"), ("0", None)]
+    ("rank", "size"), [("4", "4"), ("-1", "2"), ("one", "2"), ("0", "0"), (None, "2"), ("0", None), ("0", "9" * 5000)]
 )
 def test_an_environment_that_makes_no_sense_is_named(monkeypatch, rank, size):
     for name, value in (("RANK", rank), ("WORLD_SIZE", size)):
         monkeypatch.delenv(name, raising=False)
         if value is not None:
             monkeypatch.setenv(name, value)
-    with pytest.raises(InputError, match=f"RANK={rank or ''} and WORLD_SIZE={size or ''}"):
+    with pytest.raises(InputError, match=f"RANK={rank or ''} and WORLD_SIZE={(size or '')[:9]}"):
         ranks()
 
 
@@ -315,3 +315,27 @@ def test_a_second_interrupt_ends_what_does_not_listen(started):
     launcher.send_signal(signal.SIGINT)
     assert launcher.wait(timeout=10) == 130
     assert not any(map(lives, pids))
+
+
+@POSIX
+def test_a_stopped_process_is_killed_some_time_after_the_interrupt(module, capfd, monkeypatch):
+    monkeypatch.setattr(processes, "NOTICE", 0.1)
+    monkeypatch.setattr(processes, "PATIENCE", 0.5)
+    body = """
+Path(folder, str(rank)).touch()
+if rank == 1:
+    os.kill(os.getpid(), signal.SIGSTOP)
+try:
+    while not Path(folder, "1").exists():
+        time.sleep(0.01)
+    time.sleep(0.3)
+    os.kill(os.getppid(), signal.SIGINT)
+    time.sleep(60)
+except KeyboardInterrupt:
+    sys.exit(130)
+"""
+    begun = time.monotonic()
+    assert launch([], 2, module(body)) == 130
+    assert time.monotonic() - begun < 10
+    said = "googlenet: waiting for 1 of 2 processes; killed in 0.4 s, or by a second Ctrl-C at once\n"
+    assert capfd.readouterr().err == said

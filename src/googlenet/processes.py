@@ -21,7 +21,7 @@ import sys
 import threading
 import time
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Any, NamedTuple
 
@@ -58,7 +58,7 @@ def ranks() -> Ranks:
     rank, size = os.environ.get("RANK"), os.environ.get("WORLD_SIZE")
     if rank is None and size is None:
         return Ranks(0, 1)
-    if rank is None or size is None or not (rank.isdecimal() and size.isdecimal() and int(rank) < int(size)):
+    if rank is None or size is None or not (_is_count(rank) and _is_count(size) and int(rank) < int(size)):
         found = f"RANK={shown(rank or '')} and WORLD_SIZE={shown(size or '')}"
         raise InputError(f"the environment says {found}; unset both, or start with torchrun or --processes")
     return Ranks(int(rank), int(size))
@@ -70,8 +70,8 @@ def launch(arguments: Sequence[str], processes: int, module: str = "googlenet") 
     None where there is nothing to start: one process was asked for, or this is one of them already. They share the
     cores, read nothing from standard input, and end with this process, however it ends. Where one fails, it is said
     which and how, and the others are ended. Ctrl-C, SIGTERM and SIGHUP are passed on once, and it is waited for what
-    the processes do then; a second Ctrl-C kills them. Raises `InputError` where the processes cannot be started, or
-    where another number of them is there already.
+    the processes do then; after `PATIENCE`, or at a second Ctrl-C, they are killed. Raises `InputError` where the
+    processes cannot be started, or where another number of them is there already.
     """
     processes, there = whole("--processes", processes), ranks()
     if there.size > 1 and processes not in (1, there.size):
@@ -91,6 +91,10 @@ def main() -> None:
         ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
     module = sys.argv.pop(1)
     runpy.run_module(module, run_name="__main__", alter_sys=True)
+
+
+def _is_count(text: str) -> bool:
+    return text.isdecimal() and len(text) < 10
 
 
 class _Process:
@@ -147,8 +151,8 @@ class _Company:
         self._events: queue.SimpleQueue[_Process | int] = queue.SimpleQueue()
         self._first_dead: _Process | None = None
         self._is_interrupted, self._were_ended = False, False
-        self._deadlines: list[tuple[float, int]] = []
-        """When which signal goes to all that still run, the next one last."""
+        self._deadlines: list[tuple[float, Callable[[], None]]] = []
+        """When what is done about those that still run, the next one last."""
 
     def wait(self) -> int:
         """Wait until all have ended; return the exit status of the whole."""
@@ -184,7 +188,7 @@ class _Company:
             event = self._events.get(timeout=max(timeout, 0))
         except queue.Empty:
             if self._deadlines and time.monotonic() >= self._deadlines[-1][0]:
-                self._tell_all(self._deadlines.pop()[1])
+                self._deadlines.pop()[1]()
             return
         if isinstance(event, int):
             self._interrupt(event)
@@ -196,14 +200,26 @@ class _Company:
         if process.status != 0 and not self._is_interrupted and self._first_dead is None:
             self._first_dead = process
             now = time.monotonic()
-            self._deadlines = [(now + NOTICE + PATIENCE, _KILL), (now + NOTICE, signal.SIGTERM)]
+            self._deadlines = [(now + NOTICE + PATIENCE, self._kill), (now + NOTICE, self._terminate)]
 
     def _interrupt(self, number: int) -> None:
         if not self._is_interrupted:
             self._is_interrupted = True
             self._tell_all(number)
+            now = time.monotonic()
+            self._deadlines = [(now + PATIENCE, self._kill), (now + NOTICE, self._ask_for_patience)]
         elif number == signal.SIGINT:
-            self._tell_all(_KILL)
+            self._kill()
+
+    def _ask_for_patience(self) -> None:
+        left = f"{len(self._running)} of {len(self._processes)} processes"
+        say(f"googlenet: waiting for {left}; killed in {PATIENCE - NOTICE:g} s, or by a second Ctrl-C at once")
+
+    def _terminate(self) -> None:
+        self._tell_all(signal.SIGTERM)
+
+    def _kill(self) -> None:
+        self._tell_all(_KILL)
 
     def _tell_all(self, number: int) -> None:
         self._were_ended = True
@@ -225,7 +241,8 @@ class _Company:
         lines = process.last_lines
         beginnings = [number for number, line in enumerate(lines) if line.startswith("Traceback")]
         if beginnings:
-            say("\n".join(lines[beginnings[0] :]))
+            for line in lines[beginnings[0] :]:
+                say(line)
         how = f"ended with status {process.status}" if process.status > 0 else f"was killed ({_signal(process.status)})"
         last = f"; its last line: {lines[-1].strip()}" if lines else ""
         say(f"googlenet: {self._name(process)} {how}{last}")
