@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 
 from googlenet.errors import InputError, shown
 
-__all__ = ["decode", "encode"]
+__all__ = ["decode", "encode", "without_repetition"]
 
 Record = TypeVar("Record")
 
@@ -55,6 +55,16 @@ def decode(record: type[Record], value: Any, where: str) -> Record:
         return record(**content)
     except InputError as error:
         raise InputError(f"{where}: {error}") from error
+
+
+def without_repetition(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Return a JSON object (`object_pairs_hook`); raises `InputError` where a name stands in it twice."""
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        seen: set[str] = set()
+        twice = next(name for name, _ in pairs if name in seen or seen.add(name))  # type: ignore[func-returns-value]
+        raise InputError(f"'{shown(twice)}' is there twice")
+    return found
 
 
 @cache

@@ -38,3 +38,10 @@ def test_json(capsys):
 def test_what_does_not_fit_is_one_line(capsys):
     assert main(["localisation", "truths.json", "truths.json"]) == 2
     assert capsys.readouterr().err.startswith("googlenet: truths.json, line 1: expected {")
+
+
+@pytest.mark.usefixtures("files")
+def test_the_first_file_that_is_not_there_is_named(capsys):
+    for arguments, missing in ((["no.jsonl", "no.json"], "no.jsonl"), (["boxes.jsonl", "no.json"], "no.json")):
+        assert main(["localisation", *arguments]) == 2
+        assert capsys.readouterr().err == f"googlenet: {missing}: no such file; check the path\n"

@@ -6,6 +6,7 @@ from typing import Annotated, Any
 
 from tyro.conf import Positional, arg
 
+from googlenet.files import expect
 from googlenet.reporting.console import json_line, percent, table
 
 
@@ -23,6 +24,8 @@ class Options:
 
 def run(options: Options) -> int:
     """Print the errors, with their intervals."""
+    for path in (options.predictions, options.truths):
+        expect(path)
     from googlenet.evaluation.localisation import localisation
 
     figures = localisation(options.predictions, options.truths).to_json()

@@ -30,7 +30,7 @@ from googlenet.evaluation.intervals import share_interval
 from googlenet.evaluation.metrics import TOP, top
 from googlenet.files import open_regular
 from googlenet.images.finding import display_name
-from googlenet.records import decode
+from googlenet.records import decode, without_repetition
 from googlenet.weights.classes import id_key
 
 __all__ = ["Localisation", "localisation"]
@@ -92,6 +92,7 @@ LEAST_OVERLAP = 0.5
 
 _LONGEST_LINE = 1 << 16
 _LARGEST_FILE = 1 << 28
+_LARGEST_COORDINATE = 10**9  # areas stay far from the end of what floats hold
 
 
 def _judged(guesses: list[_Object], objects: list[_Object]) -> tuple[int, int]:
@@ -143,7 +144,10 @@ def _predictions(path: FilePath, objects: Mapping[str, Any], truths: str) -> dic
 
 def _truths(path: FilePath) -> dict[str, list[_Object]]:
     where = display_name(path)
-    content = _json(_content(path), where)
+    text = _content(path)
+    if _are_predictions(text):
+        raise InputError(f"{where}: predictions, where the truths belong; give the predictions first, then the truths")
+    content = _json(text, where)
     if not isinstance(content, dict) or not all(isinstance(value, list) for value in content.values()):
         raise InputError(f'{where}: expected an object of images, {{"name.jpg": [{{"wnid": ..., "box": ...}}]}}')
     return {
@@ -154,12 +158,24 @@ def _truths(path: FilePath) -> dict[str, list[_Object]]:
     }
 
 
+def _are_predictions(content: bytes) -> bool:
+    """Whether a file begins with a line of predictions."""
+    first = content.lstrip().partition(b"\n")[0]
+    try:
+        row = json.loads(first) if len(first) <= _LONGEST_LINE else None
+    except (ValueError, RecursionError):
+        return False
+    return isinstance(row, dict) and isinstance(row.get("file"), str) and "predictions" in row
+
+
 def _object(value: Any, where: str, last: int = 0) -> _Object:
     """Read a class and a box, of which `last` is how much its end lies before that of a half-open one."""
     if isinstance(value, dict):
         value = {"id": value.get("id", value.get("wnid")), "box": value.get("box")}
         value = {name: given for name, given in value.items() if given is not None}
     found = decode(_Object, value, where)
+    if max(map(abs, found.box)) > _LARGEST_COORDINATE:
+        raise InputError(f"{where}: a box beyond {_LARGEST_COORDINATE:,} pixels, {list(found.box)}; give pixels")
     x0, y0, x1, y1 = found.box
     if x0 >= x1 + last or y0 >= y1 + last:
         raise InputError(
@@ -170,7 +186,9 @@ def _object(value: Any, where: str, last: int = 0) -> _Object:
 
 def _json(text: str | bytes, where: str) -> Any:
     try:
-        return json.loads(text)
+        return json.loads(text, object_pairs_hook=without_repetition)
+    except InputError as error:
+        raise InputError(f"{where}: {error}; keep one of them") from None
     except (ValueError, RecursionError) as error:
         raise InputError(f"{where}: not JSON ({error}); mend it") from None
 

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from googlenet.errors import InputError, shown
 from googlenet.files import open_regular
+from googlenet.records import without_repetition
 
 __all__ = ["LARGEST_HEADER", "open_tensors", "write_tensors"]
 
@@ -59,17 +60,8 @@ def _check_header(path: Path) -> None:
             raise InputError(f"{path}: not a safetensors file of weights (a header of {length:,} bytes)")
         header = file.read(length)
     try:
-        tensors = json.loads(header, object_pairs_hook=_without_repetition)
+        tensors = json.loads(header, object_pairs_hook=without_repetition)
     except (ValueError, RecursionError) as error:
         raise InputError(f"{path}: not a whole safetensors file (its header: {error})") from None
     if not isinstance(tensors, dict) or len(tensors) > MOST_TENSORS:
         raise InputError(f"{path}: not a safetensors file of weights (over {MOST_TENSORS:,} tensors, or no names)")
-
-
-def _without_repetition(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) < len(pairs):
-        seen: set[str] = set()
-        twice = next(name for name, _ in pairs if name in seen or seen.add(name))  # type: ignore[func-returns-value]
-        raise ValueError(f"'{shown(twice)}' is there twice")
-    return found
