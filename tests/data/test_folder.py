@@ -87,6 +87,16 @@ def test_links(class_folders, tmp_path):
     assert len(folder) == 10
 
 
+def test_a_link_in_a_circle_is_one_image_that_cannot_be_read(class_folders):
+    (class_folders / "cat" / "loop.png").symlink_to("loop.png")
+    (class_folders / "cat" / "loop").symlink_to("loop")  # neither image nor folder
+    folder = Folder(class_folders)
+    names = [Path(folder.name(index)).name for index in range(len(folder))]
+    assert "loop" not in names
+    with pytest.raises(InputError, match=r"cat/loop\.png: cannot be read"):
+        folder.read(names.index("loop.png"))
+
+
 def test_a_worker_maps_the_same_file(class_folders):
     folder = Folder(class_folders)
     sent = pickle.dumps(folder)

@@ -5,6 +5,7 @@ which no program can set, on one of `_LASTING`. A folder's modification time is 
 it and some mounts never move it. Everywhere else the names are read each time (docs/decisions/0006).
 """
 
+import errno
 import hashlib
 import os
 import time
@@ -115,13 +116,23 @@ def _read_folder(path: str, stamp: _Stamp) -> _Listing:
                 continue
             image = os.path.splitext(entry.name)[1].lower() in ENDINGS  # noqa: PTH122  a million times
             linked = linked or (not image and entry.is_symlink())
-            if entry.is_dir():
+            if _is_folder(entry, image):
                 folders.append(os.fsencode(entry.name))
             elif image:
                 files.append(os.fsencode(entry.name))
     # where a link leads may change without its folder
     settled = stamp.changed < now - _SETTLED and not linked
     return _Listing(stamp if settled else _Stamp(stamp.inode, -1), Names.of(sorted(files)), sorted(folders))
+
+
+def _is_folder(entry: "os.DirEntry[str]", image: bool) -> bool:
+    """Whether it is one; a link in a circle is none, and of what looks like an image reading tells what is wrong."""
+    try:
+        return entry.is_dir()
+    except OSError as error:
+        if image or error.errno == errno.ELOOP:
+            return False
+        raise
 
 
 def _index_of(listings: dict[bytes, _Listing]) -> Index:
