@@ -17,10 +17,10 @@ TENSOR = {"dtype": "F32", "shape": [2], "data_offsets": [0, 8]}
 def refusal(folder: Path, header: bytes, data: bytes = bytes(8), length: int | None = None) -> str:
     path = folder / "weights.safetensors"
     path.write_bytes((len(header) if length is None else length).to_bytes(8, "little") + header + data)
-    start = time.perf_counter()
+    start = time.process_time()
     with pytest.raises(InputError) as caught, open_tensors(path) as file:
         file.keys()
-    assert time.perf_counter() - start < 5
+    assert time.process_time() - start < 5
     message = str(caught.value)
     assert message.startswith(f"{path}: ")
     assert "\n" not in message
