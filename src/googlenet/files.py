@@ -13,7 +13,7 @@ from typing import IO
 
 from googlenet.errors import InputError
 
-__all__ = ["atomic_write", "expect", "open_regular", "recorded_name", "remove_leftovers", "sha256"]
+__all__ = ["atomic_write", "expect", "expect_folder", "open_regular", "recorded_name", "remove_leftovers", "sha256"]
 
 
 _TEMPORARY = (".googlenet-", ".tmp")
@@ -69,6 +69,15 @@ def expect(path: str | os.PathLike[str], what: str = "file") -> None:
     """Raise `InputError` where nothing is at `path`: at once, before the libraries are loaded that would read it."""
     if not os.path.lexists(path):
         raise InputError(f"{os.fspath(path)}: no such {what}; check the path")
+
+
+def expect_folder(path: str | os.PathLike[str]) -> None:
+    """Raise `InputError` where no folder could be made at `path`, since it or one above it is something else."""
+    for place in (Path(path), *Path(path).parents):
+        if os.path.lexists(place):
+            if not os.path.isdir(place):  # noqa: PTH112  no name is too long for it
+                raise InputError(f"{os.fspath(path)}: {place} is no folder; give another name")
+            return
 
 
 def open_regular(path: str | os.PathLike[str]) -> IO[bytes]:

@@ -73,3 +73,23 @@ def test_what_cannot_begin_is_one_line_and_writes_nothing(weights, broken, tmp_p
     assert err.splitlines()[-1].startswith("googlenet: ")
     assert complaint in err.splitlines()[-1]
     assert not (tmp_path / "why").exists()
+
+
+@pytest.mark.parametrize("output", ["taken", "taken/below/it"])
+def test_a_folder_that_cannot_be_made_is_refused_before_anything_is_read(tmp_path, pictures, output, capsys):
+    (tmp_path / "taken").write_text("mine")
+    (tmp_path / "damaged.safetensors").touch()
+    _, err = explain(capsys, tmp_path / "damaged.safetensors", pictures / "a.png", "-o", tmp_path / output, status=2)
+    assert err == f"googlenet: {tmp_path / output}: {tmp_path / 'taken'} is no folder; give another name\n"
+
+
+def test_weights_that_are_not_finite_explain_nothing(weights, pictures, tmp_path, capsys):
+    model = googlenet.load(weights)
+    tensors = googlenet.create("googlenet-tiny", classes=3).state_dict()
+    tensors["classifier.weight"].fill_(float("nan"))
+    path = tmp_path / "nan.safetensors"
+    googlenet.save(path, googlenet.Checkpoint(model.specification, model.classes, tensors))
+    out, err = explain(capsys, path, pictures / "a.png", "-o", tmp_path / "why", status=2)
+    assert out == ""
+    assert "a.png: the answer of googlenet-tiny is not finite" in err.splitlines()[-1]
+    assert not (tmp_path / "why").exists()

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Optional
 
 from tyro.conf import OmitArgPrefixes, Positional, arg
 
-from googlenet.files import expect
+from googlenet.files import expect, expect_folder
 from googlenet.inference.engine import Computing
 from googlenet.machine import keep_freed_memory
 from googlenet.reporting.console import json_line, percent, printable, table
@@ -40,6 +40,7 @@ def run(options: Options) -> int:
     """Write the folder and print the evidence."""
     for path in (options.weights, options.image):
         expect(path)
+    expect_folder(options.output)
     from googlenet.evaluation.explain import explain_members
     from googlenet.evaluation.explain_page import write_members
     from googlenet.evaluation.occlusion import places

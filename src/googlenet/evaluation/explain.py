@@ -19,6 +19,7 @@ from googlenet.errors import InputError
 from googlenet.evaluation.attribution import Attribution, attribute, find_module
 from googlenet.evaluation.first_layer import first_filters
 from googlenet.evaluation.occlusion import Occlusion, occlude
+from googlenet.images.finding import display_name
 from googlenet.images.reading import Image, images_of, read_crops
 from googlenet.prediction.ensemble import Ensemble
 from googlenet.prediction.model import Model
@@ -100,7 +101,8 @@ def explain(
     `class_` is a class's id, name, or place among the outputs (by default the most probable one), `at` the Inception
     module to look at (by default the last). Everything is computed for the central crop that the network sees in
     prediction; `done` is told, batch by batch, how many places of the occlusion were tried. Raises `InputError` for an
-    unreadable image, an unknown class, what is no Inception module of the network, or an ensemble.
+    unreadable image, an unknown class, what is no Inception module of the network, an answer that is not finite, or an
+    ensemble.
     """
     if isinstance(model, Ensemble):
         raise InputError("an ensemble has no one network that could be explained; explain its members one by one")
@@ -108,6 +110,9 @@ def explain(
     index = None if class_ is None else find_class(model.classes, str(class_))
     file, crop = _only(image, model)
     probabilities = torch.softmax(model.predictor(crop[None]), dim=1)[0].numpy()
+    if not np.isfinite(probabilities).all():
+        told = f"the answer of {model.specification.name} is not finite, which its weights may not be either"
+        raise InputError(f"{display_name(file)}: {told}; give other weights")
     predictions = rank(probabilities, model.classes, TOP)
     index = predictions[0].index if index is None else index
     one = model.classes[index]
