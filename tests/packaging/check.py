@@ -29,7 +29,9 @@ def check_wheel(path: Path, kernels: bool) -> None:
     assert (tags[2] != "any") == kernels, f"{path.name}: the tag says the wrong thing of the kernels"
     with zipfile.ZipFile(path) as wheel:
         names = {item.filename: item.file_size for item in wheel.infolist()}
-    sources = {file.relative_to(ROOT / "src").as_posix() for file in (ROOT / "src").rglob("*") if file.is_file()}
+    sources = {
+        file.relative_to(ROOT / "src").as_posix() for file in (ROOT / "src/googlenet").rglob("*") if file.is_file()
+    }
     wanted = {name for name in sources if not name.endswith((".cpp", ".hpp", ".so", ".pyc"))}
     package = {name for name in names if name.startswith("googlenet/")}
     assert package >= wanted, f"{path.name}: without {sorted(wanted - package)}"
@@ -54,7 +56,8 @@ def check_sdist(path: Path) -> None:
 
 def _files(folder: Path) -> set[str]:
     endings = (".py", ".cpp", ".hpp", ".md", ".txt", ".html", ".css", ".json", ".toml")
-    return {file.relative_to(ROOT).as_posix() for file in folder.rglob("*") if file.name.endswith(endings)}
+    files = [file for file in folder.rglob("*") if not file.parent.name.endswith(".egg-info")]  # an older install's
+    return {file.relative_to(ROOT).as_posix() for file in files if file.name.endswith(endings)}
 
 
 def use_in_a_fresh_environment(wheel: Path, kernels: bool) -> None:
