@@ -180,6 +180,15 @@ def test_classes_that_the_weights_lack_are_counted_and_left_out(folder: Path, tm
     assert "images are left out, of classes that the weights lack: 8 (" in caplog.text
 
 
+def test_a_right_answer_beside_others_that_is_no_class_is_told(tmp_path: Path, folder: Path, caplog):
+    for index in range(2):
+        (tmp_path / f"{index}.png").write_bytes(Some().read(index))
+    (tmp_path / "list.txt").write_text("0.png 3|nope\n1.png 4|5\n")
+    found = run(folder, "first", data=tmp_path / "list.txt")
+    assert found.images == 2
+    assert "right answers that the weights lack do not count beside others of an image: nope" in caplog.text
+
+
 def test_answers_among_the_classes_of_the_data(folder: Path):
     data = Some()
     data.labels = data.labels % 3

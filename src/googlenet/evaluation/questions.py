@@ -3,7 +3,7 @@
 import logging
 import os
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -63,10 +63,20 @@ def ask(source: Source, models: Sequence[Judged]) -> Questions:
         ours = some([item.id for item in models[0].model.classes])
         raise InputError(f"{name_of(source)}: none of its classes ({theirs}) is among those of the models ({ours})")
     truths = [tuple(found[label] for label in labels if found[label] >= 0) for labels in truths_of(dataset)]
-    lost = [labels[0] for labels, right in zip(truths_of(dataset), truths, strict=True) if not right]
+    asked = list(zip(truths_of(dataset), truths, strict=True))
+    lost = [labels[0] for labels, right in asked if not right]
+    _tell_dropped(
+        {dataset.classes[label].id for labels, right in asked if right for label in labels if found[label] < 0}
+    )
     lacking = {dataset.classes[label].id: count for label, count in sorted(Counter(lost).items())}
     ids = frozenset(classes[at].id for at in found if at >= 0)
     return Questions(dataset, classes, truths, lacking, ids)
+
+
+def _tell_dropped(ids: Collection[str]) -> None:
+    """Warn of right answers that stand beside others, and that no model could give."""
+    if ids:
+        log.warning("right answers that the weights lack do not count beside others of an image: %s", some(sorted(ids)))
 
 
 def _open(source: Source, models: Sequence[Judged]) -> Dataset:
