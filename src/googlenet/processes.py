@@ -21,8 +21,8 @@ import sys
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from typing import Any, NamedTuple
 
 from googlenet.errors import InputError, shown, whole
@@ -78,7 +78,9 @@ def launch(arguments: Sequence[str], processes: int, module: str = "googlenet") 
         raise InputError(f"--processes {processes}: there are {there.size} already (WORLD_SIZE); leave the option out")
     if processes == 1 or there.size > 1:
         return None
-    return _Company(_started(arguments, processes, module)).wait()
+    events: queue.SimpleQueue[_Process | int] = queue.SimpleQueue()
+    with _signals_into(events):
+        return _Company(_started(arguments, processes, module), events).wait()
 
 
 def main() -> None:
@@ -145,10 +147,9 @@ class _Process:
 class _Company:
     """All processes of one command until the last of them has ended."""
 
-    def __init__(self, processes: Sequence[_Process]) -> None:
-        self._processes = processes
+    def __init__(self, processes: Sequence[_Process], events: "queue.SimpleQueue[_Process | int]") -> None:
+        self._processes, self._events = processes, events
         self._running = set(processes)
-        self._events: queue.SimpleQueue[_Process | int] = queue.SimpleQueue()
         self._first_dead: _Process | None = None
         self._is_interrupted, self._were_ended = False, False
         self._deadlines: list[tuple[float, Callable[[], None]]] = []
@@ -156,7 +157,6 @@ class _Company:
 
     def wait(self) -> int:
         """Wait until all have ended; return the exit status of the whole."""
-        before = self._take_signals()
         try:
             for process in self._processes:
                 process.report_end(self._events)
@@ -164,22 +164,7 @@ class _Company:
                 self._go_on()
         finally:
             _end([process.popen for process in self._processes])
-            for number, handler in before.items():
-                signal.signal(number, handler)
         return self._conclusion()
-
-    def _take_signals(self) -> dict[int, Any]:
-        """Have signals put among the events; those that this process was started to ignore, as by nohup, stay ignored.
-
-        Returns what handled each before.
-        """
-        before = {}
-        if threading.current_thread() is threading.main_thread():  # elsewhere Python allows no handlers
-            for name in ("SIGINT", "SIGTERM", "SIGHUP"):
-                number = getattr(signal, name, None)
-                if number is not None and signal.getsignal(number) is not signal.SIG_IGN:
-                    before[number] = signal.signal(number, lambda number, frame: self._events.put(number))
-        return before
 
     def _go_on(self) -> None:
         """Take the next event: the end of a process, a signal, or time that has run out."""
@@ -252,6 +237,22 @@ class _Company:
 
 
 _KILL = getattr(signal, "SIGKILL", signal.SIGTERM)
+
+
+@contextmanager
+def _signals_into(events: "queue.SimpleQueue[_Process | int]") -> Iterator[None]:
+    """Have signals put among the events; those that this process was started to ignore, as by nohup, stay ignored."""
+    before: dict[int, Any] = {}
+    if threading.current_thread() is threading.main_thread():  # elsewhere Python allows no handlers
+        for name in ("SIGINT", "SIGTERM", "SIGHUP"):
+            number = getattr(signal, name, None)
+            if number is not None and signal.getsignal(number) is not signal.SIG_IGN:
+                before[number] = signal.signal(number, lambda number, frame: events.put(number))
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _started(arguments: Sequence[str], count: int, module: str) -> list[_Process]:
