@@ -51,7 +51,7 @@ def main() -> None:
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()
     on_one_core()
-    files = [path.read_bytes() for path in find_images([options.folder])] if options.folder else synthetic(60)
+    files = [path.read_bytes() for path in find_images([options.folder]).paths] if options.folder else synthetic(60)
     sizes = np.array([(image.width, image.height) for image in (open_image(f, "") for f in files)])
     settings = {
         "photographs": len(files),

@@ -49,7 +49,8 @@ WORKS = {
         from googlenet.images.finding import find_images
         from pathlib import Path
         input_pipeline.on_one_core()
-        files = [p.read_bytes() for p in find_images([Path(photographs)])] if photographs else None
+        found = find_images([Path(photographs)]) if photographs else []
+        files = [p.read_bytes() for p in getattr(found, "paths", found)]
         work = input_pipeline.forms(files or input_pipeline.synthetic(60))["ours"]""",
     "normalisation": """
         import local_response_norm
