@@ -32,7 +32,8 @@ from googlenet.network.cost import multiply_adds
 from googlenet.network.initialization import initialise
 from googlenet.network.module import Network
 from googlenet.network.zoo import specification
-from googlenet.weights.checkpoint import build, read
+from googlenet.weights.checkpoint import read
+from googlenet.weights.creation import build
 
 LIMIT = "product of matrices"
 OURS = "googlenet"

@@ -47,8 +47,9 @@ from googlenet.evaluation.views import find_places
 from googlenet.images.decoding import decode
 from googlenet.images.finding import find_images
 from googlenet.network.specification import Pixels
-from googlenet.weights.checkpoint import Checkpoint, build, read, save
+from googlenet.weights.checkpoint import Checkpoint, read, save
 from googlenet.weights.classes import numbered_classes
+from googlenet.weights.creation import build
 
 CROPS = find_protocol("144")
 RISKS = (None, 0.0, 0.01, 0.05)

@@ -13,8 +13,9 @@ from googlenet.errors import InputError
 from googlenet.network.initialization import initialise
 from googlenet.network.module import Network
 from googlenet.network.zoo import specification
-from googlenet.weights.checkpoint import Checkpoint, build, read, save
+from googlenet.weights.checkpoint import Checkpoint, describe, read, save
 from googlenet.weights.classes import Class, numbered_classes
+from googlenet.weights.creation import build
 
 
 def checkpoint(name="googlenet-tiny", seed=0):
@@ -37,6 +38,11 @@ def test_everything_comes_back(path):
     assert (again.specification, again.classes, again.provenance) == (ours.specification, ours.classes, ours.provenance)
     assert again.weights.keys() == ours.weights.keys()
     assert all(torch.equal(again.weights[name], ours.weights[name]) for name in ours.weights)
+
+
+def test_all_but_the_weights_is_read_alone(path):
+    ours, again = checkpoint(), describe(path)
+    assert (again.specification, again.classes, again.provenance) == (ours.specification, ours.classes, ours.provenance)
 
 
 def test_batch_statistics_are_kept(tmp_path):

@@ -6,12 +6,12 @@ from typing import Annotated
 
 from tyro.conf import OmitArgPrefixes, Positional, arg
 
-from googlenet.files import expect
 from googlenet.images.finding import find_images, image_arguments
 from googlenet.inference.engine import Computing
 from googlenet.machine import keep_freed_memory
 from googlenet.reporting.console import json_line, say
 from googlenet.reporting.progress import Progress
+from googlenet.weights.ensemble import expect_weights
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ class Options:
 
 def run(options: Options) -> int:
     """Write the features batch by batch; name what could not be read and return 1 for it."""
-    expect(options.weights)
+    expect_weights(options.weights)
     found = find_images(image_arguments(options.images, options.null))
     from googlenet.prediction.feature_file import FeatureFile
     from googlenet.prediction.loading import load

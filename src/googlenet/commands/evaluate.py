@@ -12,11 +12,11 @@ from tyro.conf import OmitArgPrefixes, Positional, arg
 from googlenet.data.sources import expect_source
 from googlenet.errors import BrokenOff, InputError
 from googlenet.evaluation.protocol import find_protocols
-from googlenet.files import expect
 from googlenet.inference.engine import Computing
 from googlenet.machine import keep_freed_memory
 from googlenet.processes import launch
 from googlenet.reporting.console import json_line, percent, say, table
+from googlenet.weights.ensemble import expect_weights
 
 if TYPE_CHECKING:
     from googlenet.evaluation.results import Evaluation, Row
@@ -63,7 +63,7 @@ def run(options: Options) -> int:
         raise InputError("WEIGHTS and DATA are both needed: googlenet evaluate bvlc.safetensors photographs/")
     *weights, data = options.weights_and_data
     for path in weights:
-        expect(path)
+        expect_weights(path)
     expect_source(data)
     find_protocols(options.crops)
     if (options.fit_temperature is None) != (options.output is None) or (options.output and len(weights) > 1):

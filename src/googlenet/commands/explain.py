@@ -12,6 +12,7 @@ from googlenet.inference.engine import Computing
 from googlenet.machine import keep_freed_memory
 from googlenet.reporting.console import json_line, percent, printable, table
 from googlenet.reporting.progress import Progress
+from googlenet.weights.ensemble import expect_weights
 
 if TYPE_CHECKING:
     from googlenet.evaluation.explain import Explanation
@@ -38,8 +39,8 @@ class Options:
 
 def run(options: Options) -> int:
     """Write the folder and print the evidence."""
-    for path in (options.weights, options.image):
-        expect(path)
+    expect_weights(options.weights)
+    expect(options.image)
     expect_folder(options.output)
     from googlenet.evaluation.explain import explain_members
     from googlenet.evaluation.explain_page import write_members

@@ -8,8 +8,8 @@ from typing import Annotated
 from tyro.conf import Positional, arg
 
 from googlenet.errors import InputError
-from googlenet.files import expect
 from googlenet.reporting.console import say, warn
+from googlenet.weights.checkpoint import describe, read
 
 
 @dataclass(frozen=True)
@@ -30,9 +30,8 @@ def run(options: Options) -> int:
     """Write what is asked for, and say how it was checked."""
     if options.onnx is None and options.hub_folder is None:
         raise InputError("nothing to write is named; give --onnx FILE or --hub-folder DIR")
-    expect(options.weights)
+    describe(options.weights)
     from googlenet.export.onnx_file import EXTRA, export_onnx
-    from googlenet.weights.checkpoint import read
     from googlenet.weights.model_folder import write_hub_folder
 
     checkpoint = read(options.weights)

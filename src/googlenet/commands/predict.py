@@ -11,13 +11,13 @@ from typing import Annotated
 from tyro.conf import OmitArgPrefixes, Positional, arg
 
 from googlenet.errors import InputError
-from googlenet.files import expect
 from googlenet.images.finding import find_images, image_arguments
 from googlenet.inference.engine import Computing
 from googlenet.machine import keep_freed_memory
 from googlenet.prediction.results import Answer
 from googlenet.reporting.console import json_line, percent, printable, say
 from googlenet.reporting.progress import Progress
+from googlenet.weights.ensemble import expect_weights
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ def run(options: Options) -> int:
     """Print an answer for each image; name those that could not be read and return 1 for them."""
     if options.json and options.csv:
         raise InputError("--json and --csv say two things; give one of them")
-    expect(options.weights)
+    expect_weights(options.weights)
     found = find_images(image_arguments(options.images, options.null))
     from googlenet.prediction.loading import load
 

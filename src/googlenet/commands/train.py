@@ -11,10 +11,10 @@ from tyro.conf import OmitArgPrefixes, Positional, arg
 
 from googlenet.data.sources import expect_source
 from googlenet.errors import BrokenOff
-from googlenet.files import expect
 from googlenet.machine import keep_freed_memory
 from googlenet.reporting.console import duration, percent, say
 from googlenet.training.recipe import Recipe
+from googlenet.weights.checkpoint import describe
 
 BROKEN_OFF, INTERRUPTED = 1, 130
 
@@ -42,7 +42,7 @@ def run(options: Options) -> int:
     if options.validation is not None:
         expect_source(options.validation)
     if options.pretrained is not None:
-        expect(options.pretrained)
+        describe(options.pretrained)
     keep_freed_memory()
     from googlenet.training.interruption import Interrupted
     from googlenet.training.run import train

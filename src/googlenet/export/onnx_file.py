@@ -16,7 +16,8 @@ from googlenet.files import atomic_write
 from googlenet.images.preprocessing import normalise
 from googlenet.network.module import Network
 from googlenet.randomness import generator
-from googlenet.weights.checkpoint import Checkpoint, build, read, shareable
+from googlenet.weights.checkpoint import Checkpoint, read, shareable
+from googlenet.weights.creation import build
 
 if TYPE_CHECKING:
     import onnx

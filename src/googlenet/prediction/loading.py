@@ -11,7 +11,8 @@ from googlenet.inference.engine import DeviceName, EngineName, Precision, find_e
 from googlenet.inference.int8_file import int8
 from googlenet.prediction.ensemble import Ensemble
 from googlenet.prediction.model import Model
-from googlenet.weights.checkpoint import build, read
+from googlenet.weights.checkpoint import read
+from googlenet.weights.creation import build
 from googlenet.weights.ensemble import is_ensemble, members_of
 
 __all__ = ["load"]

@@ -20,8 +20,9 @@ from googlenet.inference.quantization import Range
 from googlenet.network.module import Network
 from googlenet.network.specification import Specification
 from googlenet.prediction.results import Answer, Embedding, rank
-from googlenet.weights.checkpoint import Checkpoint, build
+from googlenet.weights.checkpoint import Checkpoint
 from googlenet.weights.classes import Class
+from googlenet.weights.creation import build
 
 __all__ = ["Image", "Images", "Model"]
 

@@ -152,8 +152,8 @@ def _keep_previous(folder: Path) -> None:
 
 def _read(path: Path) -> State:
     with open_tensors(path) as file:
-        metadata = file.metadata() or {}
-        tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+        metadata = file.metadata
+        tensors = {name: file.read(name) for name in file.shapes}
     if metadata.get("format") != FORMAT:
         raise InputError(f"{path}: not the state of a training run of this release")
     if metadata.get("sha256") != _digest(tensors):

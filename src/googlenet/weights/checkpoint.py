@@ -1,6 +1,7 @@
 """One file for a network that can be used: weights, specification, classes, and where they came from.
 
-A safetensors file, so reading it runs no code. Its metadata holds the rest as JSON texts.
+A safetensors file, so reading it runs no code. Its metadata holds the rest as JSON texts. All but the numbers is read
+and judged without torch, which takes seconds to load.
 """
 
 import json
@@ -8,27 +9,25 @@ import logging
 import os
 import shlex
 from collections import Counter
-from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Mapping, Sequence, Set
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path, PurePath
-from typing import Any
-
-import torch
-from torch import Tensor
+from typing import TYPE_CHECKING, Any
 
 from googlenet.errors import InputError, shown
-from googlenet.files import atomic_write, open_regular, recorded_name
-from googlenet.network.graph import Convolve, Linear, expand
-from googlenet.network.initialization import Initialization, initialise
-from googlenet.network.module import Network
+from googlenet.files import atomic_write, expect, open_regular, recorded_name
+from googlenet.network.graph import Convolve, expand
 from googlenet.network.specification import Specification
-from googlenet.network.zoo import resized
 from googlenet.weights.classes import Class
 from googlenet.weights.kinds import BEGINNING, kind_of
-from googlenet.weights.tensor_file import open_tensors, write_tensors
+from googlenet.weights.tensor_file import TensorFile, open_tensors, write_tensors
 
-__all__ = ["WEIGHTS_NAME", "Checkpoint", "build", "expected_tensors", "read", "save", "shareable", "today"]
+if TYPE_CHECKING:
+    from torch import Tensor
+
+__all__ = ["WEIGHTS_NAME", "Checkpoint", "Description", "describe", "expected_tensors", "read", "save", "shareable"]
+__all__ += ["today"]
 
 FORMAT = "googlenet-checkpoint-1"
 
@@ -42,6 +41,15 @@ log = logging.getLogger("googlenet")
 
 
 @dataclass(frozen=True)
+class Description:
+    """What a checkpoint says besides its weights; see `Checkpoint`."""
+
+    specification: Specification
+    classes: tuple[Class, ...]
+    provenance: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
 class Checkpoint:
     """A network's specification (which holds its pixels), classes in the order of its outputs, and weights.
 
@@ -51,13 +59,14 @@ class Checkpoint:
 
     specification: Specification
     classes: tuple[Class, ...]
-    weights: Mapping[str, Tensor]
+    weights: "Mapping[str, Tensor]"
     provenance: Mapping[str, Any] = field(default_factory=dict)
 
 
 def save(path: str | os.PathLike[str], checkpoint: Checkpoint) -> None:
     """Write `checkpoint` to one file, atomically. Raises `InputError` where it cannot be written."""
-    check(checkpoint, str(path))
+    shapes = {name: tuple(tensor.shape) for name, tensor in checkpoint.weights.items()}
+    _check(shapes, checkpoint.specification, checkpoint.classes, str(path))
     metadata = {
         "format": FORMAT,
         "specification": checkpoint.specification.to_json(),
@@ -74,60 +83,19 @@ def read(path: str | os.PathLike[str]) -> Checkpoint:
 
     Raises `InputError` that names the file and what differs from its own specification.
     """
-    path = Path(path)
-    if os.path.isfile(path / WEIGHTS_NAME):  # noqa: PTH113  no name is too long for it
-        path = path / WEIGHTS_NAME
-    where = str(path)
-    _refuse_foreign(path)
+    path = _file(path)
     with open_tensors(path) as file:
-        metadata = file.metadata() or {}
-        if metadata.get("format") != FORMAT:
-            raise InputError(f"{where}: not a checkpoint of this package; {_import_it(path)}")
-        specification = Specification.from_json(metadata.get("specification", ""), f"{where}: specification")
-        _check_names(set(file.keys()), specification, where)
-        weights = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-    classes = _read_classes(metadata.get("classes", ""), where)
-    provenance = _read_object(metadata.get("provenance", "{}"), where)
-    checkpoint = Checkpoint(specification, classes, weights, provenance)
-    check(checkpoint, where)
-    _warn_of_broken_weights(weights, where)
-    return checkpoint
+        found = _describe(file, path)
+        weights = {name: file.read(name) for name in file.shapes}
+    _warn_of_broken_weights(weights, str(path))
+    return Checkpoint(found.specification, found.classes, weights, found.provenance)
 
 
-def build(
-    checkpoint: Checkpoint,
-    *,
-    classes: tuple[Class, ...] | None = None,
-    size: tuple[int, int] | None = None,
-    auxiliary: bool = True,
-    initialization: Initialization = "xavier",
-    seed: int = 0,
-) -> Network:
-    """Return the network with the checkpoint's weights, ready for other `classes` or another `size` of pictures.
-
-    The same classes (by id, in the same order) keep every classifier; others get fresh classifiers. `size` is [height,
-    width] (`zoo.resized`); layers whose shape depends on it start fresh too. The rest is loaded, and a warning names
-    what must be trained.
-    """
-    specification = checkpoint.specification if size is None else resized(checkpoint.specification, size)
-    other_classes = classes is not None and [item.id for item in classes] != [item.id for item in checkpoint.classes]
-    if classes is not None and other_classes:
-        specification = replace(specification, classifier=replace(specification.classifier, classes=len(classes)))
-    shapes = {name: tuple(tensor.shape) for name, tensor in checkpoint.weights.items()}
-    fresh = [
-        node.key
-        for node in expand(specification, auxiliary=auxiliary)
-        if (other_classes and node.operation == Linear(relu=False))
-        or (node.weight and node.weight != shapes[f"{node.key}.weight"])
-    ]
-    network = Network(specification, auxiliary=auxiliary)
-    if fresh:
-        initialise(network, initialization, seed)
-        why = f"{specification.classifier.classes} classes" if other_classes else f"pictures of {size}"
-        log.warning("%s: fresh %s, all else is loaded", why, ", ".join(fresh))
-    weights = {name: tensor for name, tensor in checkpoint.weights.items() if name.rpartition(".")[0] not in fresh}
-    network.load_state_dict({**network.state_dict(), **_only(weights, network)})
-    return network
+def describe(path: str | os.PathLike[str]) -> Description:
+    """Read all of a checkpoint but its weights. Raises `InputError` as `read` does."""
+    path = _file(path)
+    with open_tensors(path) as file:
+        return _describe(file, path)
 
 
 def expected_tensors(specification: Specification) -> dict[str, tuple[int, ...]]:
@@ -146,23 +114,6 @@ def expected_tensors(specification: Specification) -> dict[str, tuple[int, ...]]
     return expected
 
 
-def check(checkpoint: Checkpoint, where: str) -> None:
-    """Raise `InputError` unless weights, classes and specification agree."""
-    expected = expected_tensors(checkpoint.specification)
-    _check_names(set(checkpoint.weights), checkpoint.specification, where)
-    for name, tensor in checkpoint.weights.items():
-        if tuple(tensor.shape) != expected[name]:
-            found, right = list(tensor.shape), list(expected[name])
-            raise InputError(f"{where}: {name} has shape {found}, the specification says {right}")
-    outputs = checkpoint.specification.classifier.classes
-    if len(checkpoint.classes) != outputs:
-        raise InputError(f"{where}: {len(checkpoint.classes)} classes are named for {outputs} outputs")
-    ids = [item.id for item in checkpoint.classes]
-    if len(set(ids)) != len(ids):
-        twice, _ = Counter(ids).most_common(1)[0]
-        raise InputError(f"{where}: class id '{shown(twice)}' is there twice")
-
-
 def shareable(value: Any, depth: int = 0) -> Any:
     """Return a provenance without what may be private: folders above a file's own, and secrets within URLs."""
     if depth > DEEPEST:
@@ -178,6 +129,45 @@ def shareable(value: Any, depth: int = 0) -> Any:
 def today() -> str:
     """Return the date and time for a provenance, in UTC."""
     return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+def _file(path: str | os.PathLike[str]) -> Path:
+    expect(path)
+    path = Path(path)
+    if os.path.isfile(path / WEIGHTS_NAME):  # noqa: PTH113  no name is too long for it
+        path = path / WEIGHTS_NAME
+    _refuse_foreign(path)
+    return path
+
+
+def _describe(file: TensorFile, path: Path) -> Description:
+    where = str(path)
+    if file.metadata.get("format") != FORMAT:
+        raise InputError(f"{where}: not a checkpoint of this package; {_import_it(path)}")
+    specification = Specification.from_json(file.metadata.get("specification", ""), f"{where}: specification")
+    classes = _read_classes(file.metadata.get("classes", ""), where)
+    provenance = _read_object(file.metadata.get("provenance", "{}"), where)
+    _check(file.shapes, specification, classes, where)
+    return Description(specification, classes, provenance)
+
+
+def _check(
+    shapes: Mapping[str, tuple[int, ...]], specification: Specification, classes: Sequence[Class], where: str
+) -> None:
+    """Raise `InputError` unless weights, classes and specification agree."""
+    expected = expected_tensors(specification)
+    _check_names(shapes.keys(), expected.keys(), specification.name, where)
+    for name, shape in shapes.items():
+        if shape != expected[name]:
+            found, right = list(shape), list(expected[name])
+            raise InputError(f"{where}: {name} has shape {found}, the specification says {right}")
+    outputs = specification.classifier.classes
+    if len(classes) != outputs:
+        raise InputError(f"{where}: {len(classes)} classes are named for {outputs} outputs")
+    ids = [item.id for item in classes]
+    if len(set(ids)) != len(ids):
+        twice, _ = Counter(ids).most_common(1)[0]
+        raise InputError(f"{where}: class id '{shown(twice)}' is there twice")
 
 
 def _refuse_foreign(path: Path) -> None:
@@ -199,22 +189,21 @@ def _import_it(path: Path) -> str:
     return f"import it: googlenet import {shlex.quote(str(path))} -o {shlex.quote(f'{own}.safetensors')}"
 
 
-def _warn_of_broken_weights(weights: Mapping[str, Tensor], where: str) -> None:
-    broken = [name for name, tensor in weights.items() if not bool(torch.isfinite(tensor).all())]
+def _warn_of_broken_weights(weights: "Mapping[str, Tensor]", where: str) -> None:
+    broken = [name for name, tensor in weights.items() if not bool(tensor.isfinite().all())]
     if broken:
         more = f" (and {len(broken) - 1} more tensors)" if len(broken) > 1 else ""
         log.warning("%s: %s%s holds values that are not finite: its answers will be wrong", where, broken[0], more)
 
 
-def _check_names(found: set[str], specification: Specification, where: str) -> None:
-    expected = expected_tensors(specification).keys()
+def _check_names(found: Set[str], expected: Set[str], network: str, where: str) -> None:
     missing, surplus = sorted(expected - found), sorted(found - expected)
     if missing:
         more = f" and {len(missing) - 1} more" if len(missing) > 1 else ""
-        raise InputError(f"{where}: {missing[0]}{more} missing for {specification.name}")
+        raise InputError(f"{where}: {missing[0]}{more} missing for {network}")
     if surplus:
         more = f" and {len(surplus) - 1} more" if len(surplus) > 1 else ""
-        raise InputError(f"{where}: {shown(surplus[0])}{more} not part of {specification.name}")
+        raise InputError(f"{where}: {shown(surplus[0])}{more} not part of {network}")
 
 
 def _read_classes(text: str, where: str) -> tuple[Class, ...]:
@@ -237,8 +226,3 @@ def _read_object(text: str, where: str) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise InputError(f"{where}: the provenance cannot be read ({shown(repr(value))} is no object); save it again")
     return value
-
-
-def _only(weights: Mapping[str, Tensor], network: Network) -> dict[str, Tensor]:
-    """The part of `weights` that `network` has: all but the heads, where it was built without them."""
-    return {name: weights[name] for name in network.state_dict() if name in weights}

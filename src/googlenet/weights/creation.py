@@ -1,16 +1,24 @@
-"""One call for a network: fresh, or with weights from a file, for any number of classes."""
+"""From a specification or a checkpoint to a network: fresh or with its weights, for any classes and any size."""
 
+import logging
 import os
+from collections.abc import Mapping
+from dataclasses import replace
+
+from torch import Tensor
 
 from googlenet.errors import InputError, whole
 from googlenet.network import zoo
+from googlenet.network.graph import Linear, expand
 from googlenet.network.initialization import Initialization, initialise
 from googlenet.network.module import Network
 from googlenet.network.specification import Specification
-from googlenet.weights.checkpoint import build, read
-from googlenet.weights.classes import numbered_classes
+from googlenet.weights.checkpoint import Checkpoint, read
+from googlenet.weights.classes import Class, numbered_classes
 
-__all__ = ["create"]
+__all__ = ["build", "create"]
+
+log = logging.getLogger("googlenet")
 
 
 def create(
@@ -50,3 +58,44 @@ def create(
     result = Network(specification)
     initialise(result, initialization, seed)
     return result
+
+
+def build(
+    checkpoint: Checkpoint,
+    *,
+    classes: tuple[Class, ...] | None = None,
+    size: tuple[int, int] | None = None,
+    auxiliary: bool = True,
+    initialization: Initialization = "xavier",
+    seed: int = 0,
+) -> Network:
+    """Return the network with the checkpoint's weights, ready for other `classes` or another `size` of pictures.
+
+    The same classes (by id, in the same order) keep every classifier; others get fresh classifiers. `size` is [height,
+    width] (`zoo.resized`); layers whose shape depends on it start fresh too. The rest is loaded, and a warning names
+    what must be trained.
+    """
+    specification = checkpoint.specification if size is None else zoo.resized(checkpoint.specification, size)
+    other_classes = classes is not None and [item.id for item in classes] != [item.id for item in checkpoint.classes]
+    if classes is not None and other_classes:
+        specification = replace(specification, classifier=replace(specification.classifier, classes=len(classes)))
+    shapes = {name: tuple(tensor.shape) for name, tensor in checkpoint.weights.items()}
+    fresh = [
+        node.key
+        for node in expand(specification, auxiliary=auxiliary)
+        if (other_classes and node.operation == Linear(relu=False))
+        or (node.weight and node.weight != shapes[f"{node.key}.weight"])
+    ]
+    network = Network(specification, auxiliary=auxiliary)
+    if fresh:
+        initialise(network, initialization, seed)
+        why = f"{specification.classifier.classes} classes" if other_classes else f"pictures of {size}"
+        log.warning("%s: fresh %s, all else is loaded", why, ", ".join(fresh))
+    weights = {name: tensor for name, tensor in checkpoint.weights.items() if name.rpartition(".")[0] not in fresh}
+    network.load_state_dict({**network.state_dict(), **_only(weights, network)})
+    return network
+
+
+def _only(weights: Mapping[str, Tensor], network: Network) -> dict[str, Tensor]:
+    """The part of `weights` that `network` has: all but the heads, where it was built without them."""
+    return {name: weights[name] for name in network.state_dict() if name in weights}

@@ -13,9 +13,9 @@ from pathlib import Path
 from googlenet.errors import InputError, shown
 from googlenet.files import atomic_write, open_regular, sha256
 from googlenet.records import decode, encode
-from googlenet.weights.checkpoint import WEIGHTS_NAME
+from googlenet.weights.checkpoint import WEIGHTS_NAME, describe
 
-__all__ = ["Member", "is_ensemble", "members_of", "save_ensemble"]
+__all__ = ["Member", "expect_weights", "is_ensemble", "members_of", "save_ensemble"]
 
 FORMAT = "googlenet-ensemble-1"
 
@@ -71,6 +71,14 @@ def members_of(path: str | os.PathLike[str]) -> tuple[Member, ...]:
     if not is_ensemble(path):
         return (_member(path),)
     return tuple(_checked(entry, path) for entry in _read(path).members)
+
+
+def expect_weights(path: str | os.PathLike[str]) -> None:
+    """Raise `InputError` where `path` is no checkpoint and no ensemble: soon, since no weight is read."""
+    if is_ensemble(path):
+        _read(Path(path))
+    else:
+        describe(path)
 
 
 def is_ensemble(path: str | os.PathLike[str]) -> bool:

@@ -1,5 +1,7 @@
 """Files that went wrong in every way: each reader refuses them in one line, or reads what is still whole."""
 
+import subprocess
+import sys
 import time
 import warnings
 from collections.abc import Iterator
@@ -72,6 +74,32 @@ def test_cut_files_are_refused(files: dict[str, Sample], tmp_path: Path, kind: s
         message = refused(sample, tmp_path / "file", sample.content[:cut])
         if kind not in ("GraphDef", "caffemodel, layer"):  # there, operations or whole heads may be what is missing
             assert message, cut
+
+
+REFUSE = """
+import sys
+from googlenet.errors import InputError
+from googlenet.weights.ensemble import expect_weights
+from googlenet.weights.importers import import_weights
+for path in sys.argv[1:]:
+    try:
+        (expect_weights if path.endswith("checkpoint") else import_weights)(path)
+    except InputError:
+        continue
+    sys.exit(f"{path} is read")
+print("torch" in sys.modules)
+"""
+
+
+def test_no_torch_is_loaded_to_refuse_a_file(files: dict[str, Sample], tmp_path: Path) -> None:
+    """It takes seconds; a state dict alone is opened by it before its shapes are known."""
+    paths = []
+    for kind in KINDS:
+        content = files[kind].content
+        paths.append(tmp_path / kind)
+        paths[-1].write_bytes(content[: len(content) // 2])
+    done = subprocess.run([sys.executable, "-c", REFUSE, *map(str, paths)], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "False"
 
 
 HEAVY = ("a gigabyte of zeros in one", "a gigabyte behind the array", "900,000 tensors")

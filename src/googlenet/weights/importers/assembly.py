@@ -2,18 +2,19 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
 from googlenet.errors import InputError, shown
 from googlenet.network.specification import Specification
 from googlenet.weights.checkpoint import Checkpoint, expected_tensors
 from googlenet.weights.classes import Class, numbered_classes
 from googlenet.weights.importers.source import Source
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 __all__ = ["Array", "Report", "assemble"]
 
@@ -27,6 +28,10 @@ class Array:
 
     shape: tuple[int, ...]
     load: Callable[[], NDArray[Any]] = field(repr=False)
+
+
+NO_COUNT = Array((), lambda: np.array(0))
+"""What stands for a count of batches that a file lacks."""
 
 
 @dataclass(frozen=True)
@@ -56,21 +61,22 @@ def assemble(
     """
     specification = _with_classes(source, specification, _class_count(source, specification, arrays, names))
     specification, warnings = _with_heads(specification, arrays, names)
-    weights: dict[str, Tensor] = {}
-    used = []
-    for key, shape in expected_tensors(specification).items():
+    expected = expected_tensors(specification)
+    for key, shape in expected.items():
         name = names[key]
-        if key.endswith(COUNTER) and name not in arrays:
-            weights[key] = torch.tensor(0)
-            continue
-        if arrays[name].shape != shape:
+        if arrays.get(name, NO_COUNT).shape != shape:
             difference = _difference(name, arrays[name].shape, shape)
             raise InputError(f"{source.path}: {difference} as in {specification.name}")
-        numbers = arrays[name].load()
+    weights: dict[str, Tensor] = {}
+    used = []
+    for key, shape in expected.items():
+        name = names[key]
+        numbers = arrays.get(name, NO_COUNT).load()
         if np.issubdtype(numbers.dtype, np.floating) == key.endswith(COUNTER):
             raise InputError(f"{source.path}: {shown(name)} is of type {numbers.dtype}, which it cannot be")
         weights[key], finite = _tensor(numbers, shape)
-        used.append(name)
+        if name in arrays:
+            used.append(name)
         if not finite:
             warnings.append(f"{name} holds values that are not finite; predictions will be meaningless")
     classes = _classes(source, specification.classifier.classes, published, given)
@@ -121,8 +127,10 @@ def _with_heads(
     return replace(specification, auxiliary=tuple(heads)), warnings
 
 
-def _tensor(numbers: NDArray[Any], shape: tuple[int, ...]) -> tuple[Tensor, bool]:
+def _tensor(numbers: NDArray[Any], shape: tuple[int, ...]) -> "tuple[Tensor, bool]":
     """Return numbers as a tensor of its own, and whether all of them are finite."""
+    import torch
+
     kind = np.float32 if np.issubdtype(numbers.dtype, np.floating) else np.int64
     with np.errstate(over="ignore", invalid="ignore"):  # doubles beyond float32 become infinite, which is warned of
         own = np.array(numbers, dtype=kind, order="C").reshape(shape)

@@ -3,14 +3,15 @@
 from collections import deque
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any
-
-from torch import Tensor
+from typing import TYPE_CHECKING, Any
 
 from googlenet.network import zoo
 from googlenet.network.specification import Specification
 from googlenet.weights.checkpoint import expected_tensors
 from googlenet.weights.importers.assembly import COUNTER, Array
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 __all__ = ["StateDict", "own_network", "state_dicts"]
 
@@ -34,7 +35,7 @@ class StateDict:
     """A network's tensors under their own names; `place` is where they lay ("model, module.*")."""
 
     place: str
-    tensors: Mapping[str, Tensor] = field(repr=False)
+    tensors: "Mapping[str, Tensor]" = field(repr=False)
 
 
 def state_dicts(value: Any) -> list[StateDict]:
@@ -74,8 +75,10 @@ def _fits(specification: Specification, arrays: Mapping[str, Array]) -> bool:
     )
 
 
-def _dictionaries(value: Any) -> Iterator[tuple[list[str], dict[str, Tensor]]]:
+def _dictionaries(value: Any) -> Iterator[tuple[list[str], "dict[str, Tensor]"]]:
     """Yield the tensors of each dictionary that has any, with the keys that lead to it, the outermost first."""
+    from torch import Tensor
+
     seen: set[int] = set()
     queue: deque[tuple[list[str], Any]] = deque([([], value)])
     while queue:

@@ -6,10 +6,7 @@ hangs on 4a and `aux2` on 4d. Its pixels are -1..1, as TF-slim trained it; torch
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
-
-import torch
-from torch import Tensor
+from typing import TYPE_CHECKING, Any
 
 from googlenet.errors import InputError, shown
 from googlenet.network import zoo
@@ -24,6 +21,9 @@ from googlenet.weights.importers.source import Source
 from googlenet.weights.importers.state_dict import FIRST_WEIGHTS, own_network, state_dicts
 from googlenet.weights.kinds import SIGNATURE
 from googlenet.weights.tensor_file import open_tensors
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 __all__ = ["read_pth", "read_safetensors"]
 
@@ -56,6 +56,8 @@ def read_pth(
     """
     zipped = source.data[: len(SIGNATURE)] == SIGNATURE
     (_check_zip if zipped else _check_stream)(source)
+    import torch
+
     try:
         loaded = torch.load(source.path, map_location="cpu", weights_only=True)
     except Exception as error:  # torch raises many kinds, and none of them is the user's affair
@@ -68,9 +70,9 @@ def read_safetensors(
 ) -> tuple[Checkpoint, Report]:
     """Read a `.safetensors` of a state dict as a checkpoint; `classifier` as in `read_pth`."""
     with open_tensors(source.path) as file:
-        if (file.metadata() or {}).get("format", "").startswith("googlenet-checkpoint"):
+        if file.metadata.get("format", "").startswith("googlenet-checkpoint"):
             raise InputError(f"{source.path}: a checkpoint of this package already; there is nothing to import")
-        tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+        tensors = {name: file.read(name) for name in file.shapes}
     return _assemble(source, "safetensors", tensors, classes, classifier)
 
 
@@ -125,7 +127,7 @@ def _entry(ours: str, norm: bool) -> str:
     return ours.replace("batch_norm", "bn") if "batch_norm" in ours or not norm else f"conv.{ours}"
 
 
-def _array(tensor: Tensor) -> Array:
+def _array(tensor: "Tensor") -> Array:
     tensor = tensor.detach()
     return Array(tuple(tensor.shape), lambda: (tensor.float() if tensor.is_floating_point() else tensor).numpy())
 
