@@ -46,6 +46,20 @@ def test_other_forms_are_measured_anew() -> None:
     assert machine.choose("sleeping", FORMS | {"other": lambda: None}).ground == "measured"
 
 
+def test_threads_that_still_spin_are_not_held_against_the_next_form() -> None:
+    spinning_until = 0.0
+
+    def spins_on() -> None:
+        nonlocal spinning_until
+        time.sleep(0.01)
+        spinning_until = time.perf_counter() + 0.03
+
+    def quick() -> None:
+        time.sleep(0.02 if time.perf_counter() < spinning_until else 0.005)
+
+    assert machine.choose("sleeping", {"spins on": spins_on, "quick": quick}, rounds=1).form == "quick"
+
+
 def test_the_variable_overrides(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GOOGLENET_FORMS", "waking=early, sleeping=slow")
     choice = machine.choose("sleeping", dict.fromkeys(FORMS, _refuse))

@@ -142,6 +142,9 @@ def keep_freed_memory() -> bool:
 
 _VARIABLE = "GOOGLENET_FORMS"
 
+PAUSE = 0.05
+"""Seconds before each form, in which the threads of another library's form stop waiting actively."""
+
 _INSTRUCTIONS = {
     "avx2": "AVX2",
     "avx512f": "AVX-512",
@@ -200,6 +203,7 @@ def _measure(forms: Mapping[str, Callable[[], Any]], rounds: int) -> dict[str, f
     best = dict.fromkeys(forms, float("inf"))
     for _ in range(rounds):
         for name, form in forms.items():
+            time.sleep(PAUSE)
             for _ in range(2):  # twice in a row: the first finds caches and memory as another form left them
                 start = time.perf_counter()
                 form()
