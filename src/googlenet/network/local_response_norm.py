@@ -20,6 +20,7 @@ from torch import Tensor, nn
 
 from googlenet import machine, native
 from googlenet.errors import InputError
+from googlenet.native.operators import operator
 
 __all__ = ["Form", "LocalResponseNorm", "fastest_form", "local_response_norm", "set_form"]
 
@@ -102,12 +103,12 @@ def set_form(network: nn.Module, form: str) -> None:
             module.form = form  # type: ignore[assignment]
 
 
-@torch.library.custom_op("googlenet::local_response_norm", mutates_args=())
+@operator("googlenet::local_response_norm")
 def _normalised(x: Tensor, size: int, scale: float, beta: float, k: float, rectified: bool, form: str) -> Tensor:
     return _computed(_dense(x), None, size, scale, beta, k, rectified, form)
 
 
-@torch.library.custom_op("googlenet::local_response_norm_backward", mutates_args=())
+@operator("googlenet::local_response_norm_backward")
 def _gradient(
     gradient: Tensor, x: Tensor, size: int, scale: float, beta: float, k: float, rectified: bool, form: str
 ) -> Tensor:
@@ -119,12 +120,12 @@ def _gradient(
     return _computed(x, gradient, size, scale, beta, k, rectified, form)
 
 
-@_normalised.register_fake
+@torch.library.register_fake("googlenet::local_response_norm")
 def _(x: Tensor, *_: object) -> Tensor:
     return torch.empty_like(_dense(x))
 
 
-@_gradient.register_fake
+@torch.library.register_fake("googlenet::local_response_norm_backward")
 def _(gradient: Tensor, x: Tensor, *_: object) -> Tensor:
     return torch.empty_like(_dense(x))
 
@@ -141,7 +142,7 @@ def _backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
     return (found, *[None] * len(constants))
 
 
-_normalised.register_autograd(_backward, setup_context=_keep)
+torch.library.register_autograd("googlenet::local_response_norm", _backward, setup_context=_keep)
 
 
 def _computed(

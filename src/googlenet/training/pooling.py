@@ -14,6 +14,7 @@ from torch.autograd.function import once_differentiable
 from torch.nn import functional
 
 from googlenet import native
+from googlenet.native.operators import operator
 from googlenet.network.graph import pool_size
 from googlenet.network.specification import AveragePool, MaxPool
 
@@ -41,7 +42,7 @@ def average_pool(x: Tensor, pool: AveragePool) -> Tensor:
     return _AveragePool.apply(x, pool)
 
 
-@torch.library.custom_op("googlenet::max_pool", mutates_args=())
+@operator("googlenet::max_pool")
 def _maxima(
     x: Tensor, size: list[int], kernel: int, stride: int, padding: int, rectified: bool
 ) -> tuple[Tensor, Tensor]:
@@ -53,7 +54,7 @@ def _maxima(
     return result, places
 
 
-@torch.library.custom_op("googlenet::max_pool_backward", mutates_args=())
+@operator("googlenet::max_pool_backward")
 def _gradient(
     gradient: Tensor, places: Tensor, size: list[int], kernel: int, stride: int, padding: int, rectified: bool
 ) -> Tensor:
@@ -67,12 +68,12 @@ def _gradient(
     return result
 
 
-@_maxima.register_fake
+@torch.library.register_fake("googlenet::max_pool")
 def _(x: Tensor, size: list[int], *_: object) -> tuple[Tensor, Tensor]:
     return _output(x, size), _output(x, size, torch.uint8)
 
 
-@_gradient.register_fake
+@torch.library.register_fake("googlenet::max_pool_backward")
 def _(gradient: Tensor, places: Tensor, size: list[int], *_: object) -> Tensor:
     return _output(gradient, size)
 
@@ -88,7 +89,7 @@ def _backward(ctx: Any, gradient: Tensor, _: Tensor | None) -> tuple[Tensor | No
     return (_gradient(gradient, places, ctx.size, *ctx.window), None, *[None] * len(ctx.window))
 
 
-_maxima.register_autograd(_backward, setup_context=_keep)
+torch.library.register_autograd("googlenet::max_pool", _backward, setup_context=_keep)
 
 
 def _check(x: Tensor) -> None:
