@@ -26,6 +26,7 @@ from googlenet.training.task import Classification, Task
 from googlenet.weights import checkpoint
 from googlenet.weights.checkpoint import Checkpoint
 from googlenet.weights.classes import Class
+from googlenet.weights.creation import build
 
 __all__ = ["Setup", "prepare"]
 
@@ -131,7 +132,7 @@ def _network(
         specification=replace(start.specification, auxiliary=specification.auxiliary),
         weights={name: tensor for name, tensor in start.weights.items() if name in wanted},
     )
-    network = checkpoint.build(kept, classes=classes, initialization=recipe.initialization, seed=recipe.seed)
+    network = build(kept, classes=classes, initialization=recipe.initialization, seed=recipe.seed)
     fresh = [node.key for node in expand(specification) if node.operation == Linear(relu=False)]
     return network, () if same else tuple(fresh)
 
