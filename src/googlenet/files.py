@@ -13,7 +13,8 @@ from typing import IO
 
 from googlenet.errors import InputError
 
-__all__ = ["atomic_write", "expect", "expect_folder", "open_regular", "recorded_name", "remove_leftovers", "sha256"]
+__all__ = ["atomic_write", "expect", "expect_folder", "open_regular", "read_regular", "recorded_name"]
+__all__ += ["remove_leftovers", "sha256"]
 
 
 _TEMPORARY = (".googlenet-", ".tmp")
@@ -93,6 +94,26 @@ def open_regular(path: str | os.PathLike[str]) -> IO[bytes]:
     except BaseException:
         os.close(descriptor)
         raise
+
+
+def read_regular(path: str | os.PathLike[str], largest: int, what: str) -> bytes:
+    """Return the bytes of a regular file; `InputError` where it cannot be read or has more than `largest`.
+
+    Such a file is no `what` ("list of boxes").
+    """
+    name = os.fspath(path)
+    try:
+        with open_regular(path) as file:
+            content = file.read(largest + 1)
+    except InputError:  # a ValueError too
+        raise
+    except OSError as error:
+        raise InputError(f"{name}: cannot be read ({error.strerror or error}); check the path") from error
+    except ValueError as error:  # a zero byte in the name
+        raise InputError(f"{name}: not a path ({error}); check the name") from error
+    if len(content) > largest:
+        raise InputError(f"{name}: over {largest >> 20} MiB, which is no {what}; check the file")
+    return content
 
 
 def remove_leftovers(folder: Path) -> None:

@@ -6,15 +6,17 @@ refuses what is unknown, missing or of another type, and names the place.
 """
 
 import dataclasses
+import json
 import math
 import types
 import typing
+from collections.abc import Collection
 from functools import cache
-from typing import Any, TypeVar
+from typing import Any, NoReturn, TypeVar
 
 from googlenet.errors import InputError, shown
 
-__all__ = ["decode", "encode", "without_repetition"]
+__all__ = ["decode", "encode", "parse_json", "without_repetition"]
 
 Record = TypeVar("Record")
 
@@ -57,6 +59,27 @@ def decode(record: type[Record], value: Any, where: str) -> Record:
         raise InputError(f"{where}: {error}") from error
 
 
+def parse_json(text: str | bytes, where: str, leave_out: Collection[str] = ()) -> Any:
+    """Return what a JSON text says; raises `InputError` that begins with `where`, the file or line.
+
+    A name that stands twice in an object, and numbers that JSON does not have (NaN, Infinity), are refused. Values of
+    the names `leave_out` are dropped while the text is read, so that they take no memory.
+    """
+
+    def object_of(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        found = without_repetition(pairs)
+        for name in leave_out:
+            found.pop(name, None)
+        return found
+
+    try:
+        return json.loads(text, object_pairs_hook=object_of, parse_constant=_refuse_constant)
+    except InputError as error:
+        raise InputError(f"{where}: {error}; keep one of them") from None
+    except (ValueError, RecursionError) as error:
+        raise InputError(f"{where}: not JSON ({error}); mend it") from None
+
+
 def without_repetition(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     """Return a JSON object (`object_pairs_hook`); raises `InputError` where a name stands in it twice."""
     found = dict(pairs)
@@ -65,6 +88,10 @@ def without_repetition(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         twice = next(name for name, _ in pairs if name in seen or seen.add(name))  # type: ignore[func-returns-value]
         raise InputError(f"'{shown(twice)}' is there twice")
     return found
+
+
+def _refuse_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is none of its numbers")
 
 
 @cache

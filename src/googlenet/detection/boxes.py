@@ -7,8 +7,10 @@ ends inside, a corner and a size, shares of the picture) is turned here where it
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-__all__ = ["Boxes", "areas", "as_boxes", "clip", "from_inclusive", "from_xywh", "iou", "suppress"]
-__all__ += ["to_inclusive", "to_xywh"]
+__all__ = [
+    *["Boxes", "areas", "as_boxes", "clip", "from_inclusive", "from_shares", "from_xywh", "iou", "suppress"],
+    *["to_inclusive", "to_shares", "to_xywh"],
+]
 
 Boxes = NDArray[np.float64]
 """[N, 4]"""
@@ -39,6 +41,19 @@ def to_xywh(boxes: ArrayLike) -> Boxes:
     """Undo `from_xywh`."""
     boxes = as_boxes(boxes)
     return np.concatenate([boxes[:, :2], boxes[:, 2:] - boxes[:, :2]], 1)
+
+
+def from_shares(boxes: ArrayLike, width: float, height: float) -> Boxes:
+    """Turn boxes of a centre and a size as shares of a picture (YOLO): centre x, centre y, width, height."""
+    boxes = as_boxes(boxes) * [width, height, width, height]
+    return np.concatenate([boxes[:, :2] - boxes[:, 2:] / 2, boxes[:, :2] + boxes[:, 2:] / 2], 1)
+
+
+def to_shares(boxes: ArrayLike, width: float, height: float) -> Boxes:
+    """Undo `from_shares`."""
+    boxes = as_boxes(boxes)
+    centres, sizes = (boxes[:, :2] + boxes[:, 2:]) / 2, boxes[:, 2:] - boxes[:, :2]
+    return np.concatenate([centres, sizes], 1) / [width, height, width, height]
 
 
 def areas(boxes: Boxes) -> NDArray[np.float64]:

@@ -28,12 +28,12 @@ from googlenet.data.labels import some
 from googlenet.errors import InputError, shown
 from googlenet.evaluation.intervals import share_interval
 from googlenet.evaluation.metrics import TOP, top
-from googlenet.files import open_regular
+from googlenet.files import open_regular, read_regular
 from googlenet.images.finding import display_name
-from googlenet.records import decode, without_repetition
+from googlenet.records import decode, parse_json
 from googlenet.weights.classes import id_key
 
-__all__ = ["Localisation", "localisation"]
+__all__ = ["LabelledBox", "Localisation", "labelled_boxes", "localisation"]
 
 FilePath = str | os.PathLike[str]
 
@@ -61,6 +61,26 @@ class Localisation:
         return found
 
 
+@dataclass(frozen=True)
+class LabelledBox:
+    """A class and where it lies, half-open."""
+
+    id: str
+    box: tuple[float, float, float, float]
+
+
+def labelled_boxes(content: Any, where: str) -> dict[str, list[LabelledBox]]:
+    """Return the annotated boxes of each image, of JSON as the truths above are; `InputError` names image and box."""
+    if not isinstance(content, dict) or not all(isinstance(value, list) for value in content.values()):
+        raise InputError(f'{where}: expected an object of images, {{"name.jpg": [{{"wnid": ..., "box": ...}}]}}')
+    return {
+        name: [
+            _object(one, f"{where}, {shown(name)}, box {place}", last=1) for place, one in enumerate(listed, start=1)
+        ]
+        for name, listed in content.items()
+    }
+
+
 def localisation(predictions: FilePath, truths: FilePath) -> Localisation:
     """Judge the boxes in one file by those in another (both as above); images are matched by name.
 
@@ -80,14 +100,6 @@ def localisation(predictions: FilePath, truths: FilePath) -> Localisation:
     return Localisation(localised, classified, len(objects) - len(expected))
 
 
-@dataclass(frozen=True)
-class _Object:
-    """A class and where it lies."""
-
-    id: str
-    box: tuple[float, float, float, float]
-
-
 LEAST_OVERLAP = 0.5
 
 _LONGEST_LINE = 1 << 16
@@ -95,7 +107,7 @@ _LARGEST_FILE = 1 << 28
 _LARGEST_COORDINATE = 10**9  # areas stay far from the end of what floats hold
 
 
-def _judged(guesses: list[_Object], objects: list[_Object]) -> tuple[int, int]:
+def _judged(guesses: list[LabelledBox], objects: list[LabelledBox]) -> tuple[int, int]:
     """How many guesses come before one of right class and box, and before one of right class."""
     localised = classified = TOP
     for place, guess in reversed(list(enumerate(guesses))):
@@ -117,13 +129,13 @@ def _overlap(one: tuple[float, ...], other: tuple[float, ...]) -> float:
     return width * height / (areas - width * height)
 
 
-def _predictions(path: FilePath, objects: Mapping[str, Any], truths: str) -> dict[str, list[_Object]]:
+def _predictions(path: FilePath, objects: Mapping[str, Any], truths: str) -> dict[str, list[LabelledBox]]:
     """The guesses for each image, by the name that it has among the truths."""
-    found: dict[str, list[_Object]] = {}
+    found: dict[str, list[LabelledBox]] = {}
     line_of: dict[str, int] = {}
     for number, line in _lines(path):
         where = f"{display_name(path)}, line {number}"
-        row = _json(line, where)
+        row = parse_json(line, where)
         if not (
             isinstance(row, dict) and isinstance(row.get("file"), str) and isinstance(row.get("predictions"), list)
         ):
@@ -142,20 +154,12 @@ def _predictions(path: FilePath, objects: Mapping[str, Any], truths: str) -> dic
     return found
 
 
-def _truths(path: FilePath) -> dict[str, list[_Object]]:
+def _truths(path: FilePath) -> dict[str, list[LabelledBox]]:
     where = display_name(path)
-    text = _content(path)
+    text = read_regular(path, _LARGEST_FILE, "list of boxes")
     if _are_predictions(text):
         raise InputError(f"{where}: predictions, where the truths belong; give the predictions first, then the truths")
-    content = _json(text, where)
-    if not isinstance(content, dict) or not all(isinstance(value, list) for value in content.values()):
-        raise InputError(f'{where}: expected an object of images, {{"name.jpg": [{{"wnid": ..., "box": ...}}]}}')
-    return {
-        name: [
-            _object(one, f"{where}, {shown(name)}, box {place}", last=1) for place, one in enumerate(listed, start=1)
-        ]
-        for name, listed in content.items()
-    }
+    return labelled_boxes(parse_json(text, where), where)
 
 
 def _are_predictions(content: bytes) -> bool:
@@ -168,12 +172,12 @@ def _are_predictions(content: bytes) -> bool:
     return isinstance(row, dict) and isinstance(row.get("file"), str) and "predictions" in row
 
 
-def _object(value: Any, where: str, last: int = 0) -> _Object:
+def _object(value: Any, where: str, last: int = 0) -> LabelledBox:
     """Read a class and a box, of which `last` is how much its end lies before that of a half-open one."""
     if isinstance(value, dict):
         value = {"id": value.get("id", value.get("wnid")), "box": value.get("box")}
         value = {name: given for name, given in value.items() if given is not None}
-    found = decode(_Object, value, where)
+    found = decode(LabelledBox, value, where)
     if max(map(abs, found.box)) > _LARGEST_COORDINATE:
         raise InputError(f"{where}: a box beyond {_LARGEST_COORDINATE:,} pixels, {list(found.box)}; give pixels")
     x0, y0, x1, y1 = found.box
@@ -181,16 +185,7 @@ def _object(value: Any, where: str, last: int = 0) -> _Object:
         raise InputError(
             f"{where}: a box without area, {list(found.box)}; give [x0, y0, x1, y1], the left upper corner first"
         )
-    return _Object(id_key(found.id), (x0, y0, x1 + last, y1 + last))
-
-
-def _json(text: str | bytes, where: str) -> Any:
-    try:
-        return json.loads(text, object_pairs_hook=without_repetition)
-    except InputError as error:
-        raise InputError(f"{where}: {error}; keep one of them") from None
-    except (ValueError, RecursionError) as error:
-        raise InputError(f"{where}: not JSON ({error}); mend it") from None
+    return LabelledBox(id_key(found.id), (x0, y0, x1 + last, y1 + last))
 
 
 def _lines(path: FilePath) -> Iterator[tuple[int, str]]:
@@ -211,14 +206,3 @@ def _lines(path: FilePath) -> Iterator[tuple[int, str]]:
                     yield number, text
     except OSError as error:
         raise InputError(f"{display_name(path)}: cannot be read ({error.strerror or error}); check the path") from error
-
-
-def _content(path: FilePath) -> bytes:
-    try:
-        with open_regular(path) as file:
-            content = file.read(_LARGEST_FILE + 1)
-    except OSError as error:
-        raise InputError(f"{display_name(path)}: cannot be read ({error.strerror or error}); check the path") from error
-    if len(content) > _LARGEST_FILE:
-        raise InputError(f"{display_name(path)}: over {_LARGEST_FILE >> 20} MiB, which is no list of boxes; give JSON")
-    return content
