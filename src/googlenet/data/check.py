@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, replace
 from hashlib import blake2b
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -14,7 +14,7 @@ from googlenet.data.pool import default_workers
 from googlenet.errors import InputError
 from googlenet.images.decoding import open_picture
 
-__all__ = ["DataCheck", "Duplicates", "PartCheck", "SizeRange", "check"]
+__all__ = ["DataCheck", "Duplicates", "Look", "PartCheck", "SizeRange", "check", "look_at_all", "size_ranges"]
 
 _AT_ONCE = 256  # images that are handed to the threads together
 
@@ -132,7 +132,7 @@ def check(
     checks = []
     for number, part in enumerate(parts):
         looks = []
-        for index, look in enumerate(_look_at_all(part)):
+        for index, look in enumerate(look_at_all(part)):
             looks.append(look)
             if look.digest:
                 seen.setdefault(look.digest, []).append((number, index))
@@ -144,42 +144,67 @@ def check(
     return DataCheck(checks[0], checks[1] if validation else None, tuple(_duplicates(parts, g) for g in groups))
 
 
+class Images(Protocol):
+    """What of a data set is looked at: a `Dataset`, or one with annotated objects."""
+
+    def __len__(self) -> int: ...
+
+    def read(self, index: int) -> bytes:
+        """Return an image's file."""
+        ...
+
+    def name(self, index: int) -> str:
+        """Return what it is called."""
+        ...
+
+
 @dataclass(frozen=True)
-class _Look:
+class Look:
+    """What an image is: the digest of its file, its size upright, and EXIF's orientation."""
+
     digest: bytes
     size: tuple[int, int]
     """width, height; zero where it cannot be read"""
     reason: str
+    """why it cannot; else empty"""
+    orientation: int = 1
 
 
-def _look_at_all(dataset: Dataset) -> Iterator[_Look]:
+def look_at_all(dataset: Images) -> Iterator[Look]:
+    """Read and decode every image once, in threads; yield in order what each is."""
     with ThreadPoolExecutor(default_workers() + 1) as threads:
         for start in range(0, len(dataset), _AT_ONCE):
             indices = range(start, min(start + _AT_ONCE, len(dataset)))
             yield from threads.map(lambda index: _look_at(dataset, index), indices)
 
 
-def _look_at(dataset: Dataset, index: int) -> _Look:
+def _look_at(dataset: Images, index: int) -> Look:
     digest = b""
     try:
         data = dataset.read(index)
         digest = blake2b(data, digest_size=16).digest()
-        picture = open_picture(data, dataset.name(index)).decoded()
-        width, height = picture.width, picture.height
-        return _Look(digest, (width, height), "")
+        picture = open_picture(data, dataset.name(index))
+        decoded = picture.decoded()
+        return Look(digest, (decoded.width, decoded.height), "", picture.orientation)
     except InputError as error:
-        return _Look(digest, (0, 0), str(error))
+        return Look(digest, (0, 0), str(error))
 
 
-def _summarise(dataset: Dataset, looks: list[_Look]) -> PartCheck:
+def _summarise(dataset: Dataset, looks: list[Look]) -> PartCheck:
     counts = np.bincount(dataset.labels, minlength=len(dataset.classes)).tolist()
     bad = tuple((dataset.name(index), look.reason) for index, look in enumerate(looks) if look.reason)
-    sizes = np.array([look.size for look in looks if not look.reason])
-    width, height = [
-        SizeRange(int(side.min()), int(np.median(side)), int(side.max())) if len(sizes) else None for side in sizes.T
-    ] or [None, None]
+    width, height = size_ranges(looks)
     of_class = {c.id: count for c, count in zip(dataset.classes, counts, strict=True)}
     return PartCheck(len(dataset), of_class, bad, width, height)
+
+
+def size_ranges(looks: Sequence[Look]) -> tuple[SizeRange | None, SizeRange | None]:
+    """Return the ranges of width and height of the readable images; None where there are none."""
+    sizes = np.array([look.size for look in looks if not look.reason])
+    if not len(sizes):
+        return None, None
+    width, height = (SizeRange(int(side.min()), int(np.median(side)), int(side.max())) for side in sizes.T)
+    return width, height
 
 
 def _some(names: Sequence[str], separator: str, limit: int = 5) -> str:

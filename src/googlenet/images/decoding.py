@@ -75,6 +75,16 @@ class Picture:
     """The file; nothing where Pillow's picture was given."""
     talkative: bool = False
 
+    @property
+    def orientation(self) -> int:
+        """EXIF's orientation, 1 to 8, as far as the head of the file says it."""
+        return orientation(self.image.info.get("exif") or b"")
+
+    @property
+    def upright_size(self) -> tuple[int, int]:
+        """Width and height of the picture as it is seen."""
+        return (self.height, self.width) if self.orientation >= 5 else (self.width, self.height)
+
     def pixels(self) -> np.ndarray:
         """The pixels of `decoded`."""
         return self.decoded().pixels
