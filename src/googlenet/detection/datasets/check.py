@@ -1,4 +1,4 @@
-"""What is wrong with a data set of annotated objects: all is read once, and what would spoil or bias a training is listed."""
+"""What is wrong with a data set of annotated objects: all is read once, and what would spoil a training is listed."""
 
 import os
 import re
@@ -165,9 +165,7 @@ def _rotation(look: Look, annotation: Annotation) -> str:
         if annotation.size == look.size and fits[look.size]:
             return ""
         if annotation.size == stored or (fits[stored] and not fits[look.size]):
-            return (
-                f"{told}its boxes are those of the picture as it is stored; turn the boxes, or take the EXIF entry out"
-            )
+            return f"{told}its boxes are those of the picture as stored; turn them, or take EXIF out"
     if not len(annotation.objects):
         return ""
     return f"{told}whether its boxes are turned too cannot be told; look at it, and save it turned"
@@ -190,8 +188,7 @@ def _near_equal(classes: Sequence[Class]) -> list[str]:
     pairs = combinations(named, 2) if len(named) <= _MOST_COMPARED else ()
     near = [(one, other) for one, other in pairs if _alike(keys[one], keys[other])]
     return [
-        f"classes {one} and {other}: names that are nearly equal; if they are one class, give one name"
-        for one, other in near
+        f"classes {one} and {other}: nearly equal names; if they mean one class, give it one" for one, other in near
     ]
 
 

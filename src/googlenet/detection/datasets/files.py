@@ -1,4 +1,4 @@
-"""What data sets of files have in common: from what was written of an object to `Objects`, and what is said about it."""
+"""What data sets of files have in common: from what was written of an object to `Objects`, and what is said of it."""
 
 import math
 import os
@@ -147,9 +147,7 @@ def number(text: str, where: str) -> float:
     text = text.strip()
     value = float(text) if _NUMBER.fullmatch(text) else math.nan
     if not abs(value) <= LARGEST_COORDINATE:
-        raise InputError(
-            f"{where}: expected a number of at most {LARGEST_COORDINATE:,}, found '{shown(text)}'; mend it"
-        )
+        raise InputError(f"{where}: expected a number of at most {LARGEST_COORDINATE:,}, found '{shown(text)}'")
     return value
 
 

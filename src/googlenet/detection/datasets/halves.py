@@ -1,8 +1,8 @@
 """Two halves of annotated pictures in which every class has about as many objects, as R-CNN halved ILSVRC's `val`.
 
-The imbalance of a class is |a - b| / (a + b), a and b being its objects in the two halves. Pictures are dealt cluster by
-cluster (those whose rarest class is the same), then a random local search moves and swaps pictures of the worst class;
-of several such halvings the one with the smallest largest imbalance is taken.
+The imbalance of a class is |a - b| / (a + b), a and b being its objects in the two halves. Pictures are dealt cluster
+by cluster (those whose rarest class is the same), then a random local search moves and swaps pictures of the worst
+class; of several such halvings the one with the smallest largest imbalance is taken.
 """
 
 import numpy as np

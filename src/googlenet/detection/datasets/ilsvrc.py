@@ -1,4 +1,4 @@
-"""ILSVRC's detection data: `Annotations/DET`, `Data/DET`, the lists of `ImageSets/DET`, the blacklist, `val1`, `val2`."""
+"""ILSVRC's detection data: `Annotations/DET`, `Data/DET`, the lists of `ImageSets/DET`, blacklist, `val1` and `val2`."""
 
 import os
 from collections.abc import Iterable, Sequence
@@ -121,7 +121,7 @@ def _read_blacklist(folder: Path) -> dict[str, list[str]]:
 def _excluded(
     entries: list[Entry], blacklist: dict[str, list[str]], place_of: dict[str, int]
 ) -> dict[str, frozenset[int]]:
-    """The places of the classes that do not count, by the picture's name. A class that is not asked for is no matter."""
+    """The places of the classes that do not count, by the picture's name. Classes not asked for do not matter."""
     return {
         one.name: frozenset(place_of[name] for name in blacklist[one.number] if name in place_of)
         for one in entries

@@ -8,6 +8,7 @@ over.
 
 import re
 from collections.abc import Collection, Iterator
+from itertools import pairwise
 from pathlib import Path
 from typing import NamedTuple
 
@@ -104,7 +105,7 @@ def _flow(text: str, where: str) -> Value:
     if next(_marks(inner, "[]{}"), None) is not None:
         raise InputError(f"{where}: levels within levels; give one list or table")
     commas = [-1, *_marks(inner, ","), len(inner)]
-    parts = [inner[start + 1 : stop].strip() for start, stop in zip(commas, commas[1:], strict=False)]
+    parts = [inner[start + 1 : stop].strip() for start, stop in pairwise(commas)]
     parts = parts[:-1] if not parts[-1] else parts
     if text[0] == "[":
         return [_text(part, where) for part in parts]
