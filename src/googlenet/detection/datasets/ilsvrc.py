@@ -1,4 +1,4 @@
-"""ILSVRC's detection data: `Annotations/DET`, `Data/DET`, the lists of `ImageSets/DET`, blacklist, `val1` and `val2`."""
+"""ILSVRC's detection data: `Annotations/DET`, `Data/DET`, lists of `ImageSets/DET`, blacklist, `val1` and `val2`."""
 
 import os
 from collections.abc import Iterable, Sequence
