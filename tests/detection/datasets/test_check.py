@@ -153,7 +153,9 @@ def test_real_data_have_the_faults_that_their_documents_tell(shared, name):
         "kangaroo": {"bad_images": ["00090.jpg"]},
         "voc2007-100": {},
     }[name]
-    told = {kind: [line.rpartition("/")[2].partition(":")[0].partition(",")[0] for line in lines[kind]] for kind in lines}
+    told = {
+        kind: [line.rpartition("/")[2].partition(":")[0].partition(",")[0] for line in lines[kind]] for kind in lines
+    }
     assert told == expected
     twice = [sorted(one.rpartition("/")[2] for one in group.names) for group in found.duplicates]
     assert twice == {"kangaroo": [["00007.jpg", "00033.jpg"]]}.get(name, twice)

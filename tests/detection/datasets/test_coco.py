@@ -113,7 +113,10 @@ def test_imagenets_boxes_name_their_first_and_last_pixel_from_0(tmp_path):
     boxes = {"a.jpg": [{"wnid": "n02113023", "box": [3, 10, 78, 59]}], "b.jpg": [{"id": "cat", "box": [0, 0, 0, 0]}]}
     (tmp_path / "boxes.json").write_text(json.dumps(boxes))
     found = open_annotated(tmp_path / "boxes.json")
-    assert [(one.id, one.name) for one in found.classes] == [("cat", "cat"), ("n02113023", "Pembroke, Pembroke Welsh corgi")]
+    assert [(one.id, one.name) for one in found.classes] == [
+        ("cat", "cat"),
+        ("n02113023", "Pembroke, Pembroke Welsh corgi"),
+    ]
     assert found.objects(0).boxes.tolist() == [[3, 10, 79, 60]]
     assert found.objects(1).boxes.tolist() == [[0, 0, 1, 1]]
     assert found.name(1) == str(tmp_path / "b.jpg")

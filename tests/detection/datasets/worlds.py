@@ -17,7 +17,9 @@ def voc_xml(objects, size=(50, 40)) -> str:
     """XML of objects, each (name, (xmin, ymin, xmax, ymax)) and perhaps True for difficult."""
     told = "".join(
         f"<object><name>{name}</name><difficult>{int(bool(more))}</difficult><bndbox>"
-        + "".join(f"<{side}>{value}</{side}>" for side, value in zip(("xmin", "ymin", "xmax", "ymax"), box, strict=True))
+        + "".join(
+            f"<{side}>{value}</{side}>" for side, value in zip(("xmin", "ymin", "xmax", "ymax"), box, strict=True)
+        )
         + "</bndbox></object>"
         for name, box, *more in objects
     )
