@@ -60,12 +60,14 @@ JSONS = [
     '{"images": [], "images": []}', "\ufeff{", '{"images": 1, "annotations": 1, "categories": 1}', "9" * 5000,
 ]  # fmt: skip
 YAMLS = [
-    "", "\0", "[", "- a\n- b\n", "a: &a [*a]\n", "train: &x images/train\nnames: *x\n", "train: !!python/name:os.system\n",
+    "", "\0", "[", "- a\n- b\n", "a: &a [*a]\n", "train: &x images/train\nnames: *x\n",
+    "train: !!python/name:os.system\n",
     "<<: *x\n", "train: images/train\nnames: " + "[" * 10_000, "train: images/train\nnames: {" + "a: " * 1000,
     "train: images/train\nnames: [" + "'" * 9999, "train: images/train\nnames:\n" + "  0: a\n" * 2,
     "train: images/train\nnames: &a [b, *a]\n", "? train\n: images/train\n", "train: |\n images/train\nnames: [a]\n",
     "train: ../../../../../../etc\nnames: [a]\n", "train: /dev/zero\nnames: [a]\n", "train: /dev\nnames: [a]\n",
-    "train: images/train\nnc: " + "9" * 5000 + "\nnames: [a]\n", "train: images/train\nnames: [" + "a, " * 300_000 + "]\n",
+    "train: images/train\nnc: " + "9" * 5000 + "\nnames: [a]\n",
+    "train: images/train\nnames: [" + "a, " * 300_000 + "]\n",
     "train: \"\\0\"\nnames: [a]\n", "%YAML 9.9\n---\ntrain: a\n", "train: images/train\n---\nnames: [a]\n",
     "train: images/train\nnames: " + "{0: " * 500, "a" * 2_000_000, "\t: a\n", "train: images/train\nnames: 7\n",
 ]  # fmt: skip
