@@ -16,7 +16,7 @@ def raster(boxes):
     pixels = np.zeros((len(boxes), 16, 16), bool)
     for plane, (x0, y0, x1, y1) in zip(pixels, boxes.astype(int), strict=True):
         plane[y0:y1, x0:x1] = True
-    return pixels.reshape(len(boxes), -1)
+    return pixels.reshape(len(boxes), 256)
 
 
 @settings(max_examples=100, deadline=None)
@@ -57,9 +57,9 @@ def test_suppression_is_its_definition(given_boxes, data, threshold):
 
 def test_suppression_of_many_boxes_is_its_definition():
     random = np.random.default_rng(0)
-    corners = random.uniform(0, 400, (300, 2))
-    boxes = np.concatenate([corners, corners + random.uniform(1, 200, (300, 2))], 1)
-    scores = random.random(300)
+    corners = random.uniform(0, 400, (120, 2))
+    boxes = np.concatenate([corners, corners + random.uniform(1, 200, (120, 2))], 1)
+    scores = random.random(120)
     for threshold in (0.0, 0.3, 0.7):
         assert b.suppress(boxes, scores, threshold).tolist() == suppressed_by_definition(boxes, scores, threshold)
 

@@ -108,7 +108,7 @@ def changed(**guesses: list) -> str:
         (changed(b=[("cat", [0, 0, 1, 1])] * 6), r"line 2: 6 predictions, of which 5 count; keep the best"),
         (changed(b=[("cat", [0, 0, 1, 1]), ("cat", [3, 0, 3, 1])]), r"line 2, prediction 2: a box without area, \[3"),
         (changed(b=[("cat", [0, 0, 1])]), r"line 2, prediction 1: box: expected 4 values, found 3"),
-        (changed(b=[("cat", [0, 0, 1, float("nan")])]), r"prediction 1: box\[3\]: expected a number, found nan"),
+        (changed(b=[("cat", [0, 0, 1, float("nan")])]), r"line 2: not JSON \(NaN is none of its numbers\)"),
         (changed(b=[("cat", [0, 0, 1, 1e308])]), r"line 2, prediction 1: a box beyond 1,000,000,000 pixels"),
         ('{"file": "b.jpg", "predictions": [], "predictions": []}', r"line 1: 'predictions' is there twice; keep one"),
         (changed(b=[(7, [0, 0, 1, 1])]), r"prediction 1: id: expected a text, found 7"),

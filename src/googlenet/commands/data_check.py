@@ -30,8 +30,7 @@ def run(options: Options) -> int:
     if options.json:
         data_on_stdout()
     found = _check_annotated(options) if is_annotated(options.data) else _check(options)
-    page = _annotated_page if isinstance(found, AnnotatedCheck) else _page
-    print(json_line(found.to_json()) if options.json else _with_problems(page(found), found))
+    print(json_line(found.to_json()) if options.json else _with_problems(found))
     return 1 if found.problems else 0
 
 
@@ -77,7 +76,8 @@ def _annotated_page(found: AnnotatedCheck) -> str:
     )
 
 
-def _with_problems(page: str, found: DataCheck | AnnotatedCheck) -> str:
+def _with_problems(found: DataCheck | AnnotatedCheck) -> str:
+    page = _annotated_page(found) if isinstance(found, AnnotatedCheck) else _page(found)
     count = len(found.problems)
     lines = [printable(line) for lines in found.problems_by_kind for line in _first(lines)]
     return "\n".join([page, "", *lines, f"{count} thing{'s' * (count != 1)} to mend" if count else "nothing is wrong"])

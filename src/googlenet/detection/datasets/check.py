@@ -83,7 +83,8 @@ def check_annotated(
 ) -> AnnotatedCheck:
     """Read and decode every picture and read every annotation once; `progress` is told how many more were done."""
     parts = [part for part in (training, validation) if part is not None]
-    checks, seen = [], {}
+    checks: list[AnnotatedPartCheck] = []
+    seen: dict[bytes, list[tuple[int, str]]] = {}
     for part in parts:
         looks = []
         for index, look in enumerate(look_at_all(part)):

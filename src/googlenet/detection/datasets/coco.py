@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 from googlenet.detection.boxes import from_xywh
 from googlenet.detection.datasets.files import (
     LARGEST_COORDINATE,
-    MOST_OBJECTS,
     AnnotatedFiles,
     Annotation,
     Row,
@@ -20,6 +19,7 @@ from googlenet.detection.datasets.files import (
     annotation_of,
     files_in,
     places,
+    refuse_many,
 )
 from googlenet.errors import InputError, shown
 from googlenet.images.finding import ENDINGS, display_name
@@ -71,17 +71,19 @@ class Coco(AnnotatedFiles):
 
     def annotation(self, index: int) -> Annotation:
         start, stop = self._starts[index : index + 2].tolist()
+        where = f"{display_name(self.path)}, {shown(self._names[index])}"
+        refuse_many(stop - start, where)
         rows = []
-        for place in range(start, min(stop, start + MOST_OBJECTS + 1)):
+        for place, (x0, y0, x1, y1) in enumerate(from_xywh(self._boxes[start:stop]).tolist(), start=start):
             x, y, width, height = self._boxes[place].tolist()
-            box = tuple(from_xywh([x, y, width, height])[0].tolist())
             label = self._labels.get(int(self._categories[place]), str(self._categories[place]))
             written = f"[{x:.10g}, {y:.10g}, {width:.10g}, {height:.10g}]"
             area = float(self._areas[place])
             degenerate = not (width > 0 and height > 0)
             crowd = bool(self._crowd[place])
-            rows.append(Row(label, box, written, degenerate, crowd=crowd, area=None if math.isnan(area) else area))
-        where = f"{display_name(self.path)}, {shown(self._names[index])}"
+            rows.append(
+                Row(label, (x0, y0, x1, y1), written, degenerate, crowd=crowd, area=None if math.isnan(area) else area)
+            )
         return annotation_of(rows, self._place_of, self.classes, where, self._sizes[index])
 
     def strays(self) -> Strays:
@@ -142,12 +144,13 @@ def _finite(value: Any) -> bool:
 
 
 def _area(row: dict[str, Any]) -> float:
-    value = row.get("area")
+    value: Any = row.get("area")
     return float(value) if type(value) in (int, float) and 0 <= value <= LARGEST_COORDINATE**2 else math.nan
 
 
 def _size(row: dict[str, Any]) -> tuple[int, int] | None:
-    width, height = row.get("width"), row.get("height")
+    width: Any = row.get("width")
+    height: Any = row.get("height")
     return (width, height) if _whole(width) and _whole(height) and min(width, height) > 0 else None
 
 

@@ -18,7 +18,7 @@ from googlenet.images.finding import display_name
 from googlenet.weights.classes import Class, id_key
 
 __all__ = ["MOST_OBJECTS", "AnnotatedFiles", "Annotation", "Row", "Strays", "annotation_of"]
-__all__ += ["files_in", "number", "places"]
+__all__ += ["files_in", "number", "places", "refuse_many"]
 
 MOST_OBJECTS = 100_000
 """Of one picture."""
@@ -102,8 +102,7 @@ def annotation_of(
     excluded: frozenset[int] = frozenset(),
 ) -> Annotation:
     """Build the annotation of one picture; `place_of` as `places` gives it, `where` names the file in messages."""
-    if len(rows) > MOST_OBJECTS:
-        raise InputError(f"{where}: {len(rows):,} objects, of which {MOST_OBJECTS:,} are read; leave some out")
+    refuse_many(len(rows), where)
     kept: list[tuple[Row, int]] = []
     degenerate, unknown = [], []
     for order, row in enumerate(rows, start=1):
@@ -127,6 +126,12 @@ def annotation_of(
         excluded,
     )
     return Annotation(objects, size, tuple(degenerate), tuple(unknown))
+
+
+def refuse_many(objects: int, where: str) -> None:
+    """Raise `InputError` for more objects than a picture may have."""
+    if objects > MOST_OBJECTS:
+        raise InputError(f"{where}: {objects:,} objects, of which {MOST_OBJECTS:,} are read; leave some out")
 
 
 def places(classes: Iterable[Class]) -> dict[str, int]:

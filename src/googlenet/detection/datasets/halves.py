@@ -28,7 +28,8 @@ def balanced_halves(counts: NDArray[np.integer], seed: int = 0) -> tuple[NDArray
     for halving in range(_HALVINGS):
         random = generator(seed, "halves", halving)
         sides.append(_search(table, _deal(table, random), random))
-    side = min(sides, key=lambda side: _judge(table.T @ side, table.sum(0)))
+    shares = [_shares(table.T @ side, table.sum(0)) for side in sides]
+    side = sides[min(range(_HALVINGS), key=lambda halving: (shares[halving].max(), shares[halving].sum()))]
     return np.flatnonzero(side > 0), np.flatnonzero(side < 0)
 
 
@@ -52,47 +53,54 @@ def _deal(table: NDArray[np.float64], random: np.random.Generator) -> NDArray[np
 
 
 def _search(table: NDArray[np.float64], side: NDArray[np.float64], random: np.random.Generator) -> NDArray[np.float64]:
-    """Move or swap pictures that have the worst class for as long as that lessens the imbalance."""
+    """Move or swap pictures that have the worst class, or the next worst, for as long as some change helps."""
     totals = table.sum(0)
     difference = table.T @ side
+    stuck = np.zeros(len(totals), np.bool_)
     for _ in range(_MOST_STEPS):
-        now = _judge(difference, totals)
-        worst = int(_shares(difference, totals).argmax())
+        shares = np.where(stuck, 0, _shares(difference, totals))
+        worst = int(shares.argmax())
+        if shares[worst] == 0:
+            break
         heavy = np.sign(difference[worst])
-        movable = random.permutation(np.flatnonzero((side == heavy) & (table[:, worst] > 0)))[:_MOVABLE]
-        if not len(movable):
-            break
-        partners = random.permutation(np.flatnonzero(side == -heavy))[:_PARTNERS]
-        changes = [-2 * heavy * table[movable]]
-        changes += [-2 * heavy * (table[movable] - table[partner]) for partner in partners]
-        best, chosen = now, None
-        for partner, change in zip([None, *partners.tolist()], changes, strict=True):
-            largest, sums = _judge_all(difference + change, totals)
-            place = int(np.lexsort((sums, largest))[0])
-            if (largest[place], sums[place]) < best:
-                best, chosen = (float(largest[place]), float(sums[place])), (int(movable[place]), partner)
-        if chosen is None:
-            break
-        mover, partner = chosen
-        side[mover] = -heavy
-        difference -= 2 * heavy * table[mover]
-        if partner is not None:
-            side[partner] = heavy
-            difference += 2 * heavy * table[partner]
+        change = _best_change(table, side, difference, (worst, heavy), random)
+        if change is None:
+            stuck[worst] = True
+            continue
+        stuck[:] = False
+        for picture in change:
+            side[picture] *= -1
+            difference += 2 * side[picture] * table[picture]
     return side
 
 
-def _judge(difference: NDArray[np.float64], totals: NDArray[np.float64]) -> tuple[float, float]:
-    """The largest imbalance, and the sum of their squares, which tells halvings of the same largest one apart."""
-    largest, sums = _judge_all(difference[None], totals)
-    return float(largest[0]), float(sums[0])
+def _best_change(
+    table: NDArray[np.float64],
+    side: NDArray[np.float64],
+    difference: NDArray[np.float64],
+    wanted: tuple[int, float],
+    random: np.random.Generator,
+) -> tuple[int, ...] | None:
+    """The picture of a class that best leaves its half, alone or against one of the other; None where none helps."""
+    worst, heavy = wanted
+    totals = table.sum(0)
+    movable = random.permutation(np.flatnonzero((side == heavy) & (table[:, worst] > 0)))[:_MOVABLE]
+    if not len(movable):
+        return None
+    best, chosen = _badness(difference[None], totals)[0], None
+    for partner in (None, *random.permutation(np.flatnonzero(side == -heavy))[:_PARTNERS].tolist()):
+        moved = table[movable] if partner is None else table[movable] - table[partner]
+        badness = _badness(difference - 2 * heavy * moved, totals)
+        place = int(badness.argmin())
+        if badness[place] < best * (1 - 1e-9):
+            best = badness[place]
+            chosen = (int(movable[place]),) if partner is None else (int(movable[place]), partner)
+    return chosen
 
 
-def _judge_all(
-    differences: NDArray[np.float64], totals: NDArray[np.float64]
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    shares = _shares(differences, totals)
-    return shares.max(1), np.square(shares).sum(1)
+def _badness(differences: NDArray[np.float64], totals: NDArray[np.float64]) -> NDArray[np.float64]:
+    """A sum over the classes in which the largest imbalances count most, for each row of differences."""
+    return (_shares(differences, totals) ** 4).sum(-1)
 
 
 def _shares(differences: NDArray[np.float64], totals: NDArray[np.float64]) -> NDArray[np.float64]:

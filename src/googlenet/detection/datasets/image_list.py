@@ -29,17 +29,16 @@ def read_image_list(path: Path) -> list[Entry]:
         raise InputError(f"{where}, line {line}: not UTF-8; save the list as UTF-8 text") from error
     lines: dict[str, int] = {}
     entries = []
-    for number, line in enumerate(text.splitlines(), start=1):
-        words = line.split()
-        if not words:
+    for place, line in enumerate(text.splitlines(), start=1):
+        name, *number = line.split() or [""]
+        if not name:
             continue
-        name = words[0]
-        if len(words) > 2 or not name.isprintable() or ".." in name.split("/") or name.startswith("/"):
-            raise InputError(f"{where}, line {number}: expected the name of a picture, found '{shown(line)}'; mend it")
+        if len(number) > 1 or not name.isprintable() or ".." in name.split("/") or name.startswith("/"):
+            raise InputError(f"{where}, line {place}: expected the name of a picture, found '{shown(line)}'; mend it")
         if name in lines:
-            raise InputError(f"{where}, line {number}: {shown(name)} stands in line {lines[name]} already; keep one")
-        lines[name] = number
-        entries.append(Entry(name, words[1] if len(words) > 1 else ""))
+            raise InputError(f"{where}, line {place}: {shown(name)} stands in line {lines[name]} already; keep one")
+        lines[name] = place
+        entries.append(Entry(name, "".join(number)))
     if not entries:
         raise InputError(f"{where}: names no picture; give a name on each line")
     return entries

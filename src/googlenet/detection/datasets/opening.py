@@ -44,7 +44,10 @@ def is_annotated(path: str | os.PathLike[str]) -> bool:
     return path.suffix.lower() in (".json", ".yaml", ".yml") or _root_of_list(path) is not None
 
 
-def open_files(path: str | os.PathLike[str], split: str | None, classes: tuple[Class, ...] | None) -> AnnotatedFiles:
+def open_files(
+    path: str | os.PathLike[str], split: str | None = None, classes: tuple[Class, ...] | None = None
+) -> AnnotatedFiles:
+    """Open what `path` names as `open_annotated` does, with what is wrong in it as well."""
     place = Path(path)
     expect(place, "file or folder")
     if place.is_dir():

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from xml.parsers import expat
 
 from googlenet.detection.boxes import from_inclusive
-from googlenet.detection.datasets.files import MOST_OBJECTS, Row, number
+from googlenet.detection.datasets.files import Row, number, refuse_many
 from googlenet.errors import InputError, shown
 from googlenet.files import read_regular
 from googlenet.images.finding import display_name
@@ -70,7 +70,9 @@ _DEEPEST = 50
 _LONGEST_TEXT = 1000
 
 _CORNERS = ("xmin", "ymin", "xmax", "ymax")
-_OF_OBJECT = {("name",): "name", ("difficult",): "difficult"} | {("bndbox", corner): corner for corner in _CORNERS}
+_OF_OBJECT: dict[tuple[str, ...], str] = {("name",): "name", ("difficult",): "difficult"} | {
+    ("bndbox", corner): corner for corner in _CORNERS
+}
 """What is read below an `object`, by path."""
 
 
@@ -95,9 +97,8 @@ class _Reader:
         if len(self._path) > _DEEPEST:
             raise InputError(f"{self.where}: elements within elements, over {_DEEPEST} deep; mend it or leave it out")
         if self._path == ["annotation", "object"]:
-            if len(self.objects) == MOST_OBJECTS:
-                raise InputError(f"{self.where}: over {MOST_OBJECTS:,} objects; leave some out")
             self.objects.append({})
+            refuse_many(len(self.objects), self.where)
 
     def text(self, text: str) -> None:
         self._text.append(text)

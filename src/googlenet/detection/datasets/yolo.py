@@ -3,11 +3,9 @@
 import os
 from collections.abc import Iterator
 from pathlib import Path
-from typing import cast
 
 from googlenet.detection.boxes import from_shares
 from googlenet.detection.datasets.files import (
-    MOST_OBJECTS,
     AnnotatedFiles,
     Annotation,
     Row,
@@ -15,6 +13,7 @@ from googlenet.detection.datasets.files import (
     annotation_of,
     number,
     places,
+    refuse_many,
 )
 from googlenet.detection.datasets.yolo_yaml import Value, read_yolo_yaml
 from googlenet.errors import InputError, shown
@@ -61,7 +60,8 @@ class Yolo(AnnotatedFiles):
 
     def annotation(self, index: int) -> Annotation:
         path = _labels_of(self._pictures[index])
-        lines = _label_lines(path)[: MOST_OBJECTS + 1]
+        lines = _label_lines(path)
+        refuse_many(len(lines), display_name(path))
         if not lines:
             return annotation_of([], self._place_of, self.classes, display_name(path))
         name = self._pictures[index]
@@ -118,7 +118,7 @@ def _class_names(description: dict[str, Value], where: str) -> list[str]:
 def _root(folder: Path, description: dict[str, Value]) -> Path:
     """Where the paths of the splits begin: at `path`, which is relative to the description, or beside it."""
     given = description.get("path", "")
-    root = folder / cast(str, given) if isinstance(given, str) else folder
+    root = folder / given if isinstance(given, str) else folder
     return root if root.is_dir() else folder
 
 
