@@ -12,7 +12,7 @@ from googlenet.randomness import generator
 
 __all__ = ["balanced_halves", "imbalances"]
 
-_HALVINGS = 4
+_HALVINGS = 3
 _MOST_STEPS = 2000
 _MOVABLE, _PARTNERS = 128, 16
 """How many pictures of the worst class are tried in a step, and of the other half as partners of a swap."""

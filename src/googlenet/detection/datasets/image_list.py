@@ -29,12 +29,12 @@ def read_image_list(path: Path) -> list[Entry]:
         raise InputError(f"{where}, line {line}: not UTF-8; save the list as UTF-8 text") from error
     lines: dict[str, int] = {}
     entries = []
-    for place, line in enumerate(text.splitlines(), start=1):
-        name, *number = line.split() or [""]
+    for place, row in enumerate(text.splitlines(), start=1):
+        name, *number = row.split() or [""]
         if not name:
             continue
         if len(number) > 1 or not name.isprintable() or ".." in name.split("/") or name.startswith("/"):
-            raise InputError(f"{where}, line {place}: expected the name of a picture, found '{shown(line)}'; mend it")
+            raise InputError(f"{where}, line {place}: expected the name of a picture, found '{shown(row)}'; mend it")
         if name in lines:
             raise InputError(f"{where}, line {place}: {shown(name)} stands in line {lines[name]} already; keep one")
         lines[name] = place

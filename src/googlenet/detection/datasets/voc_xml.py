@@ -52,15 +52,15 @@ def read_voc_xml(path: str) -> VocFile:
     except InputError:
         raise
     except (expat.ExpatError, LookupError, ValueError) as error:  # LookupError: an encoding that nobody knows
-        raise InputError(f"{where}: not whole XML ({error}); mend it or leave it out") from error
+        raise InputError(f"{where}: not whole XML ({shown(str(error), 100)}); mend it or leave it out") from error
     return VocFile(reader.size(), tuple(reader.object(place) for place in range(len(reader.objects))))
 
 
 def rows_of(found: VocFile, first: int, least: int) -> list[Row]:
     """Return the objects as rows; pixels count from `first`, and a box of fewer than `least` a side is degenerate."""
     rows = []
-    for one in found.objects:
-        x0, y0, x1, y1 = from_inclusive(one.corners, first)[0].tolist()
+    boxes = from_inclusive([one.corners for one in found.objects], first).tolist()
+    for one, (x0, y0, x1, y1) in zip(found.objects, boxes, strict=True):
         written = "[" + ", ".join(f"{corner:.10g}" for corner in one.corners) + "]"
         rows.append(Row(one.name, (x0, y0, x1, y1), written, min(x1 - x0, y1 - y0) < least, one.difficult))
     return rows
