@@ -64,6 +64,18 @@ def test_suppression_of_many_boxes_is_its_definition():
         assert b.suppress(boxes, scores, threshold).tolist() == suppressed_by_definition(boxes, scores, threshold)
 
 
+def test_all_classes_at_once_are_each_class_by_itself():
+    random = np.random.default_rng(1)
+    corners = random.uniform(0, 300, (300, 2))  # more than are compared at once
+    boxes = np.concatenate([corners, corners + random.uniform(0, 200, (300, 2))], 1)
+    scores = random.integers(0, 50, (300, 3)) / 7
+    for threshold in (0.0, 0.3, 1.0):
+        found = b.suppress_classes(boxes, scores, threshold)
+        for kept, column in zip(found, scores.T, strict=True):
+            assert kept.tolist() == b.suppress(boxes, column, threshold).tolist()
+    assert [len(kept) for kept in b.suppress_classes(b.as_boxes([]), np.empty((0, 2)), 0.5)] == [0, 0]
+
+
 def test_a_box_exactly_at_the_threshold_stays_and_ties_keep_their_order():
     boxes = b.as_boxes([[0, 0, 10, 10], [5, 0, 15, 10], [0, 0, 10, 10]])  # IoU 1/3 and 1
     assert b.suppress(boxes, np.array([1.0, 1.0, 1.0]), 1 / 3).tolist() == [0, 1]

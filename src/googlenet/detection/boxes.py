@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 
 __all__ = [
     *["Boxes", "areas", "as_boxes", "clip", "from_inclusive", "from_shares", "from_xywh", "iou", "suppress"],
-    *["to_inclusive", "to_shares", "to_xywh"],
+    *["suppress_classes", "to_inclusive", "to_shares", "to_xywh"],
 ]
 
 Boxes = NDArray[np.float64]
@@ -68,10 +68,12 @@ def clip(boxes: Boxes, width: float, height: float) -> Boxes:
 
 def iou(ones: Boxes, others: Boxes) -> NDArray[np.float64]:
     """Intersection over union of each with each, [N, M]; 0 where both are empty."""
-    sizes = np.minimum(ones[:, None, 2:], others[None, :, 2:]) - np.maximum(ones[:, None, :2], others[None, :, :2])
-    shared = np.prod(np.maximum(sizes, 0), 2)
-    union = areas(ones)[:, None] + areas(others)[None] - shared
-    return np.divide(shared, union, out=np.zeros_like(shared), where=union > 0)
+    shared = _overlap(ones[:, None], others[None], 0)
+    shared *= _overlap(ones[:, None], others[None], 1)
+    union = areas(ones)[:, None] + areas(others)[None]
+    union -= shared
+    shared /= np.maximum(union, _SMALLEST, out=union)
+    return shared
 
 
 def suppress(boxes: Boxes, scores: NDArray[np.floating], threshold: float) -> NDArray[np.int64]:
@@ -80,9 +82,47 @@ def suppress(boxes: Boxes, scores: NDArray[np.floating], threshold: float) -> ND
     A box goes where its IoU with a better one that is kept lies above `threshold`; exactly at it, it stays.
     """
     order = np.argsort(-scores, kind="stable")
-    kept: list[int] = []
-    while len(order):
-        best, order = int(order[0]), order[1:]
-        kept.append(best)
-        order = order[iou(boxes[best : best + 1], boxes[order])[0] <= threshold]
+    ranked = boxes[order]
+    alive = np.ones(len(order), np.bool_)
+    kept = []
+    for place in range(len(order)):
+        if alive[place]:
+            kept.append(place)
+            alive[place + 1 :] &= iou(ranked[place : place + 1], ranked[place + 1 :])[0] <= threshold
+    return order[kept]
+
+
+def suppress_classes(boxes: Boxes, scores: NDArray[np.floating], threshold: float) -> list[NDArray[np.int64]]:
+    """Suppress boxes [N, 4] in each of C classes by the class's scores, [N, C]; each as `suppress` would.
+
+    Which boxes overlap is found once for all classes; it takes N x N bytes.
+    """
+    near = np.concatenate([iou(rows, boxes) > threshold for rows in _blocks(boxes)] or [np.empty((0, 0), np.bool_)])
+    return [_suppress(near, column) for column in scores.T]
+
+
+_SMALLEST = float(np.finfo(np.float64).tiny)
+_ROWS = 128
+"""Of boxes that are compared with all others at once, which bounds the memory."""
+
+
+def _overlap(ones: Boxes, others: Boxes, axis: int) -> NDArray[np.float64]:
+    """The length that boxes share along an axis, 0 where none."""
+    length = np.minimum(ones[..., axis + 2], others[..., axis + 2])
+    length -= np.maximum(ones[..., axis], others[..., axis])
+    return np.maximum(length, 0, out=length)
+
+
+def _blocks(boxes: Boxes) -> list[Boxes]:
+    return [boxes[start : start + _ROWS] for start in range(0, len(boxes), _ROWS)]
+
+
+def _suppress(near: NDArray[np.bool_], scores: NDArray[np.floating]) -> NDArray[np.int64]:
+    """`suppress`, given which boxes overlap too much, [N, N]."""
+    alive = np.ones(len(scores), np.bool_)
+    kept = []
+    for place in np.argsort(-scores, kind="stable").tolist():
+        if alive[place]:
+            kept.append(place)
+            alive &= ~near[place]
     return np.array(kept, np.int64)
