@@ -50,11 +50,26 @@ def write_world(folder: Path, network: str) -> None:
     guesses, boxes = blocks(ROOT / "docs/commands/localisation.md", "json")
     (folder / "guesses.jsonl").write_text(guesses)
     (folder / "boxes.json").write_text(boxes)
+    write_voc(folder / "voc")
     rng = np.random.default_rng(0)
     flowers = [f"flowers/{part}/{kind}/1.jpg" for part in ("train", "validation") for kind in ("daisy", "rose")]
     for name in ("dog.jpg", "cup.png", "holiday/a.jpg", "more/deep/b.png", *flowers):
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         Image.fromarray(rng.integers(0, 256, (60, 80, 3), dtype=np.uint8)).save(folder / name)
+
+
+def write_voc(folder: Path) -> None:
+    """Make a VOC folder of three pictures, two in the list `train` and one in `test`."""
+    rng = np.random.default_rng(1)
+    for name in ("1", "2", "3"):
+        for place in (folder / "JPEGImages", folder / "Annotations", folder / "ImageSets/Main"):
+            place.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(rng.integers(0, 256, (60, 80, 3), dtype=np.uint8)).save(folder / "JPEGImages" / f"{name}.jpg")
+        box = "<xmin>5</xmin><ymin>5</ymin><xmax>60</xmax><ymax>50</ymax>"
+        object_ = f"<object><name>dog</name><bndbox>{box}</bndbox></object>"
+        (folder / "Annotations" / f"{name}.xml").write_text(f"<annotation>{object_}</annotation>")
+    (folder / "ImageSets/Main/train.txt").write_text("1\n2\n")
+    (folder / "ImageSets/Main/test.txt").write_text("3\n")
 
 
 def shorter(arguments: list[str]) -> list[str]:
