@@ -20,7 +20,7 @@ from googlenet.weights.classes import Class, id_key
 __all__ = ["MOST_OBJECTS", "AnnotatedFiles", "Annotation", "Row", "Strays", "annotation_of"]
 __all__ += ["files_in", "number", "places", "refuse_many"]
 
-MOST_OBJECTS = 100_000
+MOST_OBJECTS = 20_000
 """Of one picture."""
 
 LARGEST_COORDINATE = 10**9

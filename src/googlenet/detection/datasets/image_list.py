@@ -10,6 +10,7 @@ from googlenet.images.finding import display_name
 __all__ = ["Entry", "find_list", "read_image_list"]
 
 LARGEST_FILE = 1 << 28
+LONGEST_NAME = 255
 
 
 class Entry(NamedTuple):
@@ -33,7 +34,7 @@ def read_image_list(path: Path) -> list[Entry]:
         name, *number = row.split() or [""]
         if not name:
             continue
-        if len(number) > 1 or not name.isprintable() or ".." in name.split("/") or name.startswith("/"):
+        if len(number) > 1 or not _is_name(name):
             raise InputError(f"{where}, line {place}: expected the name of a picture, found '{shown(row)}'; mend it")
         if name in lines:
             raise InputError(f"{where}, line {place}: {shown(name)} stands in line {lines[name]} already; keep one")
@@ -42,6 +43,12 @@ def read_image_list(path: Path) -> list[Entry]:
     if not entries:
         raise InputError(f"{where}: names no picture; give a name on each line")
     return entries
+
+
+def _is_name(text: str) -> bool:
+    """Whether a text can be the name of a picture within the folder."""
+    parts = text.split("/")
+    return text.isprintable() and len(text) <= LONGEST_NAME and ".." not in parts and parts[0] != ""
 
 
 def find_list(folder: Path, split: str) -> Path:
