@@ -12,6 +12,12 @@ KERNEL const char* local_response_norm(const void*, const void*, void*, int64_t,
                                        float, float, int, int, int);
 KERNEL const char* max_pool(const void*, void*, uint8_t*, int64_t, int64_t, const int64_t*, int, int, int);
 KERNEL const char* shrink_by_area(const uint8_t*, int64_t, int64_t, int64_t, uint8_t*, int64_t, int64_t);
+KERNEL const char* resample(const uint8_t*, uint8_t*, int64_t, int64_t, int64_t, int64_t, int64_t, int64_t, const int64_t*,
+                            const int32_t*, int64_t);
+KERNEL const char* segment_graph(const uint8_t*, int64_t, int64_t, const int32_t*, const int32_t*, int64_t, int32_t*, int64_t*);
+KERNEL const char* describe_pixels(const uint8_t*, int64_t, int64_t, const int32_t*, const int32_t*, uint8_t*);
+KERNEL const char* group_regions(const uint8_t*, const int32_t*, int64_t, int64_t, int64_t, const int32_t*, int64_t, int32_t*,
+                                 int32_t*);
 
 namespace {
 
@@ -89,6 +95,62 @@ void fuzz_shrink_by_area() {
         else stride = between(0, 3 * width - 1);
     }
     count(shrink_by_area(from.get(), height, width, stride, to.get(), to_height, to_width));
+}
+
+void fuzz_resample() {
+    int64_t outer = between(0, 3), length = between(1, 40), inner = one_in(2) ? 3 : between(0, 9), to_length = between(1, 40);
+    int64_t start = between(0, to_length);
+    const int64_t stop = between(start, to_length), taps = between(1, length), parts = stop - start;
+    const auto from = buffer<uint8_t>(outer * length * inner), to = buffer<uint8_t>(outer * to_length * inner);
+    const auto firsts = buffer<int64_t>(parts);
+    const auto weights = buffer<int32_t>(parts * taps);
+    for (int64_t i = 0; i < parts; i++) firsts[i] = between(0, length - taps);
+    for (int64_t i = 0; i < parts * taps; i++) weights[i] = between(-1, 1) * ((int64_t(1) << 23) / taps - 1);
+    if (one_in(3)) {
+        int64_t* const all[] = {&outer, &length, &inner, &to_length};
+        if (parts && one_in(3)) firsts[0] = one_in(2) ? -1 : length - taps + 1;
+        else if (parts && one_in(2)) weights[0] = one_in(2) ? INT32_MIN : 1 << 23;
+        else if (one_in(2)) start = -between(1, 9);
+        else *all[between(0, 3)] = one_in(2) ? -1 : int64_t(1) << 62;
+    }
+    count(resample(from.get(), to.get(), outer, length, inner, to_length, start, stop, firsts.get(), weights.get(), taps));
+}
+
+// Weights of 9 pixels that sum to one, unless they have signs; wrong ones are far too large.
+std::unique_ptr<int32_t[]> filter(bool signs, bool right) {
+    auto taps = buffer<int32_t>(9);
+    int64_t left = 4096;
+    for (int64_t i = 0; i < 8; i++) left -= taps[i] = between(0, left / 2);
+    taps[8] = left;
+    for (int64_t i = 0; signs && i < 9; i++) taps[i] *= between(-1, 1);
+    if (!right) taps[between(0, 8)] = one_in(2) ? INT32_MIN : 5000;
+    return taps;
+}
+
+void fuzz_selective_search() {
+    int64_t height = between(1, 24), width = between(1, 24);
+    const int64_t pixels = height * width, scales = between(0, 3);
+    const auto planes = buffer<uint8_t>(3 * pixels), codes = buffer<uint8_t>(15 * pixels);
+    const auto labels = buffer<int32_t>(scales * pixels), wanted = buffer<int32_t>(scales);
+    const auto regions = buffer<int64_t>(scales);
+    for (int64_t i = 0; i < scales; i++) wanted[i] = one_in(20) ? odd_number(0) : between(1, one_in(4) ? 1 << 24 : 60);
+    const bool right = !one_in(4);
+    if (one_in(5)) (one_in(2) ? height : width) = one_in(2) ? between(-1, 0) : int64_t(1) << 40;
+    const char* const refusal = segment_graph(planes.get(), height, width, filter(false, right).get(), wanted.get(), scales,
+                                              labels.get(), regions.get());
+    count(refusal);
+    count(describe_pixels(planes.get(), height, width, filter(false, true).get(), filter(true, right).get(), codes.get()));
+    if (!right || refusal) return;
+    for (int64_t i = 0; i < scales; i++) {
+        const int64_t terms = between(0, 4), made = regions[i];
+        const auto chosen = buffer<int32_t>(terms);
+        const auto merges = buffer<int32_t>(terms * 2 * (made - 1)), boxes = buffer<int32_t>(terms * 4 * (2 * made - 1));
+        for (int64_t term = 0; term < terms; term++) chosen[term] = between(one_in(9) ? -1 : 1, 15);
+        if (one_in(6)) labels[i * pixels + between(0, pixels - 1)] = odd_number(made);
+        if (one_in(6)) codes[between(0, 15 * pixels - 1)] = between(0, 255);
+        count(group_regions(codes.get(), &labels[i * pixels], height, width, made, chosen.get(), terms, merges.get(),
+                            boxes.get()));
+    }
 }
 
 // A plan of one step, on maps that may be parts of wider ones.
@@ -172,6 +234,8 @@ int main(int, char** arguments) {
         fuzz_max_pool<float>();
         fuzz_max_pool<uint16_t>();
         fuzz_shrink_by_area();
+        fuzz_resample();
+        fuzz_selective_search();
         for (int i = 0; i < 4; i++) fuzz_run_plan();
     }
     std::printf("%lld computed, %lld refused\n", (long long)computed, (long long)refused);

@@ -22,6 +22,9 @@ INSTRUCTIONS = {
 }
 """As in CMakeLists.txt."""
 
+KERNELS = ["area_interpolation", "local_response_norm", "max_pool", "resampling", "segmentation", "selective_search"]
+"""The files beside `inference`, which fuzz.cpp includes."""
+
 FLAGS = ["-std=c++17", "-O0", "-g1", "-fno-math-errno", "-Wno-psabi", "-pthread"]
 SANITIZERS = ["-fsanitize=address,undefined", "-fno-sanitize-recover=all", "-fno-omit-frame-pointer"]
 
@@ -46,7 +49,7 @@ def fuzz(level: str, rounds: int, seed: int) -> str:
     assert found is not None
     with tempfile.TemporaryDirectory() as folder:
         program = Path(folder) / "fuzz"
-        kernels = [SOURCES / f"{name}.cpp" for name in ("area_interpolation", "local_response_norm", "max_pool")]
+        kernels = [SOURCES / f"{name}.cpp" for name in KERNELS]
         files = [Path(__file__).with_name("fuzz.cpp"), *kernels]
         command = [
             found,

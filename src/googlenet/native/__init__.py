@@ -32,6 +32,10 @@ _KERNELS: dict[str, list[Any]] = {
     "max_pool": [*[_POINTER] * 3, *[_LONG] * 2, _POINTER, *[_INT] * 3],
     "shrink_by_area": [_POINTER, *[_LONG] * 3, _POINTER, *[_LONG] * 2],
     "run_plan": [_POINTER, _LONG, *[_POINTER] * 3, *[_LONG] * 2, _POINTER, _LONG, _INT],
+    "resample": [*[_POINTER] * 2, *[_LONG] * 6, *[_POINTER] * 2, _LONG],
+    "segment_graph": [_POINTER, *[_LONG] * 2, *[_POINTER] * 2, _LONG, *[_POINTER] * 2],
+    "describe_pixels": [_POINTER, *[_LONG] * 2, *[_POINTER] * 3],
+    "group_regions": [*[_POINTER] * 2, *[_LONG] * 3, _POINTER, _LONG, *[_POINTER] * 2],
 }
 """The arguments of each, as its C++ file describes them. All return null, or why nothing was computed."""
 
