@@ -66,27 +66,28 @@ class Graph {
 
 // Regions as trees of pixels. A root knows its size and the longest edge that may join it.
 class Forest {
-    struct Pixel {
-        int32_t parent, size, limit;
+    struct Root {
+        int32_t size, limit;
     };
-    std::vector<Pixel> nodes;
+    std::vector<int32_t> parents;
+    std::vector<Root> roots;  // of each pixel, while it is one
 
   public:
-    explicit Forest(int64_t pixels, int32_t limit) : nodes(pixels) {
-        for (int64_t i = 0; i < pixels; i++) nodes[i] = {int32_t(i), 1, limit};
+    explicit Forest(int64_t pixels, int32_t limit) : parents(pixels), roots(pixels, Root{1, limit}) {
+        for (int64_t i = 0; i < pixels; i++) parents[i] = i;
     }
 
     int32_t root(int32_t pixel) {
-        while (nodes[pixel].parent != pixel) pixel = nodes[pixel].parent = nodes[nodes[pixel].parent].parent;
+        while (parents[pixel] != pixel) pixel = parents[pixel] = parents[parents[pixel]];
         return pixel;
     }
 
-    Pixel& operator[](int32_t pixel) { return nodes[pixel]; }
+    Root& operator[](int32_t root) { return roots[root]; }
 
     int32_t join(int32_t one, int32_t other) {
-        if (nodes[one].size < nodes[other].size) std::swap(one, other);
-        nodes[other].parent = one;
-        nodes[one].size += nodes[other].size;
+        if (roots[one].size < roots[other].size) std::swap(one, other);
+        parents[other] = one;
+        roots[one].size += roots[other].size;
         return one;
     }
 };
