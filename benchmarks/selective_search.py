@@ -8,7 +8,7 @@ regions both begin with, and how many boxes they end with, stands beside. The la
     python benchmarks/selective_search.py ../shared/data/imagenet-val-100 [--pictures 10] [--rounds 5]
         [--opencv PYTHON] [--json FILE]
 
-The contrib wheel cannot be installed beside the package's own OpenCV: `--opencv` names a Python that has it; without one,
+The contrib wheel cannot be beside the package's own OpenCV: `--opencv` names a Python that has it; without one,
 an environment is made in `build/opencv-contrib`, and pip asked for it. Without a folder, pictures are drawn.
 """
 
@@ -95,7 +95,7 @@ def main() -> None:
 
 
 def photographs(folder: Path, count: int) -> list[np.ndarray]:
-    images = [decode(path) for path in list(find_images([folder]))[:count]]
+    images = [decode(path) for path in find_images([folder]).paths[:count]]
     return [resize(image, *working_size(*image.shape[:2], 500)) for image in images]
 
 
