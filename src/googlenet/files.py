@@ -14,7 +14,7 @@ from typing import IO
 from googlenet.errors import InputError
 
 __all__ = ["atomic_write", "expect", "expect_folder", "open_regular", "read_regular", "recorded_name"]
-__all__ += ["remove_leftovers", "sha256"]
+__all__ += ["remove_leftovers", "sha256", "text_lines"]
 
 
 _TEMPORARY = (".googlenet-", ".tmp")
@@ -114,6 +114,30 @@ def read_regular(path: str | os.PathLike[str], largest: int, what: str) -> bytes
     if len(content) > largest:
         raise InputError(f"{name}: over {largest >> 20} MiB, which is no {what}; check the file")
     return content
+
+
+def text_lines(path: str | os.PathLike[str], longest: int, what: str) -> Iterator[tuple[int, str]]:
+    """Yield number and text of each line of a regular file that is not empty; memory holds one of them.
+
+    Raises `InputError` where the file cannot be read, a line has more than `longest` bytes, which are no `what`
+    ("prediction"), or it is not UTF-8.
+    """
+    name = os.fspath(path)
+    try:
+        with open_regular(path) as file:
+            number = 0
+            while line := file.readline(longest + 1):
+                number += 1
+                if len(line) > longest:
+                    raise InputError(f"{name}, line {number}: over {longest} bytes, which is no {what}; check the file")
+                try:
+                    text = line.decode("utf-8-sig" if number == 1 else "utf-8")
+                except UnicodeDecodeError as error:
+                    raise InputError(f"{name}, line {number}: not UTF-8; save it as UTF-8 text") from error
+                if text.strip():
+                    yield number, text
+    except OSError as error:
+        raise InputError(f"{name}: cannot be read ({error.strerror or error}); check the path") from error
 
 
 def remove_leftovers(folder: Path) -> None:

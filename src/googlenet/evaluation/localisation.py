@@ -16,7 +16,7 @@ left out, as the contest left out those whose annotation was doubtful:
 
 import json
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -28,7 +28,7 @@ from googlenet.data.labels import some
 from googlenet.errors import InputError, shown
 from googlenet.evaluation.intervals import share_interval
 from googlenet.evaluation.metrics import TOP, top
-from googlenet.files import open_regular, read_regular
+from googlenet.files import read_regular, text_lines
 from googlenet.images.finding import display_name
 from googlenet.records import decode, parse_json
 from googlenet.weights.classes import id_key
@@ -133,7 +133,7 @@ def _predictions(path: FilePath, objects: Mapping[str, Any], truths: str) -> dic
     """The guesses for each image, by the name that it has among the truths."""
     found: dict[str, list[LabelledBox]] = {}
     line_of: dict[str, int] = {}
-    for number, line in _lines(path):
+    for number, line in text_lines(path, _LONGEST_LINE, "prediction"):
         where = f"{display_name(path)}, line {number}"
         row = parse_json(line, where)
         if not (
@@ -186,23 +186,3 @@ def _object(value: Any, where: str, last: int = 0) -> LabelledBox:
             f"{where}: a box without area, {list(found.box)}; give [x0, y0, x1, y1], the left upper corner first"
         )
     return LabelledBox(id_key(found.id), (x0, y0, x1 + last, y1 + last))
-
-
-def _lines(path: FilePath) -> Iterator[tuple[int, str]]:
-    """Number and text of each line that is not empty."""
-    try:
-        with open_regular(path) as file:
-            number = 0
-            while line := file.readline(_LONGEST_LINE + 1):
-                number += 1
-                where = f"{display_name(path)}, line {number}"
-                if len(line) > _LONGEST_LINE:
-                    raise InputError(f"{where}: over {_LONGEST_LINE} bytes, which is no prediction; give JSON lines")
-                try:
-                    text = line.decode("utf-8-sig" if number == 1 else "utf-8")
-                except UnicodeDecodeError as error:
-                    raise InputError(f"{where}: not UTF-8; save the predictions as UTF-8 text") from error
-                if text.strip():
-                    yield number, text
-    except OSError as error:
-        raise InputError(f"{display_name(path)}: cannot be read ({error.strerror or error}); check the path") from error

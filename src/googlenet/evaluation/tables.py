@@ -4,9 +4,7 @@ UTF-8 with a header line. Shares are between 0 and 1, and empty where there is n
 the real ones, byte for byte.
 """
 
-import csv
-import io
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,7 +17,7 @@ from googlenet.evaluation.intervals import share_interval
 from googlenet.evaluation.metrics import TOP, confusion, counted_labels, right_by_class
 from googlenet.evaluation.results import Row
 from googlenet.evaluation.validation import Outcome
-from googlenet.files import atomic_write
+from googlenet.reporting.csv_file import write_csv
 from googlenet.weights.classes import Class
 
 __all__ = ["ClassRow", "class_rows", "write_classes", "write_confusion", "write_images", "write_rows", "write_tables"]
@@ -81,7 +79,7 @@ def write_rows(path: Path, rows: Sequence[Row]) -> None:
         lines.append(
             [*choice, *(_share(value) for three in shares for value in three), *(told[cost] for cost in costs)]
         )
-    _write(path, [*header, *costs], lines)
+    write_csv(path, [*header, *costs], lines)
 
 
 def write_classes(path: Path, classes: Sequence[Class], outcome: Outcome) -> None:
@@ -93,7 +91,7 @@ def write_classes(path: Path, classes: Sequence[Class], outcome: Outcome) -> Non
             continue
         shares = map(_share, (row.recall, *(row.recall_interval or (None, None))))
         rows.append([row.id, row.name, row.images, row.right, *shares, row.answers, _share(row.precision)])
-    _write(path, header, rows)
+    write_csv(path, header, rows)
 
 
 def write_confusion(path: Path, classes: Sequence[Class], outcome: Outcome) -> None:
@@ -103,7 +101,7 @@ def write_confusion(path: Path, classes: Sequence[Class], outcome: Outcome) -> N
         [classes[truth].id, classes[truth].name, classes[answer].id, classes[answer].name, images]
         for truth, answer, images in counts
     )
-    _write(path, ["true_id", "true_name", "answered_id", "answered_name", "images"], rows)
+    write_csv(path, ["true_id", "true_name", "answered_id", "answered_name", "images"], rows)
 
 
 def write_images(path: Path, classes: Sequence[Class], outcome: Outcome, dataset: Dataset) -> None:
@@ -117,7 +115,7 @@ def write_images(path: Path, classes: Sequence[Class], outcome: Outcome, dataset
         "rank",
         *(f"{what}_{place}" for place in range(1, TOP + 1) for what in ("id", "probability")),
     ]
-    _write(path, header, _images(classes, outcome, dataset))
+    write_csv(path, header, _images(classes, outcome, dataset))
 
 
 def _images(classes: Sequence[Class], outcome: Outcome, dataset: Dataset) -> Iterator[list[Any]]:
@@ -135,12 +133,3 @@ def _images(classes: Sequence[Class], outcome: Outcome, dataset: Dataset) -> Ite
 
 def _share(value: float | None) -> str:
     return "" if value is None else f"{value:.6g}"
-
-
-def _write(path: Path, header: list[str], rows: Iterable[Sequence[Any]]) -> None:
-    with atomic_write(path) as file:
-        text = io.TextIOWrapper(file, encoding="utf-8", errors="surrogateescape", newline="")
-        table = csv.writer(text, lineterminator="\n")
-        table.writerow(header)
-        table.writerows(rows)
-        text.detach()
