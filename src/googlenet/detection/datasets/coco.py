@@ -61,7 +61,10 @@ class Coco(AnnotatedFiles):
         self._names = [row["file_name"] for row in images]
         self._sizes = [_size(row) for row in images]
         self.folder = _folder_of(Path(self.path), self._names)
-        self._gather(boxes, _unique(images, "image", where))
+        image_of = _unique(images, "image", where)
+        self.image_ids = {str(number): place for number, place in image_of.items()}
+        """The place of each picture by COCO's own number of it, as text: predictions name pictures so."""
+        self._gather(boxes, image_of)
 
     def __len__(self) -> int:
         return len(self._names)
