@@ -51,6 +51,7 @@ def write_world(folder: Path, network: str) -> None:
     (folder / "guesses.jsonl").write_text(guesses)
     (folder / "boxes.json").write_text(boxes)
     write_voc(folder / "voc")
+    (folder / "detections.jsonl").write_text(blocks(ROOT / "docs/commands/detector-evaluate.md", "json")[0])
     rng = np.random.default_rng(0)
     flowers = [f"flowers/{part}/{kind}/1.jpg" for part in ("train", "validation") for kind in ("daisy", "rose")]
     for name in ("dog.jpg", "cup.png", "holiday/a.jpg", "more/deep/b.png", *flowers):

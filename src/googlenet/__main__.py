@@ -29,6 +29,7 @@ COMMANDS = {
     "train": "the recipe of section 6, or fine-tuning; continues when given again",
     "preview": "a sheet of augmented training samples, with what was done to each",
     "data check": "what is wrong with a data set",
+    "detector evaluate": "average precision of predicted boxes: VOC, ILSVRC, COCO, with intervals and types of error",
     "export": "a checkpoint for other programs: ONNX, a Hugging Face model folder",
     "demo": "the whole path on embedded real images, no download",
 }

@@ -23,6 +23,7 @@ OPTIONS = {
     "train": ["data", "output", "validation", "pretrained", "recipe", "json"],
     "preview": ["data", "output", "images", "sampling", "distortion", "size", "seed", "epoch", "json"],
     "data check": ["data", "validation", "json"],
+    "detector evaluate": ["predictions", "truth", "protocol", "split", "report", "json"],
     "export": ["weights", "onnx", "hub_folder", "json"],
     "demo": ["output", "json"],
 }
