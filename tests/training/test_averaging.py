@@ -53,6 +53,14 @@ def test_the_exponential_mean_starts_short():
     assert averaged("exponential", [10.0, 0.0, 0.0], decay=0.15) == pytest.approx(10 * 0.1 * 0.15)
 
 
+@pytest.mark.parametrize(("kind", "count"), [("exponential", 3), ("polyak", 0)])
+def test_a_mean_that_goes_on_has_as_many_updates_as_it_had(kind: str, count: int):
+    """The burn-in is Polyak's alone: an exponential mean that forgot its updates would begin to follow each step."""
+    average = Average(network_at(1.0), kind, begin=5)  # type: ignore[arg-type]
+    average.load(dict(average.tensors), 3, step=3)
+    assert average.count == count
+
+
 @pytest.mark.parametrize("kind", ["polyak", "exponential"])
 def test_constant_weights_average_to_themselves_exactly(kind: str):
     assert averaged(kind, [0.1] * 30) == float(torch.tensor(0.1))

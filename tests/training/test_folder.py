@@ -10,9 +10,9 @@ import pytest
 from PIL import Image
 
 from googlenet.errors import InputError
+from googlenet.training.classification import prepare
 from googlenet.training.folder import RunFolder
 from googlenet.training.recipe import Recipe
-from googlenet.training.setup import prepare
 
 RECIPE = Recipe(network="googlenet-tiny", epochs=1)
 

@@ -10,33 +10,34 @@ import pytest
 
 from googlenet.errors import InputError
 from googlenet.records import decode
-from googlenet.training import recipe as module
-from googlenet.training.recipe import MAY_CHANGE, MAY_GROW, PRESETS, Recipe, complete, differences, to_json
+from googlenet.training.loop_recipe import differences, names_that_may, to_json
+from googlenet.training.recipe import PRESETS, Recipe, complete
 
 # fmt: off
 OPTIONS = [
-    "preset", "network", "width", "budget", "initialization", "seed", "epochs", "batch_size", "accumulate", "rate",
-    "schedule", "warm_up", "momentum", "nesterov", "weight_decay", "clip", "label_smoothing", "auxiliary_weight",
-    "classifier_rate", "freeze", "averaging", "burn_in", "average_decay", "sampling", "mirror", "distortion",
-    "balance", "skip_bad_images", "workers", "device", "precision", "evaluate_every", "patience", "log_every",
-    "save_minutes", "tensorboard",
+    "seed", "epochs", "batch_size", "accumulate", "rate", "schedule", "warm_up", "momentum", "nesterov", "weight_decay",
+    "clip", "classifier_rate", "freeze", "averaging", "burn_in", "average_decay", "mirror", "distortion",
+    "skip_bad_images", "workers", "device", "precision", "evaluate_every", "patience", "log_every", "save_minutes",
+    "tensorboard", "preset", "network", "width", "budget", "initialization", "label_smoothing", "auxiliary_weight",
+    "sampling", "balance",
 ]
 # fmt: on
 
 
 def help_of(name: str) -> str:
     """Return the text under a field, which the command line shows."""
-    (body,) = [n.body for n in ast.parse(inspect.getsource(module)).body if getattr(n, "name", "") == "Recipe"]
-    for field, text in itertools.pairwise(body):
-        if isinstance(field, ast.AnnAssign) and field.target.id == name:  # type: ignore[union-attr]
-            assert isinstance(text, ast.Expr), name
-            return str(ast.literal_eval(text.value))
+    for kind in Recipe.__mro__[:-1]:
+        (record,) = ast.parse(inspect.getsource(kind)).body
+        for field, text in itertools.pairwise(record.body):  # type: ignore[attr-defined]
+            if isinstance(field, ast.AnnAssign) and field.target.id == name:  # type: ignore[union-attr]
+                assert isinstance(text, ast.Expr), name
+                return str(ast.literal_eval(text.value))
     raise AssertionError(name)
 
 
 def test_the_list_of_options_is_frozen():
     assert [field.name for field in fields(Recipe)] == OPTIONS
-    assert SAME_RUN == MAY_CHANGE | MAY_GROW
+    assert names_that_may("change", Recipe) | names_that_may("grow", Recipe) == SAME_RUN
 
 
 @pytest.mark.parametrize("name", OPTIONS)

@@ -1,22 +1,18 @@
 """`googlenet train`: the recipe of section 6, on any images; fine-tuning; goes on when it is given again."""
 
 import json
-import shlex
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
 from tyro.conf import OmitArgPrefixes, Positional, arg
 
+from googlenet.commands.runs import carry_through
 from googlenet.data.sources import expect_source
-from googlenet.errors import BrokenOff
 from googlenet.machine import keep_freed_memory
-from googlenet.reporting.console import duration, percent, say
+from googlenet.reporting.console import duration, percent
 from googlenet.training.recipe import Recipe
 from googlenet.weights.checkpoint import describe
-
-BROKEN_OFF, INTERRUPTED = 1, 130
 
 
 @dataclass(frozen=True)
@@ -44,25 +40,19 @@ def run(options: Options) -> int:
     if options.pretrained is not None:
         describe(options.pretrained)
     keep_freed_memory()
-    from googlenet.training.interruption import Interrupted
     from googlenet.training.run import train
-    from googlenet.training.trainer import Diverged
 
-    try:
-        finished = train(
+    finished = carry_through(
+        lambda: train(
             options.data,
             options.recipe,
             validation=options.validation,
             pretrained=options.pretrained,
             output=options.output,
         )
-    except (Diverged, BrokenOff) as error:
-        say(f"googlenet: {error}")
-        return BROKEN_OFF
-    except KeyboardInterrupt as error:
-        told = error if isinstance(error, Interrupted) else "interrupted"
-        say(f"googlenet: {told}; go on with: {shlex.join(['googlenet', *sys.argv[1:]])}")
-        return INTERRUPTED
+    )
+    if isinstance(finished, int):
+        return finished
     if options.json:
         print(json.dumps(finished.summary))
         return 0

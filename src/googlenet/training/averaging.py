@@ -9,7 +9,7 @@ from contextlib import contextmanager
 import torch
 from torch import Tensor, nn
 
-from googlenet.training.recipe import Averaging
+from googlenet.training.loop_recipe import Averaging
 
 __all__ = ["Average", "recompute_batch_statistics"]
 
@@ -56,10 +56,10 @@ class Average:
             self._swap()
 
     def load(self, tensors: dict[str, Tensor], count: int, step: int) -> None:
-        """Take over the mean that was saved after `step` steps, in place; none where it begins later than that."""
+        """Take over the mean that was saved after `step` steps, in place; none where Polyak's begins later than that."""
         for name, mean in self.tensors.items():
             mean.copy_(tensors[name])
-        self.count = count if step > self.begin else 0
+        self.count = 0 if self.kind == "polyak" and step <= self.begin else count
 
     def _share_of_new(self) -> float:
         if self.kind == "polyak":

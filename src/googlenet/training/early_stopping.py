@@ -1,4 +1,4 @@
-"""When a run has learnt what it can: so many evaluations without a better top-1."""
+"""When a run has learnt what it can: so many evaluations without a better score."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -12,7 +12,7 @@ class EarlyStopping:
     def __init__(self, patience: int) -> None:
         self._patience = patience
         self.best: float | None = None
-        """Top-1 of the best evaluation; `since` counts those after it."""
+        """The score of the best evaluation; `since` counts those after it."""
         self.since = 0
 
     @property
@@ -20,12 +20,12 @@ class EarlyStopping:
         """Whether the run is to stop."""
         return 0 < self._patience <= self.since
 
-    def take(self, top1: float) -> bool:
+    def take(self, score: float) -> bool:
         """Take in an evaluation; return whether it is the best so far."""
-        if self.best is not None and top1 <= self.best:
+        if self.best is not None and score <= self.best:
             self.since += 1
             return False
-        self.best, self.since = top1, 0
+        self.best, self.since = score, 0
         return True
 
     def counters(self) -> dict[str, Any]:

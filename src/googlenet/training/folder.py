@@ -11,17 +11,20 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from googlenet.data.identity import MOST_GONE, Identity, difference
-from googlenet.errors import InputError
+from googlenet.errors import InputError, shown
 from googlenet.files import atomic_write, remove_leftovers
 from googlenet.records import decode
 from googlenet.reporting.console import warn
-from googlenet.training.recipe import MAY_GROW, PRESETS, Recipe, differences, to_json
+from googlenet.training.loop_recipe import LoopRecipe, differences, names_that_may, to_json
 from googlenet.weights.tensor_file import open_tensors
 
 __all__ = ["RunFolder"]
 
 _SUMMARY = {"epochs": int, "steps": int, "seconds": int | float, "weights": str, "evaluation": dict}
 """What the summary of a finished run has at the least."""
+
+_ALWAYS_THERE = ("epochs", "rate", "schedule", "warm_up", "classifier_rate", "distortion")
+"""What every complete recipe has a value of."""
 
 _NO_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP)
 """What file systems without locks answer."""
@@ -76,7 +79,7 @@ class RunFolder:
             lock.release()
 
     def begin(
-        self, recipe: Recipe, origin: Mapping[str, Any], identities: Mapping[str, Identity]
+        self, recipe: LoopRecipe, origin: Mapping[str, Any], identities: Mapping[str, Identity]
     ) -> Mapping[str, Any] | None:
         """Look whether the folder is this run's, or free; return the summary of a finished one.
 
@@ -90,7 +93,7 @@ class RunFolder:
             return None
         before = self._compare(recipe, origin, identities)
         remove_leftovers(self.path)
-        if any(getattr(recipe, name) != getattr(before, name) for name in MAY_GROW):
+        if any(getattr(recipe, name) != getattr(before, name) for name in names_that_may("grow", type(recipe))):
             return None
         summary = self._whole_summary()
         if summary:
@@ -171,10 +174,14 @@ class RunFolder:
         """The images of `data` or `validation` as the run began with them."""
         return self.path / f"{name}.txt.gz"
 
-    def _compare(self, recipe: Recipe, origin: Mapping[str, Any], identities: Mapping[str, Identity]) -> Recipe:
+    def _compare(self, recipe: LoopRecipe, origin: Mapping[str, Any], identities: Mapping[str, Identity]) -> LoopRecipe:
         """Return the recipe as the run had it before."""
         found = self.read_json(self.recipe)
-        missing = [name for name in ("data", *PRESETS["paper"]) if found.get(name) is None]
+        if foreign := [name for name in found if name not in origin and not hasattr(recipe, name)]:
+            raise InputError(
+                f"{self.recipe}: of another kind of run, one with {shown(foreign[0])}; give another output folder"
+            )
+        missing = [name for name in ("data", *_ALWAYS_THERE) if found.get(name) is None]
         if missing:
             raise InputError(
                 f"{self.recipe}: damaged, it lacks {missing[0]}; put it back, or give another output folder"
@@ -185,7 +192,7 @@ class RunFolder:
             for key in origin
             if not _is_same(before[key], origin[key])
         ]
-        old = decode(Recipe, found, str(self.recipe))
+        old = decode(type(recipe), found, str(self.recipe))
         changed += differences(old, recipe)
         if changed:
             mend = "give its options again"

@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from googlenet.errors import InputError
-from googlenet.evaluation.validation import Outcome
 from googlenet.reporting.console import warn
 from googlenet.training.folder import RunFolder
-from googlenet.training.recipe import Recipe
+from googlenet.training.loop_recipe import LoopRecipe
+from googlenet.training.setup import Outcome
 from googlenet.training.trainer import Step
 
 __all__ = ["MetricsLog", "RunLog"]
@@ -22,7 +22,7 @@ __all__ = ["MetricsLog", "RunLog"]
 class RunLog:
     """Takes steps and evaluations; `length` bytes of metrics.jsonl, up to step `step`, are kept from before."""
 
-    def __init__(self, folder: RunFolder, recipe: Recipe, length: int, step: int) -> None:
+    def __init__(self, folder: RunFolder, recipe: LoopRecipe, length: int, step: int) -> None:
         self._every, self._batch_size = recipe.log_every, recipe.batch_size
         self._events = _Events(folder.path / "tensorboard", step) if recipe.tensorboard else None
         self._metrics = MetricsLog(folder.metrics, length)

@@ -11,8 +11,8 @@ from typing import Self
 from googlenet.evaluation.metrics import TOP
 from googlenet.reporting.console import percent, warn
 from googlenet.reporting.progress import Progress
+from googlenet.training.loop_recipe import LoopRecipe
 from googlenet.training.losses import MAIN
-from googlenet.training.recipe import Recipe
 from googlenet.training.task import LOSS
 from googlenet.training.trainer import Step
 
@@ -25,7 +25,7 @@ WINDOW = 20
 class Monitor:
     """A `with` block around training: the progress line, the words about an epoch, and the alarm."""
 
-    def __init__(self, recipe: Recipe, classes: int, total_steps: int, step: int) -> None:
+    def __init__(self, recipe: LoopRecipe, classes: int, total_steps: int, step: int) -> None:
         assert recipe.epochs is not None
         self._epochs, self._batch_size = recipe.epochs, recipe.batch_size
         self._smoothed, self._pace = Smoothed(classes), Pace()
@@ -123,8 +123,8 @@ class Alarm:
     SHARE = 0.98
     """Of ln(classes), above which a block counts as guessing."""
 
-    def __init__(self, classes: int, total_steps: int, recipe: Recipe) -> None:
-        self._guessing = log(classes)
+    def __init__(self, classes: int, total_steps: int, recipe: LoopRecipe) -> None:
+        self._guessing = log(classes) if classes else 0.0
         self._recipe = recipe
         patience = min(5000, max(200, total_steps // 20))
         self._blocks_needed = patience // self.BLOCK

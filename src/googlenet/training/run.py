@@ -1,7 +1,7 @@
-"""`train`: a whole run, from data to a finished folder, that goes on where it was interrupted."""
+"""A whole run, from data to a finished folder, that goes on where it was interrupted: `train`, and other kinds."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,17 +9,19 @@ from typing import Any
 
 import torch
 
+from googlenet.data.sources import Source
 from googlenet.errors import BrokenOff, InputError
 from googlenet.reporting.console import say
+from googlenet.training.classification import prepare
 from googlenet.training.exchange import Alone, Exchange
 from googlenet.training.folder import RunFolder
 from googlenet.training.recipe import Recipe
 from googlenet.training.session import Session
-from googlenet.training.setup import Source, Weights, prepare
+from googlenet.training.setup import Setup, Weights
 from googlenet.training.taken_away import as_begun
 from googlenet.training.trainer import Diverged
 
-__all__ = ["Run", "train"]
+__all__ = ["Run", "carry_out", "train"]
 
 
 @dataclass(frozen=True)
@@ -53,10 +55,15 @@ def train(
     `Diverged` where the loss is no longer finite; `Interrupted` on Ctrl-C or SIGTERM, after saving. With an `exchange`
     each of its processes calls this in the same way.
     """
+    return carry_out(lambda: prepare(data, recipe, validation, pretrained), output, exchange)
+
+
+def carry_out(prepare: Callable[[], Setup], output: str | os.PathLike[str], exchange: Exchange | None = None) -> Run:
+    """Carry out the run that `prepare` sets up, whatever it learns, or go on with it; as `train` does."""
     folder, exchange = RunFolder(output), exchange or Alone()
     # Measuring draws numbers; asking the devices for theirs would occupy each.
     with torch.random.fork_rng([]), ExitStack() as closing:
-        setup, told = as_begun(prepare(data, recipe, validation, pretrained), exchange.lead(folder.listings))
+        setup, told = as_begun(prepare(), exchange.lead(folder.listings))
 
         def begin() -> Mapping[str, Any] | None:
             closing.enter_context(folder.held())

@@ -3,12 +3,12 @@
 from collections.abc import Callable
 from math import cos, floor, pi
 
-from googlenet.training.recipe import Recipe
+from googlenet.training.loop_recipe import LoopRecipe
 
 __all__ = ["rate_at"]
 
 
-def rate_at(recipe: Recipe, epoch: float) -> float:
+def rate_at(recipe: LoopRecipe, epoch: float) -> float:
     """Return the learning rate after `epoch` epochs (with a fraction) of a complete recipe.
 
     Epochs count the images that all machines together have seen, so the rate does not depend on their number.

@@ -14,10 +14,8 @@ from googlenet.data.batch import Batch
 from googlenet.data.dataset import Dataset
 from googlenet.data.loader import Loader
 from googlenet.data.pool import WorkerPool, default_workers
-from googlenet.data.sampler import Sampler
 from googlenet.data.samples import Samples
 from googlenet.errors import InputError
-from googlenet.evaluation.validation import Outcome
 from googlenet.inference.device import find_device
 from googlenet.records import decode
 from googlenet.reporting.console import percent, say
@@ -31,11 +29,11 @@ from googlenet.training.execution import Execution, continued, find_execution
 from googlenet.training.folder import RunFolder
 from googlenet.training.interruption import Interrupted, Interruption
 from googlenet.training.log import RunLog
+from googlenet.training.loop_recipe import to_json
 from googlenet.training.monitoring import Monitor
 from googlenet.training.optimizer import SGD, parameter_groups
-from googlenet.training.recipe import to_json
 from googlenet.training.report import write_report
-from googlenet.training.setup import Setup
+from googlenet.training.setup import Outcome, Setup
 from googlenet.training.trainer import Diverged, Step, steps
 from googlenet.training.validation import Validation
 from googlenet.weights import checkpoint
@@ -56,14 +54,7 @@ class Session:
         self._interruption = Interruption()
         workers = default_workers() if self.recipe.workers is None else self.recipe.workers
         self._pool = self._closing.enter_context(WorkerPool(workers))
-        self.sampler = Sampler(
-            setup.data.labels,
-            self.recipe.batch_size,
-            self.recipe.seed,
-            balance=self.recipe.balance,
-            rank=exchange.rank,
-            world=exchange.size,
-        )
+        self.sampler = setup.sampler(exchange.rank, exchange.size)
         assert self.recipe.epochs is not None
         self.epochs, self.steps_per_epoch = self.recipe.epochs, self.sampler.steps_per_epoch
         self.total_steps = self.epochs * self.steps_per_epoch
@@ -83,16 +74,7 @@ class Session:
             begin=int(self.recipe.burn_in * self.total_steps),
             decay=self.recipe.average_decay,
         )
-        self.validation = Validation(
-            self.training_network,
-            self.average,
-            self.execution,
-            setup.data,
-            setup.validation,
-            batch_size=self.recipe.batch_size,
-            seed=self.recipe.seed,
-            open_loader=self._loader,
-        )
+        self.validation = Validation(self.training_network, self.average, self.execution, setup, self._loader)
         self.early_stopping = EarlyStopping(self.recipe.patience)
         self.checkpoints = Checkpoints(
             folder.path, self.network, self.optimizer, self.average, exchange, self.recipe.save_minutes
@@ -277,7 +259,7 @@ class Session:
     ) -> None:
         """Write a checkpoint that all commands read."""
         provenance = {
-            "source": "googlenet train",
+            "source": self.setup.command,
             "date": checkpoint.today(),
             "weights": which,
             "step": self.step,
@@ -313,18 +295,19 @@ class Session:
         figures = self.exchange.lead(self._outcomes)
         self.evaluated = self.step
         weights, last = list(figures.items())[-1]
-        is_best = self.early_stopping.take(last["top1"])
+        score = self.setup.score
+        is_best = self.early_stopping.take(last[score.name])
         if is_best and self.recipe.patience and self._leads:
             self._write_weights(self.folder.best, weights, self._weights(weights), last)
         self._save()
-        told = " and ".join(f"{percent(found['top1'])} {weights}" for weights, found in figures.items())
-        return f"top-1 {told} on {last['images']:,} validation images; "
+        told = " and ".join(f"{percent(found[score.name])} {weights}" for weights, found in figures.items())
+        return f"{score.words} {told} on {last['images']:,} validation images; "
 
     def _outcomes(self) -> dict[str, dict[str, Any]]:
         self.outcomes = self._validated()
         for weights, outcome in self.outcomes.items():
             self.log.evaluation(self.step, self.step // self.steps_per_epoch, weights, outcome)
-        return {weights: outcome.figures() for weights, outcome in self.outcomes.items()}
+        return {weights: dict(outcome.figures()) for weights, outcome in self.outcomes.items()}
 
     def _validated(self) -> dict[str, Outcome]:
         """Evaluate and show how far it has come; an interruption ends it, since all was saved before."""
@@ -353,11 +336,11 @@ class Session:
             tensors = self._weights(weights)
             if not self.outcomes and self.setup.validation is not None:
                 self.outcomes = self._validated()
-        figures = {name: outcome.figures() for name, outcome in self.outcomes.items()}
+        figures = {name: dict(outcome.figures()) for name, outcome in self.outcomes.items()}
         self._write_weights(self.folder.final, weights, tensors, figures.get(weights))
         summary = {
             "network": self.network.specification.name,
-            "classes": len(self.setup.classes),
+            **self.setup.counts,
             "images": len(self.setup.data),
             "epochs": self.step // self.steps_per_epoch,
             "steps": self.step,

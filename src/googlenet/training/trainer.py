@@ -16,8 +16,8 @@ from googlenet.data.batch import Batch
 from googlenet.errors import InputError
 from googlenet.training.averaging import Average
 from googlenet.training.exchange import Exchange, Wish
+from googlenet.training.loop_recipe import LoopRecipe
 from googlenet.training.optimizer import SGD, clip
-from googlenet.training.recipe import Recipe
 from googlenet.training.schedule import rate_at
 from googlenet.training.task import LOSS, Figures, Sum, Task
 
@@ -64,7 +64,7 @@ def steps(
     optimizer: SGD,
     average: Average,
     batches: Iterator[Batch],
-    recipe: Recipe,
+    recipe: LoopRecipe,
     exchange: Exchange,
     *,
     start: int,

@@ -11,12 +11,12 @@ from googlenet.data.batch import Batch
 from googlenet.data.dataset import Dataset, Subset
 from googlenet.data.loader import Loader
 from googlenet.data.sampler import InOrder
-from googlenet.data.samples import EvaluationSamples
-from googlenet.evaluation.validation import Outcome, validate
+from googlenet.data.samples import Samples
 from googlenet.randomness import generator
 from googlenet.training.averaging import Average, recompute_batch_statistics
 from googlenet.training.execution import Execution
 from googlenet.training.fused import TrainingNetwork
+from googlenet.training.setup import Outcome, Setup
 
 __all__ = ["Validation"]
 
@@ -27,24 +27,20 @@ LEAST_FOR_STATISTICS = 512
 
 
 class Validation:
-    """Evaluates what `network` trains, and its `average`; `open_loader` makes the loaders."""
+    """Evaluates what `network` trains, and its `average`, as `setup` says; `open_loader` makes the loaders."""
 
     def __init__(
         self,
         network: TrainingNetwork,
         average: Average,
         execution: Execution,
-        data: Dataset,
-        validation: Dataset | None,
-        *,
-        batch_size: int,
-        seed: int,
-        open_loader: Callable[[Dataset, EvaluationSamples, InOrder], Loader],
+        setup: Setup,
+        open_loader: Callable[[Dataset, Samples, InOrder], Loader],
     ) -> None:
         self.network, self.average, self.execution = network, average, execution
         self._evaluating = execution.fuse(network).eval()
-        self._data, self._validation = data, validation
-        self._batch_size, self._seed, self._open_loader = batch_size, seed, open_loader
+        self._setup, self._data, self._validation = setup, setup.data, setup.validation
+        self._batch_size, self._open_loader = setup.recipe.batch_size, open_loader
 
     @property
     def images(self) -> int:
@@ -76,7 +72,7 @@ class Validation:
 
     def _validate(self, watched: Watched) -> Outcome:
         batches = watched(self._loader.batches())
-        return validate(lambda batch: self.execution.evaluate(self._evaluating, batch["images"]), batches)
+        return self._setup.validate(lambda images: self.execution.evaluate(self._evaluating, images), batches)
 
     @property
     def _has_statistics(self) -> bool:
@@ -87,9 +83,8 @@ class Validation:
         return min(len(self._data), max(LEAST_FOR_STATISTICS, len(self._data) // 50))
 
     @cached_property
-    def _samples(self) -> EvaluationSamples:
-        specification = self.network.specification
-        return EvaluationSamples(specification.input[1:], specification.pixels)
+    def _samples(self) -> Samples:
+        return self._setup.evaluation_samples()
 
     @cached_property
     def _loader(self) -> Loader:
@@ -99,7 +94,7 @@ class Validation:
     @cached_property
     def _statistics_loader(self) -> Loader:
         count = self._statistics_count
-        chosen = generator(self._seed, "statistics").permutation(len(self._data))[:count]
+        chosen = generator(self._setup.recipe.seed, "statistics").permutation(len(self._data))[:count]
         plan = InOrder(count, self._batch_size)
         return self._open_loader(Subset(self._data, np.sort(chosen)), self._samples, plan)
 
