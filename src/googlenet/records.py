@@ -1,8 +1,8 @@
 """Frozen dataclasses to plain JSON values and back, strictly.
 
 One rule for every record that is written to a file (specifications, recipes, protocols): a field is a number, a text, a
-truth value, None, a tuple, or another record; where several records are possible, JSON says which by `kind`. Reading
-refuses what is unknown, missing or of another type, and names the place.
+truth value, None, a tuple, or another record; where several records are possible, JSON says which by `kind`, or is of
+the one that has none. Reading refuses what is unknown, missing or of another type, and names the place.
 """
 
 import dataclasses
@@ -124,13 +124,13 @@ def _read_union(choices: tuple[Any, ...], value: Any, where: str) -> Any:
     choices = tuple(choice for choice in choices if choice is not type(None))
     if len(choices) == 1:
         return _read(choices[0], value, where)
-    kinds = {str(_kind(choice)): choice for choice in choices}
-    kind = value.get("kind") if isinstance(value, dict) else None
+    kinds = {_kind(choice): choice for choice in choices}
     if not isinstance(value, dict):
         raise InputError(f"{where}: expected an object, found {_short(value)}")
-    if not isinstance(kind, str) or kind not in kinds:
+    kind = value.get("kind")
+    if not isinstance(kind, str | None) or kind not in kinds:
         where = f"{where} '{shown(str(value['name']))}'" if isinstance(value, dict) and "name" in value else where
-        raise InputError(f"{where}: kind {_short(kind)} is none of {', '.join(kinds)}")
+        raise InputError(f"{where}: kind {_short(kind)} is none of {', '.join(filter(None, kinds))}")
     return decode(kinds[kind], value, where)
 
 

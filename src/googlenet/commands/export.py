@@ -9,7 +9,7 @@ from tyro.conf import Positional, arg
 
 from googlenet.errors import InputError
 from googlenet.reporting.console import say, warn
-from googlenet.weights.checkpoint import describe, read
+from googlenet.weights.checkpoint import describe, expect_classes, read
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ def run(options: Options) -> int:
     """Write what is asked for, and say how it was checked."""
     if options.onnx is None and options.hub_folder is None:
         raise InputError("nothing to write is named; give --onnx FILE or --hub-folder DIR")
-    describe(options.weights)
+    expect_classes(describe(options.weights), options.weights)
     from googlenet.export.onnx_file import EXTRA, export_onnx
     from googlenet.weights.model_folder import write_hub_folder
 

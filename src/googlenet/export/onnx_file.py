@@ -16,7 +16,7 @@ from googlenet.files import atomic_write
 from googlenet.images.preprocessing import normalise
 from googlenet.network.module import Network
 from googlenet.randomness import generator
-from googlenet.weights.checkpoint import Checkpoint, read, shareable
+from googlenet.weights.checkpoint import Checkpoint, expect_classes, read, shareable
 from googlenet.weights.creation import build
 
 if TYPE_CHECKING:
@@ -58,6 +58,7 @@ def export_onnx(weights: str | os.PathLike[str] | Checkpoint, file: str | os.Pat
     `InputError` where it does not, where the package onnx is missing, and for what ONNX cannot say.
     """
     checkpoint = weights if isinstance(weights, Checkpoint) else read(weights)
+    expect_classes(checkpoint, file if isinstance(weights, Checkpoint) else weights)
     try:
         from googlenet.inference.onnx_graph import OPSET
         from googlenet.inference.onnx_graph import build as build_graph

@@ -24,7 +24,7 @@ from googlenet.images.content import MAXIMUM_BYTES
 from googlenet.images.crops import Crop, apply
 from googlenet.images.decoding import MAXIMUM_JPEG_PIXELS, MAXIMUM_PIXELS, Decoded, open_picture
 
-__all__ = ["SourceImage", "decoder", "open_image"]
+__all__ = ["SourceImage", "decoder", "open_image", "whole_image"]
 
 
 class SourceImage(Protocol):
@@ -44,6 +44,11 @@ class SourceImage(Protocol):
 def open_image(data: bytes, name: str) -> SourceImage:
     """Read what is needed to say how large the image is; errors as `decoding.decode`, here or from `patch`."""
     return _one_scan_jpeg(data, name) or _Whole(open_picture(data, name).decoded())
+
+
+def whole_image(pixels: NDArray[np.uint8]) -> SourceImage:
+    """Return a picture that is decoded already, uint8 [height, width, 3], as one of which patches can be taken."""
+    return _Whole(Decoded(pixels, pixels.shape[1], pixels.shape[0], 1))
 
 
 def decoder() -> str:

@@ -13,7 +13,7 @@ from torch import Tensor
 from googlenet import machine
 from googlenet.errors import InputError
 from googlenet.inference.engine import Engine
-from googlenet.network.graph import Softmax, expand
+from googlenet.network.graph import expand, logits_of
 from googlenet.network.module import Network
 from googlenet.network.specification import Pixels
 
@@ -56,7 +56,7 @@ class GraphEngine(Engine):
             raise InputError("int8 needs the ranges of a calibration: `googlenet predict --calibrate FOLDER`")
         self._network, self._precision, self._ranges = network, precision, ranges
         nodes = expand(network.specification, auxiliary=False)
-        self._logits = next(node.inputs[0] for node in nodes if isinstance(node.operation, Softmax))
+        self._logits = logits_of(nodes)
         self._names = {name for node in nodes for name in (node.name, node.row)}
         self._compiled: dict[tuple[object, ...], Compiled] = {}
         self._lock = Lock()

@@ -16,7 +16,7 @@ from torch import Tensor
 from googlenet import native
 from googlenet.inference.engine import Engine
 from googlenet.inference.native_plan import Packed, Plan
-from googlenet.network.graph import Convolve, expand
+from googlenet.network.graph import Convolve, expand, logits_of
 from googlenet.network.module import Network
 from googlenet.network.specification import Pixels, SeparableConvolution
 from googlenet.network.stem import collapse
@@ -59,7 +59,7 @@ class NativeEngine(Engine):
     ) -> None:
         self._network, dense = network, _without_groups(network)
         nodes = expand(dense.specification, auxiliary=False)
-        self._logits = nodes[-1].inputs[0]
+        self._logits = logits_of(nodes)
         self._names = {node.row: node.name for node in nodes} | {node.name: node.name for node in nodes}
         self._packed = Packed(dense)
         self._plans: dict[tuple[object, ...], Plan] = {}

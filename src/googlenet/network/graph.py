@@ -3,7 +3,7 @@
 Names are the paper's (`inception_4a/3x3_reduce`), shapes are [channels, height, width].
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
 
@@ -20,6 +20,7 @@ from googlenet.network.parts import (
     Inception,
     LocalResponseNorm,
     MaxPool,
+    MultiBox,
     Row,
     SeparableConvolution,
 )
@@ -33,6 +34,7 @@ __all__ = [
     "Shape",
     "Softmax",
     "expand",
+    "logits_of",
     "pool_padding",
     "pool_size",
     "same_padding",
@@ -124,7 +126,7 @@ class Parts(Protocol):
     def auxiliary(self) -> tuple[Auxiliary, ...]: ...
 
     @property
-    def classifier(self) -> Classifier: ...
+    def classifier(self) -> Classifier | MultiBox: ...
 
     @property
     def convolution(self) -> ConvolutionStyle: ...
@@ -133,8 +135,8 @@ class Parts(Protocol):
 def expand(specification: Parts, *, auxiliary: bool = True, size: tuple[int, int] | None = None) -> tuple[Node, ...]:
     """Return the operations in the order of computation, for an input of `size` [height, width] (default: as trained).
 
-    A head's operations follow those of the row on which it hangs. Raises `InputError` with the row's name where a
-    grid shrinks below 1.
+    A head's operations follow those of the row on which it hangs; boxes have no softmax. Raises `InputError` with the
+    row's name where a grid shrinks below 1.
     """
     channels, height, width = specification.input
     builder = _Builder(specification, ("input", (channels, *(size or (height, width)))))
@@ -145,8 +147,14 @@ def expand(specification: Parts, *, auxiliary: bool = True, size: tuple[int, int
             if head.after == row.name:
                 builder.head(head)
     builder.classifier("classifier", "classifier", specification.classifier)
-    builder.add("softmax", "softmax", Softmax(), builder.at[1])
+    if isinstance(specification.classifier, Classifier):
+        builder.add("softmax", "softmax", Softmax(), builder.at[1])
     return tuple(builder.nodes)
+
+
+def logits_of(nodes: Sequence[Node]) -> str:
+    """Return the name of what a network ends with: its last operation but the softmax."""
+    return [node.name for node in nodes if not isinstance(node.operation, Softmax)][-1]
 
 
 def pool_size(size: int, pool: MaxPool | AveragePool) -> int:
@@ -269,14 +277,16 @@ class _Builder:
         self.classifier(head.name, f"{head.name}/classifier", Classifier(self.classes, head.hidden), dropout)
         self.at, self.auxiliary = start, False
 
-    def classifier(self, row: str, name: str, classifier: Classifier, dropout: Dropout | None = None) -> None:
+    def classifier(
+        self, row: str, name: str, classifier: Classifier | MultiBox, dropout: Dropout | None = None
+    ) -> None:
         for number, channels in enumerate(classifier.hidden, start=1):
             layer = "fc" if len(classifier.hidden) == 1 else f"fc{number}"
             self.add(f"{row}/{layer}", row, Linear(relu=True), (channels, 1, 1))
         if dropout:
             self.simple(f"{row}/dropout", row, dropout)
         last = name if not (row == name and classifier.hidden) else f"{row}/classifier"
-        self.add(last, row, Linear(relu=False), (classifier.classes, 1, 1))
+        self.add(last, row, Linear(relu=False), (classifier.outputs, 1, 1))
 
 
 _Step = tuple[str, MaxPool | tuple[int, int]]

@@ -15,6 +15,7 @@ __all__ = [
     "Inception",
     "LocalResponseNorm",
     "MaxPool",
+    "MultiBox",
     "Pixels",
     "Resize",
     "Row",
@@ -147,6 +148,32 @@ class Classifier:
 
     classes: int
     hidden: tuple[int, ...] = ()
+
+    @property
+    def outputs(self) -> int:
+        """How many numbers it gives for an image."""
+        return self.classes
+
+
+@dataclass(frozen=True)
+class MultiBox:
+    """In the classifier's place: K boxes, each around some object, whatever it is (section 8; Erhan et al., 2014).
+
+    The network looks at a square; boxes are x0, y0, x1, y1 in shares of it. Box k is its prior, a box that is usual
+    among objects, plus `unit` times the outputs 4k to 4k + 3; it holds an object with the probability that the logistic
+    function gives of output 4K + k.
+    """
+
+    kind: ClassVar[str] = "multibox"
+    classes: ClassVar[int] = 0
+    priors: tuple[tuple[float, float, float, float], ...]
+    unit: float = 0.01
+    hidden: tuple[int, ...] = ()
+
+    @property
+    def outputs(self) -> int:
+        """How many numbers it gives for an image."""
+        return 5 * len(self.priors)
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ here and nowhere else: cost, module, importers and export read them from `google
 """
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import isfinite, prod
 
 from googlenet.errors import InputError, shown
@@ -23,6 +23,7 @@ from googlenet.network.parts import (
     Inception,
     LocalResponseNorm,
     MaxPool,
+    MultiBox,
     Pixels,
     Resize,
     Row,
@@ -43,6 +44,7 @@ __all__ = [
     "Inception",
     "LocalResponseNorm",
     "MaxPool",
+    "MultiBox",
     "Pixels",
     "Resize",
     "Row",
@@ -63,13 +65,15 @@ MOST_PARAMETERS = 1 << 32
 class Specification:
     """A network. `input` is [channels, height, width] as trained; other sizes work as far as the grid allows.
 
+    `classifier` is what it ends with: one output a class, or boxes (`MultiBox`, which goes with no auxiliary heads).
+
     Creating one checks it: a value out of range, a name twice, a grid that shrinks below 1, a head on a row that does
     not exist, or more numbers than `MOST_ACTIVATIONS` and `MOST_PARAMETERS` raise `InputError` with the row's name.
     """
 
     name: str
     rows: tuple[Row, ...]
-    classifier: Classifier
+    classifier: Classifier | MultiBox
     input: tuple[int, int, int] = (3, 224, 224)
     auxiliary: tuple[Auxiliary, ...] = ()
     convolution: ConvolutionStyle = ConvolutionStyle()  # noqa: RUF009 (frozen)
@@ -79,6 +83,10 @@ class Specification:
         _check_names(self)
         _check_ranges(self)
         _check_size(self)
+
+    def with_classes(self, classes: int) -> "Specification":
+        """Return the same network, to tell so many classes apart."""
+        return replace(self, classifier=Classifier(classes, self.classifier.hidden))
 
     def to_json(self) -> str:
         """Return the specification as JSON text, every value in it; `from_json` gives an equal one back."""
@@ -113,8 +121,7 @@ _LONGEST_NAME = 100
 
 def _check_ranges(specification: Specification) -> None:
     _check_count(specification.name, "input", *specification.input)
-    _check_count("classifier", "classes", specification.classifier.classes)
-    _check_count("classifier", "hidden", *specification.classifier.hidden)
+    _check_classifier(specification.classifier)
     for row in specification.rows:
         _check_row(row)
     for head in specification.auxiliary:
@@ -134,6 +141,21 @@ def _check_ranges(specification: Specification) -> None:
         _check_finite("convolution", style.batch_norm.epsilon)
     if style.batch_norm and not (style.batch_norm.epsilon > 0 and 0 <= style.batch_norm.momentum <= 1):
         raise InputError("convolution: batch_norm needs an epsilon above 0 and a momentum between 0 and 1")
+
+
+def _check_classifier(classifier: Classifier | MultiBox) -> None:
+    _check_count("classifier", "hidden", *classifier.hidden)
+    if isinstance(classifier, Classifier):
+        _check_count("classifier", "classes", classifier.classes)
+        return
+    _check_count("classifier", "outputs (five a prior)", classifier.outputs)
+    for number, prior in enumerate(classifier.priors):
+        _check_finite(f"classifier: prior {number}", *prior)
+        if not (prior[0] < prior[2] and prior[1] < prior[3]):
+            raise InputError(f"classifier: prior {number}: {list(prior)} is no box x0 < x1, y0 < y1")
+    _check_finite("classifier: unit", classifier.unit)
+    if classifier.unit <= 0:
+        raise InputError("classifier: unit must be above 0")
 
 
 def _check_size(specification: Specification) -> None:
@@ -209,6 +231,8 @@ def _check_names(specification: Specification) -> None:
         if part.name in seen:
             raise InputError(f"{row}: the name is {'reserved' if part.name in reserved else 'there twice'}")
         seen.add(part.name)
+    if specification.auxiliary and isinstance(specification.classifier, MultiBox):
+        raise InputError(f"{specification.auxiliary[0].name}: a network of boxes has no auxiliary heads")
     rows = {row.name for row in specification.rows}
     for head in specification.auxiliary:
         if head.after not in rows:

@@ -1,6 +1,6 @@
 """The networks that come with the package, and how one is made wider, narrower or fit to a budget."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from math import inf
 from typing import Any, TypeVar
@@ -20,6 +20,7 @@ from googlenet.network.specification import (
     Inception,
     LocalResponseNorm,
     MaxPool,
+    MultiBox,
     Pixels,
     Resize,
     Row,
@@ -27,7 +28,7 @@ from googlenet.network.specification import (
     Specification,
 )
 
-__all__ = ["NETWORKS", "describe", "fit", "list_networks", "resized", "scale", "specification"]
+__all__ = ["NETWORKS", "describe", "fit", "list_networks", "resized", "scale", "specification", "with_multibox"]
 
 MODULES = (
     Inception("inception_3a", 64, 96, 128, 16, 32, 32),
@@ -235,7 +236,7 @@ def specification(
     result = NETWORKS[name]()
     if classes is not None:
         classes = whole("classes", classes)
-        result = replace(result, classifier=replace(result.classifier, classes=classes))
+        result = result.with_classes(classes)
     if size is not None:
         result = resized(result, size)
     if width is not None:
@@ -296,6 +297,27 @@ def resized(network: Specification, size: tuple[int, int]) -> Specification:
     )
 
 
+def with_multibox(network: Specification, priors: Sequence[tuple[float, float, float, float]]) -> Specification:
+    """Return `network` with boxes in the classifier's place, one for each of `priors` (`MultiBox`).
+
+    What follows the last grid, an average and dropout in all networks here, would forget where things are. It gives way
+    to a 1x1 convolution, as in the auxiliary heads, and the boxes read the whole grid. Auxiliary heads go. Raises
+    `InputError` for a network without such an end, or with a row of the convolution's name.
+    """
+    rows = list(network.rows)
+    while rows and isinstance(rows[-1], AveragePool | AdaptiveAveragePool | Dropout):
+        rows.pop()
+    if len(rows) == len(network.rows):
+        raise InputError(f"{network.name}: its last row is no average pool or dropout, in whose place boxes would come")
+    return replace(
+        network,
+        name=f"{network.name}-multibox",
+        rows=(*rows, Convolution("multibox", 128, 1)),
+        classifier=MultiBox(tuple(priors)),
+        auxiliary=(),
+    )
+
+
 def fit(network: Specification, budget: float) -> Specification:
     """Return the widest `network` (`scale`) whose inference takes at most `budget` multiply-adds an image."""
     if not 0 < budget < inf:
@@ -313,7 +335,7 @@ def fit(network: Specification, budget: float) -> Specification:
     return scale(network, narrow)
 
 
-Part = TypeVar("Part", bound=Row | Auxiliary | Classifier)
+Part = TypeVar("Part", bound=Row | Auxiliary | Classifier | MultiBox)
 
 _CHANNELS: dict[type, tuple[str, ...]] = {
     Convolution: ("channels", "reduce"),
@@ -321,6 +343,7 @@ _CHANNELS: dict[type, tuple[str, ...]] = {
     Inception: ("n1x1", "n3x3_reduce", "n3x3", "n5x5_reduce", "n5x5", "pool_proj"),
     Auxiliary: ("channels", "hidden"),
     Classifier: ("hidden",),
+    MultiBox: ("hidden",),
 }
 """Which fields of which record are channel counts."""
 

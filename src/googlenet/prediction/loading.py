@@ -11,7 +11,7 @@ from googlenet.inference.engine import DeviceName, EngineName, Precision, find_e
 from googlenet.inference.int8_file import int8
 from googlenet.prediction.ensemble import Ensemble
 from googlenet.prediction.model import Model
-from googlenet.weights.checkpoint import read
+from googlenet.weights.checkpoint import expect_classes, read
 from googlenet.weights.creation import build
 from googlenet.weights.ensemble import is_ensemble, members_of
 
@@ -48,6 +48,7 @@ def _load_one(
     if calibrate is not None and precision != "int8":
         raise InputError(f"--calibrate is for --precision int8; {precision} needs none")
     checkpoint = read(path)
+    expect_classes(checkpoint, path)
     if precision != "int8":
         return Model(checkpoint, device=device, precision=precision, engine=engine)
     network = build(checkpoint, auxiliary=False).eval()

@@ -56,7 +56,7 @@ class Average:
             self._swap()
 
     def load(self, tensors: dict[str, Tensor], count: int, step: int) -> None:
-        """Take over the mean that was saved after `step` steps, in place; none where Polyak's begins later than that."""
+        """Take over the mean that was saved after `step` steps, in place; none where Polyak's begins later."""
         for name, mean in self.tensors.items():
             mean.copy_(tensors[name])
         self.count = 0 if self.kind == "polyak" and step <= self.begin else count

@@ -26,8 +26,8 @@ from googlenet.weights.tensor_file import TensorFile, open_tensors, write_tensor
 if TYPE_CHECKING:
     from torch import Tensor
 
-__all__ = ["WEIGHTS_NAME", "Checkpoint", "Description", "describe", "expected_tensors", "read", "save", "shareable"]
-__all__ += ["today"]
+__all__ = ["WEIGHTS_NAME", "Checkpoint", "Description", "describe", "expect_classes", "expected_tensors", "read"]
+__all__ += ["save", "shareable", "today"]
 
 FORMAT = "googlenet-checkpoint-1"
 
@@ -96,6 +96,12 @@ def describe(path: str | os.PathLike[str]) -> Description:
     path = _file(path)
     with open_tensors(path) as file:
         return _describe(file, path)
+
+
+def expect_classes(found: Checkpoint | Description, path: str | os.PathLike[str]) -> None:
+    """Raise `InputError` for a network that finds boxes, where one that tells classes is meant."""
+    if not found.classes:
+        raise InputError(f"{os.fspath(path)}: a network of boxes, which knows no classes; give other weights")
 
 
 def expected_tensors(specification: Specification) -> dict[str, tuple[int, ...]]:

@@ -3,7 +3,6 @@
 import logging
 import os
 from collections.abc import Mapping
-from dataclasses import replace
 
 from torch import Tensor
 
@@ -78,7 +77,7 @@ def build(
     specification = checkpoint.specification if size is None else zoo.resized(checkpoint.specification, size)
     other_classes = classes is not None and [item.id for item in classes] != [item.id for item in checkpoint.classes]
     if classes is not None and other_classes:
-        specification = replace(specification, classifier=replace(specification.classifier, classes=len(classes)))
+        specification = specification.with_classes(len(classes))
     shapes = {name: tuple(tensor.shape) for name, tensor in checkpoint.weights.items()}
     fresh = [
         node.key

@@ -101,7 +101,7 @@ def _class_count(
 
 def _with_classes(source: Source, specification: Specification, count: int) -> Specification:
     try:
-        return replace(specification, classifier=replace(specification.classifier, classes=count))
+        return specification.with_classes(count)
     except InputError as error:
         raise InputError(f"{source.path}: {error}") from error
 
