@@ -1,0 +1,69 @@
+"""Proposals that were made once, on the disk: by the picture's pixels and all that a source depends on.
+
+A file for each picture and source holds rows of box and score, float64, and nothing else, so that it is mapped into
+memory as it is. It is written whole or not at all: what a kill leaves, the next start goes on with, and several
+processes may fill one folder at once.
+"""
+
+import hashlib
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+from filelock import FileLock
+from numpy.typing import NDArray
+
+from googlenet.detection.proposals.sources import Found, Source
+from googlenet.files import atomic_write
+
+__all__ = ["ProposalCache", "digest_of"]
+
+_ROW = np.dtype(("<f8", 5))
+
+
+class ProposalCache:
+    """A folder of proposals; raises `InputError` where it cannot be written."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        with atomic_write(folder / "README") as file:
+            file.write(b"Region proposals by picture and source: rows of x0, y0, x1, y1, score, float64.\n")
+        (folder / "locks").mkdir(exist_ok=True)
+
+    def find(self, source: Source, picture: str, propose: Callable[[], Found]) -> Found:
+        """Return what is kept for a picture (its `digest_of`), or what `propose` returns, which is kept from then on.
+
+        Where another process is at the same picture its result is waited for.
+        """
+        path = self.path(source, picture)
+        found = _read(path)
+        if found is not None:
+            return found
+        with FileLock(self.folder / "locks" / picture[:2]):
+            found = _read(path)
+            if found is None:
+                found = propose()
+                with atomic_write(path) as file:
+                    file.write(np.column_stack([found.boxes, found.scores]).astype("<f8").tobytes())
+        return found
+
+    def path(self, source: Source, picture: str) -> Path:
+        """Return the file of a picture and source."""
+        return self.folder / hashlib.sha256(source.key.encode()).hexdigest()[:16] / picture[:2] / f"{picture}.boxes"
+
+
+def digest_of(image: NDArray[np.uint8]) -> str:
+    """Return what a picture is called by: the same for the same pixels, whatever its file is called."""
+    return hashlib.blake2b(f"{image.shape}".encode() + image.tobytes(), digest_size=16).hexdigest()
+
+
+def _read(path: Path) -> Found | None:
+    """Map a file; None where there is none, or it is damaged, which is then made anew."""
+    try:
+        size = path.stat().st_size
+        if size % _ROW.itemsize:
+            return None
+        rows = np.memmap(path, "<f8", "r").reshape(-1, 5) if size else np.empty((0, 5))
+    except (OSError, ValueError):
+        return None
+    return Found(rows[:, :4], rows[:, 4]) if np.isfinite(rows).all() else None

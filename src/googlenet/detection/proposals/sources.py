@@ -1,0 +1,118 @@
+"""What proposes boxes, by a text such as `selective-search:fast,superpixels=2` or `multibox:FILE,boxes=200`."""
+
+import threading
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from googlenet.detection.boxes import Boxes
+from googlenet.detection.selective_search.search import SelectiveSearch
+from googlenet.detection.selective_search.settings import Settings, parse_settings
+from googlenet.errors import InputError, shown
+from googlenet.files import expect, sha256
+
+if TYPE_CHECKING:
+    from googlenet.detection.multibox.proposing import Proposer
+
+__all__ = ["Found", "Source", "open_source"]
+
+
+class Found(NamedTuple):
+    """What a source proposes for a picture: boxes [N, 4], the best first, and scores [N]."""
+
+    boxes: Boxes
+    scores: NDArray[np.float64]
+
+
+class Source(Protocol):
+    """Something that proposes boxes for a picture, the same for the same pixels; from several threads at once."""
+
+    @property
+    def name(self) -> str:
+        """What it is called in results: the text that it was made of."""
+        ...
+
+    @property
+    def key(self) -> str:
+        """All that its boxes depend on beside the pixels: its settings and the hash of its weights."""
+        ...
+
+    def propose(self, image: NDArray[np.uint8]) -> Found:
+        """Propose boxes for a picture, uint8 [h, w, 3] RGB, upright."""
+        ...
+
+
+def open_source(text: str) -> Source:
+    """Return the source that a text describes; `InputError` names what is wrong with it, before anything is loaded."""
+    kind, _, rest = text.partition(":")
+    if kind == "selective-search":
+        return SelectiveSearchSource(text, parse_settings(rest))
+    if kind == "multibox":
+        return _multibox(text, rest)
+    raise InputError(f"--source {shown(text)}: no such source; there are selective-search:SETTINGS and multibox:FILE")
+
+
+REVISION = 1
+"""Counts up when Selective Search gives other boxes for the same settings."""
+
+
+@dataclass(frozen=True)
+class SelectiveSearchSource:
+    """Selective Search with some settings."""
+
+    name: str
+    settings: Settings
+
+    @property
+    def key(self) -> str:
+        return f"selective-search {REVISION} {self.settings}"
+
+    def propose(self, image: NDArray[np.uint8]) -> Found:
+        found = SelectiveSearch(self.settings).propose(image)
+        return Found(found.boxes, found.scores)
+
+
+BOXES = 200
+"""That MultiBox adds to Selective Search in the paper."""
+
+
+@dataclass(frozen=True)
+class MultiBoxSource:
+    """The best boxes of a trained MultiBox; its weights are loaded for the first picture."""
+
+    name: str
+    path: str
+    boxes: int
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_lock", threading.Lock())
+
+    @cached_property
+    def key(self) -> str:
+        return f"multibox {sha256(self.path)} boxes={self.boxes}"
+
+    @cached_property
+    def proposer(self) -> "Proposer":
+        from googlenet.detection.multibox.proposing import load
+
+        return load(self.path, boxes=self.boxes)
+
+    def propose(self, image: NDArray[np.uint8]) -> Found:
+        with self._lock:  # type: ignore[attr-defined]
+            (found,) = self.proposer.propose([image])
+        return Found(found.boxes, found.scores)
+
+
+def _multibox(text: str, rest: str) -> MultiBoxSource:
+    path, setting, number = rest.rpartition(",boxes=")
+    path = path if setting else number
+    if setting and not (number.isdecimal() and 0 < int(number[:9]) == int(number)):
+        raise InputError(f"--source {shown(text)}: boxes must be a whole number of at least 1, found {shown(number)}")
+    if not path:
+        raise InputError(f"--source {shown(text)}: no file; give multibox:FILE,boxes={BOXES}")
+    expect(Path(path))
+    return MultiBoxSource(text, path, int(number) if setting else BOXES)
