@@ -41,7 +41,9 @@ class Panel:
     share: bool = False
 
 
-def draw_curves(path: str | os.PathLike[str], panels: Sequence[Panel], *, x_label: str = "step") -> None:
+def draw_curves(
+    path: str | os.PathLike[str], panels: Sequence[Panel], *, x_label: str = "step", x_logarithmic: bool = False
+) -> None:
     """Write a PNG with one chart for each panel, side by side, two in a row.
 
     A name has one colour throughout. A loss that falls to less than a thirtieth is drawn on a logarithmic axis, which
@@ -58,6 +60,10 @@ def draw_curves(path: str | os.PathLike[str], panels: Sequence[Panel], *, x_labe
     FigureCanvasAgg(figure)
     for axes, panel in zip(figure.subplots(rows, columns, squeeze=False).flat, panels, strict=False):
         _draw_panel(axes, panel, colours, x_label)
+        if x_logarithmic:
+            axes.set_xscale("log")
+            axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
+            axes.autoscale(axis="x")
     for axes in figure.axes[len(panels) :]:
         axes.remove()
     content = io.BytesIO()

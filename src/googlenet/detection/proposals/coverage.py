@@ -116,16 +116,8 @@ class Coverage:
             **_shares(every),
             "recall_interval": list(interval) if interval else None,
             "mabo": _mabo(every, labels),
-            "classes": {
-                one.id: {"objects": int(own.sum())} | _shares(every[own]) | {"abo": _mean(every[own])}
-                for number, one in enumerate(self.classes)
-                if (own := labels == number) is not None
-            },
-            "sizes": {
-                name: {"objects": int(own.sum())} | _shares(every[own])
-                for name, (least, most) in SIZES.items()
-                if (own := (areas >= least) & (areas < most)) is not None
-            },
+            "classes": {one.id: _group(every[labels == number]) for number, one in enumerate(self.classes)},
+            "sizes": {name: _group(every[(areas >= least) & (areas < most)]) for name, (least, most) in SIZES.items()},
             "curve": curve,
         }
 
@@ -138,10 +130,14 @@ def _best_overlaps(boxes: Boxes, truths: Boxes) -> NDArray[np.float64]:
     return best[np.minimum([*COUNTS, len(boxes)], len(boxes)) - 1]
 
 
+def _group(best: NDArray[np.float64]) -> dict[str, Any]:
+    return {"objects": len(best), **_shares(best), "abo": _mean(best)}
+
+
 def _shares(best: NDArray[np.float64]) -> dict[str, float | None]:
     """Recall at 0.5, and its mean over 0.5, 0.55 ... 0.95."""
-    recalls = [_mean(best >= threshold - 1e-12) for threshold in _THRESHOLDS]
-    return {"recall": recalls[0], "average_recall": None if recalls[0] is None else float(np.mean(recalls))}  # type: ignore[arg-type]
+    reached = best[:, None] >= _THRESHOLDS - 1e-12  # the thresholds as they are written
+    return {"recall": _mean(reached[:, 0]), "average_recall": _mean(reached.mean(1))}
 
 
 def _mabo(best: NDArray[np.float64], labels: NDArray[np.int64]) -> float | None:

@@ -1,7 +1,7 @@
 """What proposes boxes, by a text such as `selective-search:fast,superpixels=2` or `multibox:FILE,boxes=200`."""
 
 import threading
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, Protocol
@@ -87,9 +87,7 @@ class MultiBoxSource:
     name: str
     path: str
     boxes: int
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "_lock", threading.Lock())
+    one_at_a_time: threading.Lock = field(default_factory=threading.Lock, init=False, repr=False, compare=False)
 
     @cached_property
     def key(self) -> str:
@@ -102,7 +100,7 @@ class MultiBoxSource:
         return load(self.path, boxes=self.boxes)
 
     def propose(self, image: NDArray[np.uint8]) -> Found:
-        with self._lock:  # type: ignore[attr-defined]
+        with self.one_at_a_time:
             (found,) = self.proposer.propose([image])
         return Found(found.boxes, found.scores)
 
