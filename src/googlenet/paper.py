@@ -78,7 +78,7 @@ TABLE_4 = (
 """Table 4, detection: team, year, place, mean average precision in %, outside data, models in the ensemble if said."""
 
 PROPOSALS = {"share": 0.6, "coverage_before": 0.92, "coverage": 0.93}
-"""Section 8: larger superpixels and 200 boxes of MultiBox, as a share of R-CNN's boxes, and what each of the two cover."""
+"""Section 8: larger superpixels and 200 boxes of MultiBox, as a share of R-CNN's boxes, and what both cover."""
 
 TABLE_5 = (
     ("Trimps-Soushen", 31.6, False, False),

@@ -1,0 +1,103 @@
+"""`googlenet propose` over a small data set: JSON lines, table, report, pictures, cache, and what fails."""
+
+import json
+
+import numpy as np
+import pytest
+from page_checks import check_page
+from PIL import Image
+
+from googlenet.__main__ import main
+
+FAST = "selective-search:single,width=80"
+LARGE = "selective-search:single,superpixels=2,width=80"
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory):
+    """A VOC folder of coloured rectangles on noise, each annotated; one picture is broken and in a list of its own."""
+    folder = tmp_path_factory.mktemp("world") / "voc"
+    random = np.random.default_rng(0)
+    for place in ("JPEGImages", "Annotations", "ImageSets/Main"):
+        (folder / place).mkdir(parents=True)
+    for name in ("a", "b", "broken"):
+        pixels = random.integers(90, 110, (60, 80, 3), np.uint8)
+        pixels[10:40, 20:60] = random.integers(0, 256, 3)
+        Image.fromarray(pixels).save(folder / "JPEGImages" / f"{name}.png")
+        box = "<xmin>21</xmin><ymin>11</ymin><xmax>60</xmax><ymax>40</ymax>"
+        text = f"<annotation><object><name>thing</name><bndbox>{box}</bndbox></object></annotation>"
+        (folder / "Annotations" / f"{name}.xml").write_text(text)
+    (folder / "JPEGImages" / "broken.png").write_bytes(b"no picture")
+    (folder / "ImageSets/Main/good.txt").write_text("b\na\n")
+    return folder
+
+
+def propose(capsys, *arguments):
+    status = main(["propose", *map(str, arguments)])
+    return status, *capsys.readouterr()
+
+
+def test_a_line_of_json_for_each_image(data, capsys):
+    pictures = data / "JPEGImages"
+    status, out, err = propose(capsys, pictures / "a.png", pictures / "broken.png", "--source", FAST, "--json")
+    first, second = map(json.loads, out.splitlines())
+    assert status == 1
+    assert "1 of 2 images could not be read" in err
+    assert first["file"] == str(pictures / "a.png")
+    assert first["image"] == [80, 60]
+    assert [0, 0, 80, 60] in [one["box"] for one in first["proposals"]]
+    assert {one["source"] for one in first["proposals"]} == {FAST}
+    assert [one["score"] for one in first["proposals"]] == sorted(
+        (o["score"] for o in first["proposals"]), reverse=True
+    )
+    assert set(second) == {"file", "error"}
+
+
+def test_a_union_with_its_report_and_pictures(data, tmp_path, capsys):
+    arguments = ["--truth", data, "--split", "good", "--source", FAST, "--source", LARGE, "--cache", tmp_path / "cache"]
+    arguments += ["--report", tmp_path / "report", "--draw", tmp_path / "drawn"]
+    status, out, _ = propose(capsys, *arguments)
+    assert status == 0
+    rows = [[cell.strip() for cell in line.split("\t")] for line in out.splitlines() if "\t" in line]
+    assert [row[0] for row in rows] == ["sources", FAST, LARGE, f"{FAST} + {LARGE}"]
+    assert [row[3] for row in rows[1:]] == ["100.0 %"] * 3  # rectangles of one colour are found
+    behind = json.loads((tmp_path / "report" / "coverage.json").read_text())
+    assert (behind["images"], behind["objects"]) == (2, 2)
+    assert [arm["recall"] for arm in behind["arms"]] == [1, 1, 1]
+    check_page(tmp_path / "report" / "report.html")
+    page = (tmp_path / "report" / "report.html").read_text()
+    assert "93 %, with about 60 % of the boxes" in page
+    assert sorted(path.name for path in (tmp_path / "drawn").iterdir()) == ["1-b.png", "2-a.png"]
+    with Image.open(tmp_path / "drawn" / "1-b.png") as drawn:
+        colours = {colour for _, colour in drawn.convert("RGB").getcolors(1 << 24)}
+    assert {(0, 114, 178), (213, 94, 0), (255, 255, 255)} <= colours
+    kept = {path: path.stat().st_mtime_ns for path in (tmp_path / "cache").rglob("*.boxes")}
+    assert len(kept) == 4
+    again = propose(capsys, *arguments)
+    assert again[:2] == (0, out)
+    assert {path: path.stat().st_mtime_ns for path in (tmp_path / "cache").rglob("*.boxes")} == kept
+
+
+def test_some_of_the_annotated_pictures(data, capsys):
+    status, out, _ = propose(capsys, data / "JPEGImages" / "a.png", "--truth", data, "--source", FAST)
+    assert status == 0
+    assert "1 images, 1 objects" in out
+    status, _, err = propose(capsys, data / "Annotations" / "a.xml", "--truth", data, "--source", FAST)
+    assert (status, err) == (2, f"googlenet: {data}/Annotations/a.xml: no annotated picture is called so; "
+                             "leave it out, or give other annotations\n")  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("arguments", "complaint"),
+    [
+        (["--report", "x", "a.jpg"], "--report and --split are about annotated objects; give --truth DATA as well"),
+        (["a.jpg", "--source", "magic"], "--source magic: no such source"),
+        (["nowhere.jpg"], "nowhere.jpg: no such file or folder"),
+        ([], "no image was named"),
+        (["--truth", "nowhere"], "nowhere: no such file or folder"),
+    ],
+)
+def test_a_mistake_is_one_line_and_status_2(arguments, complaint, capsys):
+    status, out, err = propose(capsys, *arguments)
+    assert (status, out, err.count("\n")) == (2, "", 1)
+    assert complaint in err
