@@ -64,7 +64,6 @@ def test_a_union_with_its_report_and_pictures(data, tmp_path, capsys):
     behind = json.loads((tmp_path / "report" / "coverage.json").read_text())
     assert (behind["images"], behind["objects"]) == (2, 2)
     assert [arm["recall"] for arm in behind["arms"]] == [1, 1, 1]
-    check_page(tmp_path / "report" / "report.html")
     page = (tmp_path / "report" / "report.html").read_text()
     assert "93 %, with about 60 % of the boxes" in page
     assert sorted(path.name for path in (tmp_path / "drawn").iterdir()) == ["1-b.png", "2-a.png"]
@@ -76,6 +75,11 @@ def test_a_union_with_its_report_and_pictures(data, tmp_path, capsys):
     again = propose(capsys, *arguments)
     assert again[:2] == (0, out)
     assert {path: path.stat().st_mtime_ns for path in (tmp_path / "cache").rglob("*.boxes")} == kept
+
+
+def test_the_page_is_one_that_everybody_can_read(browser, data, tmp_path, capsys):
+    assert propose(capsys, "--truth", data, "--split", "good", "--source", FAST, "--report", tmp_path)[0] == 0
+    check_page(browser, tmp_path / "report.html")
 
 
 def test_some_of_the_annotated_pictures(data, capsys):
