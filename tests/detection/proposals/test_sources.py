@@ -30,14 +30,9 @@ def test_the_key_says_all_that_the_boxes_depend_on():
 @pytest.mark.parametrize(
     ("text", "complaint"),
     [
-        ("edge-boxes", "no such source; there are selective-search:SETTINGS and multibox:FILE"),
+        ("edge-boxes", "no such source; there is selective-search:SETTINGS"),
         ("selective-search:slow", "version 'slow' is not known"),
         ("selective-search:fast,width=x", "'x' is no number"),
-        ("multibox:", "no file; give multibox:FILE"),
-        ("multibox", "no file; give multibox:FILE"),
-        ("multibox:nowhere.safetensors", "nowhere.safetensors: no such file"),
-        ("multibox:nowhere.safetensors,boxes=0", "boxes must be a whole number of at least 1, found 0"),
-        ("multibox:nowhere.safetensors,boxes=many", "boxes must be a whole number"),
     ],
 )
 def test_what_is_wrong_is_told(text, complaint):
