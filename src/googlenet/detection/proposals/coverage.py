@@ -43,7 +43,7 @@ class Arm:
 
 def arms_of(names: Sequence[str]) -> tuple[Arm, ...]:
     """Return each source alone, then the first two together, the first three, and so on."""
-    groups = [(number,) for number in range(len(names))]
+    groups: list[tuple[int, ...]] = [(number,) for number in range(len(names))]
     groups += [tuple(range(count)) for count in range(2, len(names) + 1)]
     return tuple(Arm(group, tuple(names[number] for number in group)) for group in groups)
 
