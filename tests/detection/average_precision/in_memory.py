@@ -77,6 +77,14 @@ def random_set(seed: int, *, most: int = 12) -> tuple[Pictures, list[tuple[int, 
     return Pictures(truths, classes, crowd=flags, areas=sizes), rows
 
 
+def plain_random_set(seed: int) -> tuple[Pictures, list[tuple[int, int, float, Box]]]:
+    """One of them without crowds, ties, and detections of classes that have no object."""
+    data, rows = random_set(seed, most=30)
+    data.crowd = data.areas = None
+    labels = {label for one in data.objects_of for label, _ in one}
+    return data, [(*r[:2], r[2] + place / 10_000, r[3]) for place, r in enumerate(rows) if r[1] in labels]
+
+
 def _box(random: np.random.Generator) -> Box:
     x, y = random.integers(0, 60, 2).tolist()
     width, height = random.choice([8, 12, 20, 40, 80, 150], 2).tolist()

@@ -1,7 +1,11 @@
 """TIDE's errors in a case worked by hand, and what must hold of any."""
 
+import json
+from pathlib import Path
+
+import numpy as np
 import pytest
-from in_memory import Pictures, predicted, random_set
+from in_memory import Pictures, plain_random_set, predicted, random_set
 
 from googlenet.detection.average_precision import evaluate
 from googlenet.detection.average_precision.tide import ERRORS
@@ -42,6 +46,19 @@ def test_of_several_that_could_find_an_object_the_surest_is_mended():
     assert found.errors["localisation"].count == 2
     assert found.errors["localisation"].gain == 1
     assert found.errors["missed"].count == 0
+
+
+def test_random_sets_have_the_errors_that_tides_own_program_counts():
+    """It samples precision at other floats near the same recalls, which moves a gain where one is hit exactly."""
+    expected = json.loads((Path(__file__).parents[2] / "fixtures/tide_counts.json").read_text())
+    moved = []
+    for seed, theirs in expected.items():
+        data, rows = plain_random_set(int(seed))
+        found = evaluate(predicted(rows, data), data, "coco")
+        assert {name: one.count for name, one in found.errors.items()} == theirs["counts"], seed
+        moved += [one.gain - theirs["gains"][name] for name, one in found.errors.items()]
+    assert np.quantile(np.abs(moved), 0.95) < 1e-6
+    assert np.abs(moved).max() < 0.02
 
 
 @pytest.mark.parametrize("protocol", ["voc2007", "ilsvrc", "coco"])
