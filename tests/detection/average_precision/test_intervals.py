@@ -5,7 +5,7 @@ import pytest
 from in_memory import Pictures, predicted, random_set
 
 from googlenet.detection.average_precision import evaluate
-from googlenet.detection.average_precision.curves import average_precision, curve_of
+from googlenet.detection.average_precision.curves import Weighted, average_precision, curve_of
 
 SQUARE = (0, 0, 100, 100)
 
@@ -30,7 +30,7 @@ def test_an_image_that_weighs_three_is_three_images(protocol):
         curve = curve_of(
             found.matches.right[0, 0, ranked],
             found.matches.counted[0, 0, ranked],
-            weights[found.detected.images[ranked]][None],
+            Weighted.of(weights[found.detected.images[ranked]][None]),
             np.array([positives]),
         )
         recalls = None if found.protocol.recalls is None else np.array(found.protocol.recalls)

@@ -13,9 +13,29 @@ from numpy.typing import NDArray
 
 from googlenet.detection.average_precision.tables import Detected, Numbers
 
-__all__ = ["Curve", "Floats", "average_precision", "by_class", "class_averages", "curve_of", "mean_of"]
+__all__ = ["Curve", "Floats", "Weighted", "average_precision", "by_class", "class_averages", "curve_of", "mean_of"]
 
 Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Weighted:
+    """How often each of n detections of a class, the surest first, counts in each of R weightings of the images."""
+
+    weights: Numbers
+    """[R, n]"""
+    sums: Numbers
+    """[R, n]: of each and all before it"""
+
+    @classmethod
+    def of(cls, weights: Numbers) -> "Weighted":
+        """Sum up `weights` [R, n]."""
+        return cls(weights, np.cumsum(weights, axis=1))
+
+    @classmethod
+    def once(cls, detections: int) -> "Weighted":
+        """Return the one weighting (R = 1) in which each counts once."""
+        return cls(np.ones((1, detections), np.int64), np.arange(1, detections + 1)[None])
 
 
 @dataclass(frozen=True)
@@ -55,17 +75,20 @@ def class_averages(
     found = np.full(len(rows), np.nan)
     for label in np.flatnonzero(positives).tolist():
         those = rows[label]
-        ones = np.ones((1, len(those)), np.int64)
-        curve = curve_of(right[those], counted[those], ones, positives[label : label + 1])
+        curve = curve_of(right[those], counted[those], Weighted.once(len(those)), positives[label : label + 1])
         found[label] = average_precision(curve, recalls)[0]
     return found
 
 
-def curve_of(right: NDArray[np.bool_], counted: NDArray[np.bool_], weights: Numbers, positives: Numbers) -> Curve:
-    """Return the curve of n detections of one class, the surest first: `right` and `counted` [n], `weights` [R, n]."""
-    places = np.flatnonzero(right)
-    judged = np.cumsum(weights * counted, axis=1)[:, places]
-    gains = weights[:, places]
+def curve_of(right: NDArray[np.bool_], counted: NDArray[np.bool_], weighted: Weighted, positives: Numbers) -> Curve:
+    """Return the curve of n detections of one class, the surest first: `right` and `counted` [n]."""
+    places, skipped = np.flatnonzero(right), np.flatnonzero(~counted)
+    judged = weighted.sums[:, places]
+    if len(skipped):
+        before = np.searchsorted(skipped, places)
+        sums = np.cumsum(weighted.weights[:, skipped], axis=1)
+        judged[:, before > 0] -= sums[:, before[before > 0] - 1]
+    gains = weighted.weights[:, places]
     found = np.cumsum(gains, axis=1)
     precision = np.divide(found, judged, out=np.zeros(found.shape), where=judged > 0)
     return Curve(found, np.maximum.accumulate(precision[:, ::-1], axis=1)[:, ::-1], gains, positives)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from googlenet.detection.average_precision.curves import Floats, average_precision, curve_of
+from googlenet.detection.average_precision.curves import Floats, Weighted, average_precision, curve_of
 from googlenet.detection.average_precision.matching import Matches
 from googlenet.detection.average_precision.tables import Detected, Numbers, Truths
 from googlenet.evaluation.intervals import LEVEL
@@ -19,7 +19,7 @@ Interval = tuple[float, float]
 
 RESAMPLES = 1000
 
-_AT_ONCE = 1 << 22
+_AT_ONCE = 1 << 20
 """Detections times resamples that are computed together, which bounds the memory."""
 
 
@@ -79,7 +79,7 @@ def _averages(
         objects = truths.images[matches.wanted[0] & (truths.labels == label)]
         if not len(objects):
             continue
-        positives, of_rows = weights[:, objects].sum(axis=1), weights[:, detected.images[those]]
+        positives, of_rows = weights[:, objects].sum(axis=1), Weighted.of(weights[:, detected.images[those]])
         curves = (
             curve_of(right[those], counted[those], of_rows, positives)
             for right, counted in zip(matches.right[0], matches.counted[0], strict=True)

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from googlenet.detection.average_precision.curves import Curve, Floats, curve_of, mean_of
+from googlenet.detection.average_precision.curves import Curve, Floats, Weighted, curve_of, mean_of
 from googlenet.detection.average_precision.intervals import Intervals, intervals_of
 from googlenet.detection.average_precision.matching import Matches
 from googlenet.detection.average_precision.protocols import Protocol
@@ -94,7 +94,7 @@ class AveragePrecision:
         """Return the precision against the recall of a class, at the first threshold (R = 1)."""
         rows = self.rows[label]
         right, counted = self.matches.right[0, 0, rows], self.matches.counted[0, 0, rows]
-        return curve_of(right, counted, np.ones((1, len(rows)), np.int64), np.array([self.objects[label]]))
+        return curve_of(right, counted, Weighted.once(len(rows)), np.array([self.objects[label]]))
 
     def to_json(self) -> dict[str, Any]:
         """Return what `detector evaluate --json` prints (docs/json.md)."""
