@@ -3,17 +3,19 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from googlenet.detection.average_precision.curves import Curve, Floats, Weighted, curve_of, mean_of
-from googlenet.detection.average_precision.intervals import Intervals, intervals_of
 from googlenet.detection.average_precision.matching import Matches
 from googlenet.detection.average_precision.protocols import Protocol
 from googlenet.detection.average_precision.tables import Detected, Numbers, Truths
 from googlenet.detection.average_precision.tide import Error, errors_of
 from googlenet.weights.classes import Class
+
+if TYPE_CHECKING:
+    from googlenet.detection.average_precision.intervals import Intervals
 
 __all__ = ["NO_GROUND_TRUTH", "AveragePrecision", "Strangers"]
 
@@ -85,8 +87,10 @@ class AveragePrecision:
         return errors_of(self.detected, self.truths, self.matches, self.protocol)
 
     @cached_property
-    def intervals(self) -> Intervals:
+    def intervals(self) -> "Intervals":
         """95 % intervals over the images of the data set; takes seconds for large ones."""
+        from googlenet.detection.average_precision.intervals import intervals_of  # which loads scipy
+
         recalls = None if self.protocol.recalls is None else np.array(self.protocol.recalls)
         return intervals_of(self.detected, self.truths, self.matches, self.rows, recalls)
 
