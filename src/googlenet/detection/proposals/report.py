@@ -95,16 +95,18 @@ def _curve(arm: Mapping[str, Any], figure: str) -> Curve:
 
 def _tables(coverage: Mapping[str, Any], names: Mapping[str, str]) -> list[Table]:
     arms = coverage["arms"]
-    left_out = f" {coverage['left_out']:,} that are difficult or a crowd are left out." if coverage["left_out"] else ""
-    every = Table(HEADERS, rows_of(arms), f"All boxes of each source, and of sources together.{left_out}", heads=1)
-    counts = sorted({point["boxes"] for arm in arms for point in arm["curve"]})
+    left_out = (
+        f" ({coverage['left_out']:,} objects that are difficult or a crowd are left out)"
+        if coverage["left_out"]
+        else ""
+    )
+    every = Table(HEADERS, rows_of(arms), f"All boxes of each source, and of sources together{left_out}", heads=1)
     by_count = Table(
         ("sources", "boxes an image", "coverage", "average recall", "MABO"),
         [
             (_name(arm), f"{p['boxes']:,.1f}", _share(p["recall"]), _share(p["average_recall"]), _number(p["mabo"]))
             for arm in arms
             for p in arm["curve"]
-            if p["boxes"] in counts
         ],
         "The first boxes of each image",
         heads=1,
