@@ -1,17 +1,14 @@
-"""Non-maximum suppression of 2,000 boxes in 200 classes: this package's two forms against OpenCV's.
+"""Non-maximum suppression of 2,000 boxes in 200 classes: this package's two forms against OpenCV's, one thread each.
 
-    python benchmarks/suppression.py [--json]
-
-The forms take turns in each of five rounds, with scores of their own in each round; one thread.
+python benchmarks/suppression.py [--json benchmarks/results/suppression.json]
 """
 
 import argparse
-import json
-import statistics
-import time
+from pathlib import Path
 
 import cv2
 import numpy as np
+from rounds import Result, measure, write
 
 from googlenet.detection.boxes import suppress, suppress_classes, to_xywh
 
@@ -26,40 +23,36 @@ def boxes_like_proposals(random: np.random.Generator) -> np.ndarray:
     return np.concatenate([left, left + sizes[of] * np.exp(random.normal(0, 0.25, (BOXES, 2)))], 1)
 
 
-FORMS = {
-    "class by class": lambda boxes, scores, threshold: [suppress(boxes, one, threshold) for one in scores.T],
-    "all classes": suppress_classes,
-    "OpenCV": lambda boxes, scores, threshold: [
-        cv2.dnn.NMSBoxes(to_xywh(boxes), one.astype(np.float32), 0.0, threshold) for one in scores.T
-    ],
-}
+def opencv(boxes: np.ndarray, scores: np.ndarray, threshold: float) -> list[np.ndarray]:
+    sized = to_xywh(boxes)
+    return [cv2.dnn.NMSBoxes(sized, one.astype(np.float32), 0.0, threshold) for one in scores.T]
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--json", action="store_true", help="print every round")
-    as_json = parser.parse_args().json
+    parser.add_argument("--json", type=Path, help="where to write every round")
+    options = parser.parse_args()
     cv2.setNumThreads(1)
     random = np.random.default_rng(0)
-    boxes = boxes_like_proposals(random)
-    rounds = []
-    for threshold in (0.3, 0.5, 0.7):
-        for _ in range(ROUNDS):
-            scores = random.random((BOXES, CLASSES))
-            seconds = {}
-            for name, form in FORMS.items():
-                begun = time.process_time()
-                kept = form(boxes, scores, threshold)
-                seconds[name] = time.process_time() - begun
-            rounds.append({"threshold": threshold, "kept": len(kept[0]), "seconds": seconds})
-    if as_json:
-        print(json.dumps(rounds))
-        return
-    print(f"{BOXES:,} boxes, {CLASSES} classes: seconds of a picture, median of {ROUNDS} rounds")
-    for threshold in (0.3, 0.5, 0.7):
-        here = [one for one in rounds if one["threshold"] == threshold]
-        told = ", ".join(f"{name} {statistics.median(one['seconds'][name] for one in here):.2f}" for name in FORMS)
-        print(f"threshold {threshold} (about {here[0]['kept']} kept of a class): {told}")
+    boxes, scores = boxes_like_proposals(random), random.random((BOXES, CLASSES))
+    results = []
+    for threshold in (0.3, 0.7):
+        result = Result("python benchmarks/suppression.py", {"threshold": threshold})
+        forms = {
+            "class by class": lambda threshold=threshold: [suppress(boxes, one, threshold) for one in scores.T],
+            "OpenCV": lambda threshold=threshold: opencv(boxes, scores, threshold),
+            "all classes": lambda threshold=threshold: suppress_classes(boxes, scores, threshold),
+        }
+        measure(forms, ROUNDS, result)
+        results.append(result)
+        print(f"threshold {threshold}, seconds for {BOXES:,} boxes and {CLASSES} classes, median of {ROUNDS} rounds:")
+        for name in forms:
+            least, ratio, most = result.ratios(name, "all classes")
+            print(
+                f"  {name:14}  {result.median(name):6.2f}  {ratio:5.2f} times all classes ({least:.2f} to {most:.2f})"
+            )
+    if options.json:
+        write(options.json, results)
 
 
 if __name__ == "__main__":
