@@ -58,7 +58,7 @@ def to_shares(boxes: ArrayLike, width: float, height: float) -> Boxes:
 
 def areas(boxes: Boxes) -> NDArray[np.float64]:
     """[N]; 0 for a box that ends before it begins."""
-    return np.prod(np.maximum(boxes[:, 2:] - boxes[:, :2], 0), 1)
+    return np.maximum(boxes[:, 2] - boxes[:, 0], 0) * np.maximum(boxes[:, 3] - boxes[:, 1], 0)
 
 
 def clip(boxes: Boxes, width: float, height: float) -> Boxes:
@@ -83,13 +83,12 @@ def suppress(boxes: Boxes, scores: NDArray[np.floating], threshold: float) -> ND
     """
     order = np.argsort(-scores, kind="stable")
     ranked = boxes[order]
-    alive = np.ones(len(order), np.bool_)
     kept = []
-    for place in range(len(order)):
-        if alive[place]:
-            kept.append(place)
-            alive[place + 1 :] &= iou(ranked[place : place + 1], ranked[place + 1 :])[0] <= threshold
-    return order[kept]
+    while len(order):
+        kept.append(order[0])
+        alive = np.flatnonzero(iou(ranked[:1], ranked[1:])[0] <= threshold) + 1
+        order, ranked = order[alive], ranked[alive]
+    return np.array(kept, np.int64)
 
 
 def suppress_classes(boxes: Boxes, scores: NDArray[np.floating], threshold: float) -> list[NDArray[np.int64]]:
