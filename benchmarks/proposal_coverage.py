@@ -2,8 +2,8 @@
 
 For each data set: boxes a picture, the share of objects that some box overlaps by half (the paper's coverage), the mean
 of that share over overlaps of 0.5 to 0.95, and the mean best overlap, a class at a time (MABO). Objects that are
-difficult or a crowd are left out. OpenCV's is its own fast mode at the same width of 500, which has 12 strategies, not 8, and ends
-the process on some pictures: these have no boxes then, and are counted.
+difficult or a crowd are left out. OpenCV's is its own fast mode at the same width of 500, which has 12 strategies, not
+8, and ends the process on some pictures: these have no boxes then, and are counted.
 
     python benchmarks/proposal_coverage.py ../shared/data/voc2007-100 ../shared/data/bccd:test [--pictures 20]
         [--opencv PYTHON] [--json FILE]
