@@ -3,13 +3,16 @@
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from tyro.conf import Positional, arg
 
 from googlenet.errors import InputError
 from googlenet.reporting.console import say, warn
-from googlenet.weights.checkpoint import describe, expect_classes, read
+from googlenet.weights.checkpoint import Checkpoint, describe, expect_classes, read
+
+if TYPE_CHECKING:
+    from googlenet.export.onnx_file import OnnxFile
 
 
 @dataclass(frozen=True)
@@ -31,15 +34,12 @@ def run(options: Options) -> int:
     if options.onnx is None and options.hub_folder is None:
         raise InputError("nothing to write is named; give --onnx FILE or --hub-folder DIR")
     expect_classes(describe(options.weights), options.weights)
-    from googlenet.export.onnx_file import EXTRA, export_onnx
     from googlenet.weights.model_folder import write_hub_folder
 
     checkpoint = read(options.weights)
-    onnx = None if options.onnx is None else export_onnx(checkpoint, options.onnx)
+    onnx = None if options.onnx is None else _onnx(checkpoint, options.onnx)
     if options.hub_folder is not None and not write_hub_folder(options.hub_folder, checkpoint):
         say(f"{options.hub_folder}: README.md is somebody's own and stays as it is; no card is written")
-    if onnx and onnx.checked_with is None:
-        warn(f"{onnx.file}: not compared with another engine, since onnxruntime is missing ({EXTRA})")
     if options.json:
         folder = None if options.hub_folder is None else str(options.hub_folder)
         print(json.dumps({"onnx": onnx and onnx.to_json(), "hub_folder": folder}))
@@ -50,3 +50,12 @@ def run(options: Options) -> int:
     if options.hub_folder is not None:
         print(f"{options.hub_folder}: model.safetensors, config.json; googlenet.load reads the folder")
     return 0
+
+
+def _onnx(checkpoint: Checkpoint, path: Path) -> "OnnxFile":
+    from googlenet.export.onnx_file import EXTRA, export_onnx
+
+    written = export_onnx(checkpoint, path)
+    if written.checked_with is None:
+        warn(f"{written.file}: not compared with another engine, since onnxruntime is missing ({EXTRA})")
+    return written
