@@ -29,6 +29,7 @@ COMMANDS = {
     "propose": "boxes where objects may lie, by Selective Search, and how many objects they cover",
     "train": "the recipe of section 6, or fine-tuning; continues when given again",
     "preview": "a sheet of augmented training samples, with what was done to each",
+    "detector train-multibox": "boxes around any object, learnt from annotated pictures",
     "data check": "what is wrong with a data set",
     "detector evaluate": "average precision of predicted boxes: VOC, ILSVRC, COCO, with intervals and types of error",
     "export": "a checkpoint for other programs: ONNX, a Hugging Face model folder",

@@ -23,6 +23,9 @@ OPTIONS = {
     "propose": ["images", "source", "cache", "truth", "split", "report", "draw", "null", "json"],
     "train": ["data", "output", "validation", "pretrained", "recipe", "json"],
     "preview": ["data", "output", "images", "sampling", "distortion", "size", "seed", "epoch", "json"],
+    "detector train-multibox": [
+        *["data", "output", "pretrained", "split", "validation", "validation_split", "recipe", "json"],
+    ],
     "data check": ["data", "validation", "json"],
     "detector evaluate": ["predictions", "truth", "protocol", "split", "report", "json"],
     "export": ["weights", "onnx", "hub_folder", "json"],
@@ -36,7 +39,7 @@ def test_the_list_of_commands_is_frozen():
 
 @pytest.mark.parametrize("command", OPTIONS)
 def test_the_options_of_a_command_are_frozen(command):
-    name = {"import": "import_"}.get(command, command.replace(" ", "_"))
+    name = {"import": "import_"}.get(command, command.replace(" ", "_").replace("-", "_"))
     module = importlib.import_module(f"googlenet.commands.{name}")
     assert [field.name for field in fields(module.Options)] == OPTIONS[command]
 

@@ -52,7 +52,9 @@ def suppressed_by_definition(boxes, scores, threshold):
 def test_suppression_is_its_definition(given_boxes, data, threshold):
     boxes = b.from_xywh(given_boxes)
     scores = np.array(data.draw(st.lists(st.integers(0, 3), min_size=len(boxes), max_size=len(boxes))), float)
-    assert b.suppress(boxes, scores, threshold).tolist() == suppressed_by_definition(boxes, scores, threshold)
+    kept = suppressed_by_definition(boxes, scores, threshold)
+    assert b.suppress(boxes, scores, threshold).tolist() == kept
+    assert b.suppress(boxes, scores, threshold, 2).tolist() == kept[:2]
 
 
 def test_suppression_of_many_boxes_is_its_definition():

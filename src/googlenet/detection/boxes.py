@@ -76,15 +76,18 @@ def iou(ones: Boxes, others: Boxes) -> NDArray[np.float64]:
     return shared
 
 
-def suppress(boxes: Boxes, scores: NDArray[np.floating], threshold: float) -> NDArray[np.int64]:
+def suppress(
+    boxes: Boxes, scores: NDArray[np.floating], threshold: float, most: int | None = None
+) -> NDArray[np.int64]:
     """Greedy non-maximum suppression: the numbers of what is kept, the best first, ties in the given order.
 
-    A box goes where its IoU with a better one that is kept lies above `threshold`; exactly at it, it stays.
+    A box goes where its IoU with a better one that is kept lies above `threshold`; exactly at it, it stays. Once `most`
+    are kept, the rest is not looked at.
     """
     order = np.argsort(-scores, kind="stable")
     ranked = boxes[order]
-    kept = []
-    while len(order):
+    kept: list[int] = []
+    while len(order) and len(kept) != most:
         kept.append(order[0])
         alive = np.flatnonzero(iou(ranked[:1], ranked[1:])[0] <= threshold) + 1
         order, ranked = order[alive], ranked[alive]
