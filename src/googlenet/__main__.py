@@ -26,7 +26,7 @@ COMMANDS = {
     "evaluate": "crops, ensembles, Table 3, with intervals and cost",
     "localisation": "the localisation error of ILSVRC, of predicted boxes",
     "explain": "what an answer rests on: Grad-CAM, occlusion, the evidence of each branch",
-    "propose": "boxes where objects may lie, by Selective Search, and how many objects they cover",
+    "propose": "boxes where objects may lie, by Selective Search and MultiBox, and how many objects they cover",
     "train": "the recipe of section 6, or fine-tuning; continues when given again",
     "preview": "a sheet of augmented training samples, with what was done to each",
     "detector train-multibox": "boxes around any object, learnt from annotated pictures",

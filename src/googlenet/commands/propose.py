@@ -30,7 +30,7 @@ class Options:
     images: Annotated[Positional[tuple[str, ...]], arg(metavar="IMAGE...")] = ()
     """Images, folders, patterns; - reads a list of paths from standard input. With --truth: those of its images."""
     source: Annotated[UseAppendAction[tuple[str, ...]], arg(metavar="SOURCE")] = ()
-    """selective-search:SETTINGS; give several for their union."""
+    """selective-search:SETTINGS (the default) or multibox:FILE,boxes=200; give several for their union."""
     cache: Annotated[Optional[Path], arg(metavar="FOLDER")] = None  # noqa: UP045
     """Where boxes are kept and found again, by picture, settings and weights."""
     truth: Annotated[Optional[str], arg(metavar="DATA")] = None  # noqa: UP045

@@ -1,7 +1,10 @@
-"""What proposes boxes, by a text such as `selective-search:fast,superpixels=2`."""
+"""What proposes boxes, by a text such as `selective-search:fast,superpixels=2` or `multibox:FILE,boxes=200`."""
 
-from dataclasses import dataclass
-from typing import NamedTuple, Protocol
+import threading
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,6 +13,10 @@ from googlenet.detection.boxes import Boxes
 from googlenet.detection.selective_search.search import SelectiveSearch
 from googlenet.detection.selective_search.settings import Settings, parse_settings
 from googlenet.errors import InputError, shown
+from googlenet.files import expect, sha256
+
+if TYPE_CHECKING:
+    from googlenet.detection.multibox.proposing import Proposer
 
 __all__ = ["Found", "Source", "open_source"]
 
@@ -44,7 +51,9 @@ def open_source(text: str) -> Source:
     kind, _, rest = text.partition(":")
     if kind == "selective-search":
         return SelectiveSearchSource(text, parse_settings(rest))
-    raise InputError(f"--source {shown(text)}: no such source; there is selective-search:SETTINGS")
+    if kind == "multibox":
+        return _multibox(text, rest)
+    raise InputError(f"--source {shown(text)}: no such source; there are selective-search:SETTINGS and multibox:FILE")
 
 
 REVISION = 1
@@ -65,3 +74,43 @@ class SelectiveSearchSource:
     def propose(self, image: NDArray[np.uint8]) -> Found:
         found = SelectiveSearch(self.settings).propose(image)
         return Found(found.boxes, found.scores)
+
+
+BOXES = 200
+"""That MultiBox adds to Selective Search in the paper."""
+
+
+@dataclass(frozen=True)
+class MultiBoxSource:
+    """The best boxes of a trained MultiBox; its weights are loaded for the first picture."""
+
+    name: str
+    path: str
+    boxes: int
+    one_at_a_time: threading.Lock = field(default_factory=threading.Lock, init=False, repr=False, compare=False)
+
+    @cached_property
+    def key(self) -> str:
+        return f"multibox {sha256(self.path)} boxes={self.boxes}"
+
+    @cached_property
+    def proposer(self) -> "Proposer":
+        from googlenet.detection.multibox.proposing import load
+
+        return load(self.path, boxes=self.boxes)
+
+    def propose(self, image: NDArray[np.uint8]) -> Found:
+        with self.one_at_a_time:  # a network takes all cores by itself
+            (found,) = self.proposer.propose([image])
+        return Found(found.boxes, found.scores)
+
+
+def _multibox(text: str, rest: str) -> MultiBoxSource:
+    path, setting, number = rest.rpartition(",boxes=")
+    path = path if setting else number
+    if setting and not (number.isdecimal() and 0 < int(number[:9]) == int(number)):
+        raise InputError(f"--source {shown(text)}: boxes must be a whole number of at least 1, found {shown(number)}")
+    if not path:
+        raise InputError(f"--source {shown(text)}: no file; give multibox:FILE,boxes={BOXES}")
+    expect(Path(path))
+    return MultiBoxSource(text, path, int(number) if setting else BOXES)
