@@ -20,7 +20,7 @@ OPTIONS = {
     ],
     "localisation": ["predictions", "truths", "json"],
     "explain": ["weights", "image", "class_", "at", "output", "computing", "json"],
-    "propose": ["images", "source", "cache", "truth", "split", "report", "draw", "null", "json"],
+    "propose": ["images", "source", "cache", "truth", "split", "report", "draw", "null", "computing", "json"],
     "train": ["data", "output", "validation", "pretrained", "recipe", "json"],
     "preview": ["data", "output", "images", "sampling", "distortion", "size", "seed", "epoch", "json"],
     "detector train-multibox": [

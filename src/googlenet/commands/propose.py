@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Optional
 
-from tyro.conf import Positional, UseAppendAction, arg
+from tyro.conf import OmitArgPrefixes, Positional, UseAppendAction, arg
 
 from googlenet.detection.annotations import Objects
 from googlenet.detection.datasets.opening import open_annotated
@@ -19,6 +19,7 @@ from googlenet.errors import BrokenOff, InputError
 from googlenet.files import expect_folder
 from googlenet.images.decoding import decode
 from googlenet.images.finding import find_images, image_arguments
+from googlenet.inference.engine import Computing
 from googlenet.reporting.console import json_line, printable, say, table
 from googlenet.reporting.progress import Progress
 
@@ -43,13 +44,14 @@ class Options:
     """Write a PNG of each image with its best boxes."""
     null: Annotated[bool, arg(aliases=["-0"])] = False
     """The paths on standard input end in zero bytes, as `find -print0` writes them."""
+    computing: Annotated[Computing, OmitArgPrefixes] = Computing()  # noqa: RUF009  frozen
     json: bool = False
     """Print one JSON object a line for each image (docs/json.md)."""
 
 
 def run(options: Options) -> int:
     """Print the boxes of each image, or how many there are; name what could not be read and return 1 for it."""
-    sources = [open_source(text) for text in dict.fromkeys(options.source or ("selective-search",))]
+    sources = [open_source(text, options.computing) for text in dict.fromkeys(options.source or ("selective-search",))]
     names = [source.name for source in sources]
     pictures, failed = _pictures(options)
     coverage = Coverage(pictures.truth.classes, arms_of(names)) if pictures.truth else None

@@ -14,6 +14,7 @@ from googlenet.detection.selective_search.search import SelectiveSearch
 from googlenet.detection.selective_search.settings import Settings, parse_settings
 from googlenet.errors import InputError, shown
 from googlenet.files import expect, sha256
+from googlenet.inference.engine import Computing
 
 if TYPE_CHECKING:
     from googlenet.detection.multibox.proposing import Proposer
@@ -46,13 +47,16 @@ class Source(Protocol):
         ...
 
 
-def open_source(text: str) -> Source:
-    """Return the source that a text describes; `InputError` names what is wrong with it, before anything is loaded."""
+def open_source(text: str, computing: Computing | None = None) -> Source:
+    """Return the source that a text describes; `computing` says how its network computes, where it has one.
+
+    `InputError` names what is wrong with the text, before anything is loaded.
+    """
     kind, _, rest = text.partition(":")
     if kind == "selective-search":
         return SelectiveSearchSource(text, parse_settings(rest))
     if kind == "multibox":
-        return _multibox(text, rest)
+        return _multibox(text, rest, computing or Computing())
     raise InputError(f"--source {shown(text)}: no such source; there are selective-search:SETTINGS and multibox:FILE")
 
 
@@ -87,17 +91,19 @@ class MultiBoxSource:
     name: str
     path: str
     boxes: int
+    computing: Computing
     one_at_a_time: threading.Lock = field(default_factory=threading.Lock, init=False, repr=False, compare=False)
 
     @cached_property
     def key(self) -> str:
-        return f"multibox {sha256(self.path)} boxes={self.boxes}"
+        return f"multibox {sha256(self.path)} boxes={self.boxes} {self.computing.precision}"
 
     @cached_property
     def proposer(self) -> "Proposer":
         from googlenet.detection.multibox.proposing import load
 
-        return load(self.path, boxes=self.boxes)
+        how = self.computing
+        return load(self.path, boxes=self.boxes, device=how.device, precision=how.precision, engine=how.engine)
 
     def propose(self, image: NDArray[np.uint8]) -> Found:
         with self.one_at_a_time:  # a network takes all cores by itself
@@ -105,12 +111,14 @@ class MultiBoxSource:
         return Found(found.boxes, found.scores)
 
 
-def _multibox(text: str, rest: str) -> MultiBoxSource:
+def _multibox(text: str, rest: str, computing: Computing) -> MultiBoxSource:
     path, setting, number = rest.rpartition(",boxes=")
     path = path if setting else number
     if setting and not (number.isdecimal() and 0 < int(number[:9]) == int(number)):
         raise InputError(f"--source {shown(text)}: boxes must be a whole number of at least 1, found {shown(number)}")
     if not path:
         raise InputError(f"--source {shown(text)}: no file; give multibox:FILE,boxes={BOXES}")
+    if computing.calibrate is not None:
+        raise InputError("--calibrate is about weights of classes; leave it out")
     expect(Path(path))
-    return MultiBoxSource(text, path, int(number) if setting else BOXES)
+    return MultiBoxSource(text, path, int(number) if setting else BOXES, computing)
