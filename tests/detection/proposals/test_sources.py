@@ -2,8 +2,8 @@
 
 import numpy as np
 import pytest
-from googlenet.detection.multibox.proposing import load
 
+from googlenet.detection.multibox.proposing import load
 from googlenet.detection.proposals.sources import open_source
 from googlenet.detection.selective_search.search import SelectiveSearch
 from googlenet.detection.selective_search.settings import Settings
