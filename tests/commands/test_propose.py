@@ -85,7 +85,7 @@ def test_the_page_is_one_that_everybody_can_read(browser, data, tmp_path, capsys
 def test_some_of_the_annotated_pictures(data, capsys):
     status, out, _ = propose(capsys, data / "JPEGImages" / "a.png", "--truth", data, "--source", FAST)
     assert status == 0
-    assert "1 images, 1 objects" in out
+    assert "images 1, objects 1, left out 0" in out
     status, _, err = propose(capsys, data / "Annotations" / "a.xml", "--truth", data, "--source", FAST)
     assert (status, err) == (2, f"googlenet: {data}/Annotations/a.xml: no annotated picture is called so; "
                              "leave it out, or give other annotations\n")  # fmt: skip

@@ -126,7 +126,7 @@ def _conclude(options: Options, coverage: Coverage) -> None:
     figures = coverage.to_json()
     if not options.json:
         print(f"\n{table(HEADERS, rows_of(figures['arms']))}")
-        print(f"{figures['images']:,} images, {figures['objects']:,} objects, {figures['left_out']:,} left out")
+        print(f"images {figures['images']:,}, objects {figures['objects']:,}, left out {figures['left_out']:,}")
     if options.report and options.truth:
         path = write_report(figures, {one.id: one.name for one in coverage.classes}, options.truth, options.report)
         say(f"{path}: the report")

@@ -10,6 +10,7 @@ from googlenet.detection.selective_search.settings import Settings
 from googlenet.errors import InputError
 from googlenet.network.zoo import specification, with_multibox
 from googlenet.weights.checkpoint import Checkpoint, save
+from googlenet.weights.classes import numbered_classes
 from googlenet.weights.creation import create
 
 
@@ -55,6 +56,13 @@ def test_multibox_with_its_weights_and_number_of_boxes(weights):
     texts = [f"multibox:{weights(0)},boxes=4", f"multibox:{weights(0)}", f"multibox:{weights(1)},boxes=4"]
     assert len({open_source(text).key for text in texts}) == 3
     assert open_source(f"multibox:{weights(0)}").boxes == 200
+
+
+def test_weights_of_classes_are_refused_before_any_picture(tmp_path):
+    made = specification("googlenet-tiny", width=0.25, classes=3)
+    save(tmp_path / "classes.safetensors", Checkpoint(made, numbered_classes(3), create(made).state_dict()))
+    with pytest.raises(InputError, match=r"classes\.safetensors: a network of classes, not of boxes"):
+        open_source(f"multibox:{tmp_path}/classes.safetensors")
 
 
 @pytest.mark.parametrize(

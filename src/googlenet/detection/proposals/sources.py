@@ -15,6 +15,8 @@ from googlenet.detection.selective_search.settings import Settings, parse_settin
 from googlenet.errors import InputError, shown
 from googlenet.files import expect, sha256
 from googlenet.inference.engine import Computing
+from googlenet.network.specification import MultiBox
+from googlenet.weights.checkpoint import describe
 
 if TYPE_CHECKING:
     from googlenet.detection.multibox.proposing import Proposer
@@ -121,4 +123,6 @@ def _multibox(text: str, rest: str, computing: Computing) -> MultiBoxSource:
     if computing.calibrate is not None:
         raise InputError("--calibrate is about weights of classes; leave it out")
     expect(Path(path))
+    if not isinstance(describe(path).specification.classifier, MultiBox):
+        raise InputError(f"{path}: a network of classes, not of boxes; googlenet detector train-multibox makes one")
     return MultiBoxSource(text, path, int(number) if setting else BOXES, computing)
