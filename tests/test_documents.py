@@ -117,7 +117,7 @@ def test_a_command_runs(command, world, monkeypatch, capsys):
         with pytest.raises(SystemExit, match="0"):
             main([arguments[0], "--help"])
         return
-    if arguments[0] == "train" or arguments[1] == "train-multibox":
+    if arguments[0] == "train" or "train-multibox" in arguments:
         arguments = shorter(arguments)
     assert main(arguments) == 0, capsys.readouterr().err
     printed = capsys.readouterr().out
