@@ -39,9 +39,9 @@ class Options:
 
 def run(options: Options) -> int:
     """Write the folder and print the evidence."""
+    expect_folder(options.output)
     expect_weights(options.weights)
     expect(options.image)
-    expect_folder(options.output)
     from googlenet.evaluation.explain import explain_members
     from googlenet.evaluation.explain_page import write_members
     from googlenet.evaluation.occlusion import places
