@@ -1,6 +1,7 @@
 """`googlenet propose` over a small data set: JSON lines, table, report, pictures, cache, and what fails."""
 
 import json
+import re
 
 import numpy as np
 import pytest
@@ -89,6 +90,19 @@ def test_some_of_the_annotated_pictures(data, capsys):
     status, _, err = propose(capsys, data / "Annotations" / "a.xml", "--truth", data, "--source", FAST)
     assert (status, err) == (2, f"googlenet: {data}/Annotations/a.xml: no annotated picture is called so; "
                              "leave it out, or give other annotations\n")  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("option", "told"), [("--cache", r"\.boxes: cannot be written \(File too large\); go on with: googlenet .*"),
+                         ("--draw", r"1-a\.png: cannot be written \(File too large\)")]
+)  # fmt: skip
+def test_a_full_disk_ends_the_work(data, tmp_path, capsys, full_disk, option, told):
+    arguments = [data / "JPEGImages" / "a.png", "--source", FAST, option, tmp_path / "folder"]
+    with full_disk(300):
+        status, _, err = propose(capsys, *arguments)
+    assert status == 1
+    assert re.fullmatch(rf"googlenet: .*{told}\n", err)
+    assert propose(capsys, *arguments)[0] == 0
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,6 @@
 """The checkpoint of a run survives what disks do: torn files, full disks, folders that may not be written."""
 
 import os
-import resource
 from pathlib import Path
 
 import pytest
@@ -91,17 +90,14 @@ def test_another_file_is_not_taken_for_a_state(tmp_path: Path):
         load(tmp_path)
 
 
-def test_a_full_disk_costs_nothing_that_was_saved(tmp_path: Path):
+def test_a_full_disk_costs_nothing_that_was_saved(
+    tmp_path: Path, full_disk: Callable[[int], AbstractContextManager[None]]
+):
     for step in (1, 2):
         save(tmp_path, made(step))
     size = (tmp_path / CURRENT).stat().st_size
-    before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (size // 2, before[1]))  # the system refuses to write more
-    try:
-        with pytest.raises(InputError, match=r"state\.safetensors: cannot be written"):
-            save(tmp_path, made(3))
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    with full_disk(size // 2), pytest.raises(InputError, match=r"state\.safetensors: cannot be written"):
+        save(tmp_path, made(3))
     assert_steps(tmp_path, 2, 1)
 
 

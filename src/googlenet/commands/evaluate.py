@@ -1,6 +1,5 @@
 """`googlenet evaluate`: the protocol of section 7 on labelled images, for any weights: Table 3 from one command."""
 
-import shlex
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from tyro.conf import OmitArgPrefixes, Positional, arg
 
+from googlenet.commands.runs import stopped
 from googlenet.data.sources import expect_source
 from googlenet.errors import BrokenOff, InputError
 from googlenet.evaluation.protocol import find_protocols
@@ -20,8 +20,6 @@ from googlenet.weights.ensemble import expect_weights
 
 if TYPE_CHECKING:
     from googlenet.evaluation.results import Evaluation, Row
-
-BROKEN_OFF, INTERRUPTED = 1, 130
 
 
 @dataclass(frozen=True)
@@ -96,10 +94,7 @@ def run(options: Options) -> int:
             **vars(options.computing),
         )
     except (BrokenOff, KeyboardInterrupt) as error:
-        broken_off = isinstance(error, BrokenOff)
-        again = shlex.join(["googlenet", *sys.argv[1:]])
-        say(f"googlenet: {error if broken_off else 'interrupted'}; go on with: {again}")
-        return BROKEN_OFF if broken_off else INTERRUPTED
+        return stopped(error)
     if found is None:  # another process has the whole
         return 0
     print(json_line(found.to_json()) if options.json else _page(found))

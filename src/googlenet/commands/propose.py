@@ -7,6 +7,7 @@ from typing import Annotated, Optional
 
 from tyro.conf import OmitArgPrefixes, Positional, UseAppendAction, arg
 
+from googlenet.commands.runs import stopped
 from googlenet.detection.annotations import Objects
 from googlenet.detection.datasets.opening import open_annotated
 from googlenet.detection.proposals.cache import ProposalCache
@@ -52,31 +53,27 @@ class Options:
 def run(options: Options) -> int:
     """Print the boxes of each image, or how many there are; name what could not be read and return 1 for it."""
     sources = [open_source(text, options.computing) for text in dict.fromkeys(options.source or ("selective-search",))]
-    names = [source.name for source in sources]
     pictures, failed = _pictures(options)
-    coverage = Coverage(pictures.truth.classes, arms_of(names)) if pictures.truth else None
     cache = ProposalCache(options.cache) if options.cache else None
+    names = [source.name for source in sources]
+    coverage = Coverage(pictures.truth.classes, arms_of(names)) if pictures.truth else None
     for line in failed:
         _print_failure(options, line)
     total = len(pictures) + len(failed)
-    with Progress("proposing", total=len(pictures)) as progress:
-        for place, (name, answer) in enumerate(propose(pictures, sources, cache)):
-            progress.update()
-            with progress.aside():
-                try:
-                    if isinstance(answer, InputError):
-                        raise answer
-                    objects = pictures.objects(place)
-                    if coverage and objects is not None:
-                        coverage.add(objects, answer.parts)
-                    if options.draw:
-                        _draw(options.draw / f"{place + 1}-{Path(name).stem}.png", name, answer, names, objects)
-                    _print(options, name, answer, names)
-                except BrokenOff:
-                    raise
-                except InputError as error:
-                    failed.append({"file": name, "error": str(error)})
-                    _print_failure(options, failed[-1])
+    try:
+        with Progress("proposing", total=len(pictures)) as progress:
+            for place, (name, answer) in enumerate(propose(pictures, sources, cache)):
+                progress.update()
+                with progress.aside():
+                    try:
+                        _take(options, pictures, place, answer, names, coverage)
+                    except BrokenOff:
+                        raise
+                    except InputError as error:
+                        failed.append({"file": name, "error": str(error)})
+                        _print_failure(options, failed[-1])
+    except (BrokenOff, KeyboardInterrupt) as error:
+        return stopped(error, goes_on=cache is not None)
     if coverage:
         _conclude(options, coverage)
     if failed:
@@ -99,6 +96,25 @@ def _pictures(options: Options) -> tuple[Pictures, list[dict[str, str]]]:
     return Pictures(found.paths, truth), [{"file": name, "error": str(error)} for name, error in found.failures]
 
 
+def _take(
+    options: Options,
+    pictures: Pictures,
+    place: int,
+    answer: Proposals | InputError,
+    names: Sequence[str],
+    coverage: Coverage | None,
+) -> None:
+    """Count, draw and print what is proposed for a picture; raises `InputError` where it cannot be read."""
+    if isinstance(answer, InputError):
+        raise answer
+    name, objects = pictures.name(place), pictures.objects(place)
+    if coverage and objects is not None:
+        coverage.add(objects, answer.parts)
+    if options.draw:
+        _draw(options.draw, place, name, answer, names, objects)
+    _print(options, name, answer, names)
+
+
 def _print(options: Options, name: str, answer: Proposals, names: Sequence[str]) -> None:
     if options.json:
         print(json_line({"file": name, **answer.to_json(names)}))
@@ -113,10 +129,20 @@ def _print_failure(options: Options, line: dict[str, str]) -> None:
         print(json_line(line))
 
 
-def _draw(path: Path, name: str, answer: Proposals, names: Sequence[str], objects: Objects | None) -> None:
+_LONGEST_STEM = 50
+"""Characters, so that what stands around them has room in a file name of 255 bytes."""
+
+
+def _draw(
+    folder: Path, place: int, name: str, answer: Proposals, names: Sequence[str], objects: Objects | None
+) -> None:
     from googlenet.detection.proposals.drawing import draw_proposals
 
-    draw_proposals(path, decode(name), answer, names, None if objects is None else objects.boxes)
+    path, image = folder / f"{place + 1}-{Path(name).stem[:_LONGEST_STEM]}.png", decode(name)
+    try:
+        draw_proposals(path, image, answer, names, None if objects is None else objects.boxes)
+    except InputError as error:
+        raise BrokenOff(str(error)) from error
 
 
 def _conclude(options: Options, coverage: Coverage) -> None:

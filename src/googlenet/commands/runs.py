@@ -1,4 +1,4 @@
-"""What the commands that train have in common: how a run ends, in words and as an exit status."""
+"""What commands of long work have in common: how a run ends, in words and as an exit status."""
 
 import shlex
 import sys
@@ -16,7 +16,6 @@ BROKEN_OFF, INTERRUPTED = 1, 130
 
 def carry_through(run: "Callable[[], Run]") -> "Run | int":
     """Return the finished run; or, where it ended before, say why and how to go on, and return the exit status."""
-    from googlenet.training.interruption import Interrupted
     from googlenet.training.trainer import Diverged
 
     try:
@@ -25,6 +24,11 @@ def carry_through(run: "Callable[[], Run]") -> "Run | int":
         say(f"googlenet: {error}")
         return BROKEN_OFF
     except KeyboardInterrupt as error:
-        told = error if isinstance(error, Interrupted) else "interrupted"
-        say(f"googlenet: {told}; go on with: {shlex.join(['googlenet', *sys.argv[1:]])}")
-        return INTERRUPTED
+        return stopped(error)
+
+
+def stopped(error: BrokenOff | KeyboardInterrupt, goes_on: bool = True) -> int:
+    """Say why work stopped and, where the same command goes on, with which; return the exit status."""
+    again = f"; go on with: {shlex.join(['googlenet', *sys.argv[1:]])}" if goes_on else ""
+    say(f"googlenet: {str(error) or 'interrupted'}{again}")
+    return BROKEN_OFF if isinstance(error, BrokenOff) else INTERRUPTED

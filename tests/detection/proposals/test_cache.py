@@ -1,5 +1,6 @@
 """Boxes that are kept: found again as they were, made anew where damaged, one process at a picture at a time."""
 
+import os
 import threading
 from types import SimpleNamespace
 
@@ -9,7 +10,7 @@ import pytest
 from googlenet.detection.boxes import as_boxes
 from googlenet.detection.proposals.cache import ProposalCache, digest_of
 from googlenet.detection.proposals.sources import Found
-from googlenet.errors import InputError
+from googlenet.errors import BrokenOff, InputError
 
 BOXES = Found(as_boxes([[0, 0.1, 1 / 3, 4], [5, 6, 7, 8]]), np.array([1.0, 0.25]))
 SOURCE = SimpleNamespace(name="a", key="a 1")
@@ -79,3 +80,36 @@ def test_a_folder_that_cannot_be_written_is_told_at_once(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(InputError, match="cannot be written"):
         ProposalCache(tmp_path / "file" / "cache")
+    (tmp_path / "locks").write_text("")
+    with pytest.raises(InputError, match=r"locks/00: cannot be written") as caught:
+        ProposalCache(tmp_path)
+    assert not isinstance(caught.value, BrokenOff)
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root may write everywhere")
+def test_a_read_only_folder_is_told_at_once(tmp_path):
+    ProposalCache(tmp_path)
+    tmp_path.chmod(0o500)
+    with pytest.raises(InputError, match=r"README: cannot be written \(Permission denied\)"):
+        ProposalCache(tmp_path)
+
+
+def test_a_full_disk_ends_the_work_and_leaves_what_was_whole(tmp_path, full_disk):
+    cache = ProposalCache(tmp_path)
+    cache.find(SOURCE, PICTURE, lambda: BOXES)
+    other = digest_of(np.ones((2, 3, 3), np.uint8))
+    many = Found(np.tile(BOXES.boxes, (9, 1)), np.arange(18.0))
+    with full_disk(300), pytest.raises(BrokenOff, match=rf"{other}\.boxes: cannot be written \(File too large\)"):
+        cache.find(SOURCE, other, lambda: many)
+    assert [path.stem for path in tmp_path.rglob("*.boxes")] == [PICTURE]
+    assert not list(tmp_path.rglob("*.tmp"))
+    assert cache.find(SOURCE, other, lambda: many).scores.tolist() == many.scores.tolist()
+
+
+def test_what_a_kill_left_unfinished_goes_with_the_next_write(tmp_path):
+    cache = ProposalCache(tmp_path)
+    path = cache.path(SOURCE, PICTURE)
+    path.parent.mkdir(parents=True)
+    (path.parent / ".googlenet-x.tmp").write_bytes(b"half")
+    cache.find(SOURCE, PICTURE, lambda: BOXES)
+    assert list(path.parent.iterdir()) == [path]

@@ -6,7 +6,8 @@ processes may fill one folder at once.
 """
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +15,8 @@ from filelock import FileLock
 from numpy.typing import NDArray
 
 from googlenet.detection.proposals.sources import Found, Source
-from googlenet.files import atomic_write
+from googlenet.errors import BrokenOff, InputError
+from googlenet.files import atomic_write, remove_leftovers
 
 __all__ = ["ProposalCache", "digest_of"]
 
@@ -28,28 +30,45 @@ class ProposalCache:
         self.folder = folder
         with atomic_write(folder / "README") as file:
             file.write(b"Region proposals by picture and source: rows of x0, y0, x1, y1, score, float64.\n")
-        (folder / "locks").mkdir(exist_ok=True)
+        try:
+            with self._alone("00"):
+                pass
+        except BrokenOff as error:  # before anything was begun
+            raise InputError(str(error)) from error
 
     def find(self, source: Source, picture: str, propose: Callable[[], Found]) -> Found:
         """Return what is kept for a picture (its `digest_of`), or what `propose` returns, which is kept from then on.
 
-        Where another process is at the same picture its result is waited for.
+        Where another process is at the same picture its result is waited for. Raises `BrokenOff` where the folder
+        cannot be written any more.
         """
         path = self.path(source, picture)
         found = _read(path)
         if found is not None:
             return found
-        with FileLock(self.folder / "locks" / picture[:2]):
+        with self._alone(picture):
             found = _read(path)
             if found is None:
                 found = propose()
-                with atomic_write(path) as file:
-                    file.write(np.column_stack([found.boxes, found.scores]).astype("<f8").tobytes())
+                _write(path, found)
         return found
 
     def path(self, source: Source, picture: str) -> Path:
         """Return the file of a picture and source."""
         return self.folder / hashlib.sha256(source.key.encode()).hexdigest()[:16] / picture[:2] / f"{picture}.boxes"
+
+    @contextmanager
+    def _alone(self, picture: str) -> Iterator[None]:
+        """Keep every other thread and process from pictures whose names begin alike; a killed one holds nothing."""
+        lock = FileLock(self.folder / "locks" / picture[:2])
+        try:
+            lock.acquire()
+        except OSError as error:
+            raise BrokenOff(f"{lock.lock_file}: cannot be written ({error.strerror or error})") from error
+        try:
+            yield
+        finally:
+            lock.release()
 
 
 def digest_of(image: NDArray[np.uint8]) -> str:
@@ -67,3 +86,13 @@ def _read(path: Path) -> Found | None:
     except (OSError, ValueError):
         return None
     return Found(rows[:, :4], rows[:, 4]) if np.isfinite(rows).all() else None
+
+
+def _write(path: Path, found: Found) -> None:
+    """Write a file; nobody else writes in its folder meanwhile, so what lies there unfinished was left by a kill."""
+    remove_leftovers(path.parent)
+    try:
+        with atomic_write(path) as file:
+            file.write(np.column_stack([found.boxes, found.scores]).astype("<f8").tobytes())
+    except InputError as error:
+        raise BrokenOff(str(error)) from error

@@ -30,7 +30,11 @@ class Pictures:
 
     def __iter__(self) -> Iterator[tuple[str, Kept]]:
         for place, path in enumerate(self._paths):
-            yield str(path), path if self.truth is None else _read(self.truth, self._indices[place])
+            yield self.name(place), path if self.truth is None else _read(self.truth, self._indices[place])
+
+    def name(self, place: int) -> str:
+        """Return a picture's path as it is."""
+        return str(self._paths[place])
 
     def objects(self, place: int) -> Objects | None:
         """Return what is annotated in a picture; None without annotations, `InputError` where they cannot be read."""
