@@ -1,6 +1,8 @@
 """The checkpoint of a run survives what disks do: torn files, full disks, folders that may not be written."""
 
 import os
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import pytest

@@ -78,10 +78,12 @@ def match(found: Sequence[str], classes: tuple[Class, ...], source: str) -> NDAr
 
 
 def some(names: Sequence[str], limit: int = 5) -> str:
-    """The first few of many names in one line."""
-    first = ", ".join(repr(name)[1:-1] for name in names[:limit])
+    """The first few of many names in one line, each of a bounded length."""
+    first = ", ".join(shown(repr(name)[1:-1], _LONGEST_NAME) for name in names[:limit])
     return first if len(names) <= limit else f"{first} and {len(names) - limit} more"
 
+
+_LONGEST_NAME = 100
 
 _BETWEEN = "|"
 

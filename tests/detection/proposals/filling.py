@@ -27,7 +27,7 @@ from googlenet.detection.proposals import cache as caching
 from googlenet.detection.proposals.cache import ProposalCache
 
 SEED = 0
-PICTURES = 14
+PICTURES = 10
 SOURCES = ("selective-search:single,width=64", "selective-search:single,width=64,superpixels=2")
 TOGETHER = 4
 """Processes that fill a cache at the same time, beside one that is killed."""
@@ -56,13 +56,14 @@ def contents(cache: Path) -> dict[str, str]:
 class Filling:
     """One run of the command in a process of its own."""
 
-    def __init__(self, folder: Path, cache: str, name: str) -> None:
+    def __init__(self, folder: Path, cache: str, name: str, first: int = 0) -> None:
         self.cache, self.name = folder / cache, name
         self.output, self._notes = folder / f"{name}.jsonl", folder / f"{name}.begun"
         self.kept = contents(self.cache)
-        arguments = ["propose", str(folder / "pictures"), "--cache", str(self.cache), "--json"]
-        for source in SOURCES:
-            arguments += ["--source", source]
+        order = [*range(first, PICTURES + 1), *range(first)]
+        arguments = ["propose", *(str(folder / f"pictures/{n}.png") for n in order), "--json"]
+        for option, value in (("--cache", str(self.cache)), *(("--source", source) for source in SOURCES)):
+            arguments += [option, value]
         self._process = os.fork()
         if self._process == 0:
             self._fill(arguments)
@@ -72,9 +73,9 @@ class Filling:
         return self._notes.read_text().splitlines() if self._notes.exists() else []
 
     def is_at_work(self) -> bool:
-        """Wait until something was added to the cache, or the process has ended; return whether it goes on."""
+        """Wait until it has begun, and the cache has grown, or the process has ended; return whether it goes on."""
         while os.waitid(os.P_PID, self._process, os.WEXITED | os.WNOHANG | os.WNOWAIT) is None:
-            if len(contents(self.cache)) > len(self.kept):
+            if self.begun() and len(contents(self.cache)) > len(self.kept):
                 return True
             time.sleep(0.001)
         return False
@@ -145,7 +146,7 @@ def main(folder: Path) -> None:
             break
         time.sleep(moment.uniform(0, 0.08))
         filling.kill()
-    together = [Filling(folder, "together", f"together-{number}") for number in range(TOGETHER + 1)]
+    together = [Filling(folder, "together", f"together-{n}", n * PICTURES // 5) for n in range(TOGETHER + 1)]
     together[0].is_at_work()
     together[0].kill()
     for filling in together[1:]:

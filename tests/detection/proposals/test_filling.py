@@ -39,8 +39,8 @@ def files(cache):
 
 def test_equal_pixels_are_searched_once(whole):
     output, begun = whole
-    assert len(output.splitlines()) == 15
-    assert len(begun) == len(set(begun)) == 14 * 2
+    assert len(output.splitlines()) == 11
+    assert len(begun) == len(set(begun)) == 10 * 2
 
 
 def test_what_was_whole_at_a_kill_is_not_computed_again(processes, whole):
@@ -64,7 +64,8 @@ def test_what_a_kill_leaves_is_whole_and_goes_on_to_the_same(folder, processes, 
 def test_several_at_once_share_the_work_and_say_the_same(folder, processes, whole):
     dead, *others = sorted(processes["together"], key=lambda one: not one["killed"])
     assert (dead["killed"], [one["status"] for one in others]) == (True, [0] * 4)
-    assert {(folder / f"{one['name']}.jsonl").read_text() for one in others} == {whole[0]}
+    for one in others:
+        assert sorted((folder / f"{one['name']}.jsonl").open()) == sorted(whole[0].splitlines(keepends=True))
     assert files(folder / "together") == files(folder / "whole")
     begun = Counter(name for one in others for name in one["begun"])
     assert set(begun.values()) == {1}

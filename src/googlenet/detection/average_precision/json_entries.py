@@ -10,6 +10,7 @@ from typing import IO, Any
 from googlenet.errors import InputError
 from googlenet.files import open_regular
 from googlenet.images.finding import display_name
+from googlenet.records import without_repetition
 
 __all__ = ["json_entries"]
 
@@ -51,7 +52,7 @@ class _Text:
     def __init__(self, file: IO[bytes]) -> None:
         self._file = io.TextIOWrapper(file, encoding="utf-8-sig")
         self._text, self._place = "", 0
-        self._decode = json.JSONDecoder(parse_constant=_refuse).raw_decode
+        self._decode = json.JSONDecoder(parse_constant=_refuse, object_pairs_hook=_object).raw_decode
 
     def next(self) -> str:
         """Return the next character that is not white; empty at the end."""
@@ -88,6 +89,13 @@ class _Text:
         piece = self._file.read(PIECE)
         self._text, self._place = self._text[self._place :] + piece, 0
         return bool(piece)
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    try:
+        return without_repetition(pairs)
+    except InputError as error:
+        raise ValueError(str(error)) from None
 
 
 def _refuse(name: str) -> Any:

@@ -160,14 +160,19 @@ def _read_lines(path: FilePath) -> Predictions:
 
 def _read_voc(files: Iterable[Path], source: str) -> Predictions:
     table = _Table()
+    of_class: dict[str, Path] = {}
     for file in files:
         found = _VOC_NAME.fullmatch(file.name)
         if found is None:
             raise InputError(f"{source}: no predictions; give COCO's results, lines of JSON, or VOC's CLASS.txt")
+        if (other := of_class.setdefault(found[1], file)) is not file:
+            raise InputError(f"{source}: {other.name} and {file.name} are both of {shown(found[1])}; keep one of them")
         for number, line in text_lines(file, _LONGEST_LINE, "prediction"):
             try:
-                picture, *written = line.split()
-                score, x0, y0, x1, y1 = map(float, written)
+                picture, written = line.split(maxsplit=1)
+                if "_" in written or not written.isascii():
+                    raise ValueError("numbers of Python's alone")
+                score, x0, y0, x1, y1 = map(float, written.split())
                 table.add(picture, found[1], (x0 - 1, y0 - 1, x1, y1), score)
             except InputError as error:
                 raise InputError(f"{display_name(file)}, line {number}: {error}") from None
