@@ -54,12 +54,15 @@ def contents(cache: Path) -> dict[str, str]:
 
 
 class Filling:
-    """One run of the command in a process of its own."""
+    """One run of the command in a process of its own: over the pictures from `first` on, then those before.
 
-    def __init__(self, folder: Path, cache: str, name: str, first: int = 0) -> None:
+    One that `hangs` never ends to compute boxes of the last source, for which others may wait.
+    """
+
+    def __init__(self, folder: Path, cache: str, name: str, first: int = 0, *, hangs: bool = False) -> None:
         self.cache, self.name = folder / cache, name
         self.output, self._notes = folder / f"{name}.jsonl", folder / f"{name}.begun"
-        self.kept = contents(self.cache)
+        self.kept, self._hangs = contents(self.cache), hangs
         order = [*range(first, PICTURES + 1), *range(first)]
         arguments = ["propose", *(str(folder / f"pictures/{n}.png") for n in order), "--json"]
         for option, value in (("--cache", str(self.cache)), *(("--source", source) for source in SOURCES)):
@@ -73,9 +76,10 @@ class Filling:
         return self._notes.read_text().splitlines() if self._notes.exists() else []
 
     def is_at_work(self) -> bool:
-        """Wait until it has begun, and the cache has grown, or the process has ended; return whether it goes on."""
+        """Wait until it has added boxes to the cache and begun others, or has ended; return whether it goes on."""
         while os.waitid(os.P_PID, self._process, os.WEXITED | os.WNOHANG | os.WNOWAIT) is None:
-            if self.begun() and len(contents(self.cache)) > len(self.kept):
+            begun = set(self.begun())
+            if begun & contents(self.cache).keys() and begun - contents(self.cache).keys():
                 return True
             time.sleep(0.001)
         return False
@@ -99,6 +103,8 @@ class Filling:
             def noted():
                 with self._notes.open("a") as file:
                     file.write(f"{cache.path(source, picture).relative_to(cache.folder)}\n")
+                if self._hangs and source.name == SOURCES[-1]:
+                    time.sleep(60)
                 return propose()
 
             return find(cache, source, picture, noted)
@@ -146,10 +152,12 @@ def main(folder: Path) -> None:
             break
         time.sleep(moment.uniform(0, 0.08))
         filling.kill()
-    together = [Filling(folder, "together", f"together-{n}", n * PICTURES // 5) for n in range(TOGETHER + 1)]
-    together[0].is_at_work()
-    together[0].kill()
-    for filling in together[1:]:
+    hanging = Filling(folder, "together", "hanging", hangs=True)
+    assert hanging.is_at_work()
+    together = [Filling(folder, "together", f"together-{n}", n * PICTURES // TOGETHER) for n in range(TOGETHER)]
+    time.sleep(0.5)  # some wait for it
+    hanging.kill()
+    for filling in together:
         filling.finish()
 
 
