@@ -21,6 +21,9 @@ __all__ = ["Loader", "Plan"]
 class Plan(Protocol):
     """Which batches there are; `Sampler` for training, `InOrder` for evaluation."""
 
+    @property
+    def steps_per_epoch(self) -> int: ...
+
     def batches(self, epoch: int = 0, step: int = 0, stop: int | None = None) -> Iterator[Planned]: ...
 
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from googlenet.errors import InputError
 from googlenet.randomness import generator
 
-__all__ = ["InOrder", "Planned", "Sampler"]
+__all__ = ["InOrder", "Planned", "Sampler", "places_from"]
 
 
 @dataclass(frozen=True)
@@ -68,12 +68,8 @@ class Sampler:
 
     def batches(self, epoch: int = 0, step: int = 0, stop: int | None = None) -> Iterator[Planned]:
         """Yield batches from a place on, epoch after epoch, up to the beginning of epoch `stop` or without end."""
-        epoch, step = epoch + step // self.steps_per_epoch, step % self.steps_per_epoch
-        while stop is None or epoch < stop:
-            yield self.batch(epoch, step)
-            step += 1
-            if step == self.steps_per_epoch:
-                epoch, step = epoch + 1, 0
+        for place in places_from(epoch, step, stop, self.steps_per_epoch):
+            yield self.batch(*place)
 
     def _order(self, epoch: int) -> NDArray[np.int64]:
         random = generator(self._seed, "order", epoch)
@@ -81,17 +77,30 @@ class Sampler:
 
 
 class InOrder:
-    """Batches of all images in their own order, once: for evaluation. Each machine gets a share as in `Sampler`."""
+    """Batches of images in their own order, once: for evaluation. Each machine gets a share as in `Sampler`.
 
-    def __init__(self, count: int, batch_size: int, *, rank: int = 0, world: int = 1) -> None:
-        self._count, self._batch_size, self._rank, self._world = count, batch_size, rank, world
-        self.steps_per_epoch = -(-count // batch_size)
+    `images` are their numbers, or how many there are where all are meant.
+    """
+
+    def __init__(self, images: int | NDArray[np.int64], batch_size: int, *, rank: int = 0, world: int = 1) -> None:
+        self._draws = np.arange(images) if isinstance(images, int) else images
+        self._batch_size, self._rank, self._world = batch_size, rank, world
+        self.steps_per_epoch = -(-len(self._draws) // batch_size)
 
     def batches(self, epoch: int = 0, step: int = 0, stop: int | None = 1) -> Iterator[Planned]:
         for number in range(step, self.steps_per_epoch):
             start = number * self._batch_size
-            draws = np.arange(start, min(start + self._batch_size, self._count))
-            yield Planned(epoch, number, draws[self._rank :: self._world])
+            yield Planned(epoch, number, self._draws[start : start + self._batch_size][self._rank :: self._world])
+
+
+def places_from(epoch: int, step: int, stop: int | None, steps_per_epoch: int) -> Iterator[tuple[int, int]]:
+    """Yield epoch and step from a place on, up to the beginning of epoch `stop` or without end."""
+    epoch, step = epoch + step // steps_per_epoch, step % steps_per_epoch
+    while stop is None or epoch < stop:
+        yield epoch, step
+        step += 1
+        if step == steps_per_epoch:
+            epoch, step = epoch + 1, 0
 
 
 def _balanced(labels: NDArray[np.integer], random: np.random.Generator) -> NDArray[np.int64]:

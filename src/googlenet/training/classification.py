@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from typing import ClassVar
 
 from googlenet.data.batch import Batch
+from googlenet.data.loader import Plan
 from googlenet.data.sampler import Sampler
 from googlenet.data.samples import EvaluationSamples, TrainingSamples
 from googlenet.data.sources import Source, open_training, open_validation
@@ -80,7 +81,7 @@ class ClassificationSetup(Setup):
         }
         return Findings(shares(outcome, f"{weights} weights") if outcome else [], "training.html", content)
 
-    def sampler(self, rank: int, world: int) -> Sampler:
+    def sampler(self, rank: int, world: int) -> Plan:
         recipe = self.recipe
         return Sampler(self.data.labels, recipe.batch_size, recipe.seed, balance=recipe.balance, rank=rank, world=world)
 

@@ -91,19 +91,24 @@ class Execution:
         local_response_norm.set_form(fused, self.normalisation)
         return fused
 
-    def prepare(self, network: Network, images: Tensor) -> Tensor:
-        """Return the network's input for uint8 [N, height, width, 3]: normalised once a batch, on the device."""
+    def prepare(self, network: Network, images: Tensor, mask: Tensor | None = None) -> Tensor:
+        """Return the network's input for uint8 [N, height, width, 3]: normalised once a batch, on the device.
+
+        `mask`, bool [N, height, width], is true where a crop reaches over its picture's border: there it is 0.
+        """
         values = normalise(self.bring(images), network.specification.pixels)
+        if mask is not None:
+            values.masked_fill_(self.bring(mask)[:, None], 0.0)
         return values.contiguous(memory_format=self._layout)
 
-    def train(self, network: Network, images: Tensor) -> Mapping[str, Tensor]:
+    def train(self, network: Network, images: Tensor, mask: Tensor | None = None) -> Mapping[str, Tensor]:
         """Return the logits by head; `network` is in training."""
         with self._precision():
-            return network(self.prepare(network, images))
+            return network(self.prepare(network, images, mask))
 
-    def evaluate(self, network: Network, images: Tensor) -> Tensor:
+    def evaluate(self, network: Network, images: Tensor, mask: Tensor | None = None) -> Tensor:
         """Return the logits [N, classes] in float32; `network` is in evaluation."""
-        return network(self.prepare(network, images))
+        return network(self.prepare(network, images, mask))
 
     @property
     def _layout(self) -> torch.memory_format:

@@ -5,22 +5,25 @@ Classification is one kind (`classification`); what lies around the loop knows n
 
 import os
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar, Protocol
 
+import numpy as np
 from torch import Tensor
 
 from googlenet.data.batch import Batch
 from googlenet.data.dataset import Dataset
 from googlenet.data.identity import Identity, identity
-from googlenet.data.sampler import Sampler
+from googlenet.data.loader import Plan
+from googlenet.data.sampler import InOrder, Sampler
 from googlenet.data.samples import Samples
 from googlenet.data.sources import name_of
 from googlenet.errors import InputError
 from googlenet.files import recorded_name, sha256
 from googlenet.network.module import Network
+from googlenet.randomness import generator
 from googlenet.reporting.html import Figure
 from googlenet.training.execution import Execution
 from googlenet.training.fused import TrainingNetwork
@@ -35,8 +38,19 @@ __all__ += ["read_weights"]
 
 Weights = str | os.PathLike[str] | Checkpoint
 
-Answer = Callable[[Tensor], Tensor]
-"""From pictures, uint8 [N, height, width, 3], to what the network says of them, float32 [N, outputs]."""
+LEAST_FOR_STATISTICS = 512
+"""Training images over which batch statistics are recomputed, at least; two per cent of all where that is more."""
+
+
+class Answer(Protocol):
+    """What a network in evaluation says."""
+
+    def __call__(self, images: Tensor, mask: Tensor | None = None) -> Tensor:
+        """Return the outputs, float32 [N, outputs], of pictures uint8 [N, height, width, 3].
+
+        `mask`, bool [N, height, width], is true where a crop reaches over its picture's border.
+        """
+        ...
 
 
 class Outcome(Protocol):
@@ -116,9 +130,27 @@ class Setup(ABC):
     def findings(self, outcome: Any | None, weights: str) -> Findings:
         """Return what a report shows of what the final `weights` answered; None where there was nothing to answer."""
 
-    def sampler(self, rank: int, world: int) -> Sampler:
+    def sampler(self, rank: int, world: int) -> Plan:
         """Return the order of the training images, for machine `rank` of `world`."""
         return Sampler(self.data.labels, self.recipe.batch_size, self.recipe.seed, rank=rank, world=world)
+
+    @property
+    def evaluation_batch(self) -> int:
+        """How many images are evaluated together."""
+        return self.recipe.batch_size
+
+    def statistics(self) -> tuple[Samples, Plan, int]:
+        """Return over what batch statistics of averaged weights are recomputed: samples, batches, how many images.
+
+        It is some training images, as they are evaluated.
+        """
+        count = min(len(self.data), max(LEAST_FOR_STATISTICS, len(self.data) // 50))
+        chosen = generator(self.recipe.seed, "statistics").permutation(len(self.data))[:count]
+        return self.evaluation_samples(), InOrder(np.sort(chosen), self.recipe.batch_size), count
+
+    def pictures(self, batch: Batch) -> tuple[Tensor, Tensor | None]:
+        """Return what the network is shown of a batch: pictures, and a mask of what lies outside of theirs."""
+        return batch["images"], None
 
 
 def read_weights(pretrained: Weights) -> Checkpoint:

@@ -100,10 +100,17 @@ class Classification:
     def compute(self, batch: Batch) -> Figures:
         return backward_in_parts(batch, self._parts, self._learn)
 
+    def outputs(self, part: Batch) -> Mapping[str, Tensor]:
+        """Return the logits of each head for a part of a batch."""
+        self.draw_masks(part, part.indices)
+        return self.execution.train(self.network, part["images"])
+
+    def draw_masks(self, part: Batch, numbers: Tensor) -> None:
+        """Draw dropout masks for a part of a batch, whose samples `numbers`, int64 [N], tell apart."""
+        self.network.draw_masks(self._seed, part.epoch * self._steps_per_epoch + part.step, numbers)
+
     def _learn(self, part: Batch) -> tuple[Tensor, Figures]:
-        step = part.epoch * self._steps_per_epoch + part.step
-        self.network.draw_masks(self._seed, step, part.indices)
-        outputs = self.execution.train(self.network, part["images"])
+        outputs = self.outputs(part)
         labels = part["labels"].to(next(iter(outputs.values())).device)
         losses = cross_entropies(outputs, labels, self._label_smoothing)
         loss, count = total(losses, self._auxiliary_weight), len(part)

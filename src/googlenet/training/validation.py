@@ -2,17 +2,15 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from functools import cached_property
+from functools import cached_property, partial
 
-import numpy as np
 from torch import Tensor, nn
 
 from googlenet.data.batch import Batch
-from googlenet.data.dataset import Dataset, Subset
-from googlenet.data.loader import Loader
+from googlenet.data.dataset import Dataset
+from googlenet.data.loader import Loader, Plan
 from googlenet.data.sampler import InOrder
 from googlenet.data.samples import Samples
-from googlenet.randomness import generator
 from googlenet.training.averaging import Average, recompute_batch_statistics
 from googlenet.training.execution import Execution
 from googlenet.training.fused import TrainingNetwork
@@ -21,9 +19,6 @@ from googlenet.training.setup import Outcome, Setup
 __all__ = ["Validation"]
 
 Watched = Callable[[Iterator[Batch]], Iterator[Batch]]
-
-LEAST_FOR_STATISTICS = 512
-"""Training images over which batch statistics are recomputed, at least; two per cent of all where that is more."""
 
 
 class Validation:
@@ -35,19 +30,19 @@ class Validation:
         average: Average,
         execution: Execution,
         setup: Setup,
-        open_loader: Callable[[Dataset, Samples, InOrder], Loader],
+        open_loader: Callable[[Dataset, Samples, Plan], Loader],
     ) -> None:
         self.network, self.average, self.execution = network, average, execution
         self._evaluating = execution.fuse(network).eval()
         self._setup, self._data, self._validation = setup, setup.data, setup.validation
-        self._batch_size, self._open_loader = setup.recipe.batch_size, open_loader
+        self._open_loader = open_loader
 
     @property
     def images(self) -> int:
         """How many images an evaluation takes all together, those for batch statistics too."""
         if self._validation is None:
             return 0
-        averaged = len(self._validation) + (self._statistics_count if self._has_statistics else 0)
+        averaged = len(self._validation) + (self._statistics[2] if self._has_statistics else 0)
         return len(self._validation) + (averaged if self.average.ready else 0)
 
     def evaluate(self, watched: Watched) -> dict[str, Outcome]:
@@ -72,34 +67,29 @@ class Validation:
 
     def _validate(self, watched: Watched) -> Outcome:
         batches = watched(self._loader.batches())
-        return self._setup.validate(lambda images: self.execution.evaluate(self._evaluating, images), batches)
+        return self._setup.validate(partial(self.execution.evaluate, self._evaluating), batches)
 
     @property
     def _has_statistics(self) -> bool:
         return any(isinstance(module, nn.BatchNorm2d) for module in self.network.modules())
 
-    @property
-    def _statistics_count(self) -> int:
-        return min(len(self._data), max(LEAST_FOR_STATISTICS, len(self._data) // 50))
-
-    @cached_property
-    def _samples(self) -> Samples:
-        return self._setup.evaluation_samples()
-
     @cached_property
     def _loader(self) -> Loader:
         assert self._validation is not None
-        return self._open_loader(self._validation, self._samples, InOrder(len(self._validation), self._batch_size))
+        plan = InOrder(len(self._validation), self._setup.evaluation_batch)
+        return self._open_loader(self._validation, self._setup.evaluation_samples(), plan)
+
+    @cached_property
+    def _statistics(self) -> tuple[Samples, Plan, int]:
+        return self._setup.statistics()
 
     @cached_property
     def _statistics_loader(self) -> Loader:
-        count = self._statistics_count
-        chosen = generator(self._setup.recipe.seed, "statistics").permutation(len(self._data))[:count]
-        plan = InOrder(count, self._batch_size)
-        return self._open_loader(Subset(self._data, np.sort(chosen)), self._samples, plan)
+        samples, plan, _ = self._statistics
+        return self._open_loader(self._data, samples, plan)
 
     def _clean_inputs(self, watched: Watched) -> Iterator[Tensor]:
         """Some training images as they are prepared for evaluation."""
         for batch in watched(self._statistics_loader.batches()):
             if len(batch):
-                yield self.execution.prepare(self.network, batch["images"])
+                yield self.execution.prepare(self.network, *self._setup.pictures(batch))
