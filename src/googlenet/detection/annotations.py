@@ -1,5 +1,7 @@
 """What is annotated: the objects of each picture of a data set, whatever files they were read from."""
 
+import os
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -9,7 +11,7 @@ from numpy.typing import NDArray
 from googlenet.detection.boxes import Boxes
 from googlenet.weights.classes import Class
 
-__all__ = ["AnnotatedImages", "Objects"]
+__all__ = ["AnnotatedImages", "Objects", "keys_of"]
 
 
 @dataclass(frozen=True)
@@ -54,3 +56,11 @@ class AnnotatedImages(Protocol):
     def objects(self, index: int) -> Objects:
         """Return what is annotated in a picture; `InputError` that names the file where it cannot be read."""
         ...
+
+
+def keys_of(images: AnnotatedImages, annotated: Iterable[object]) -> Iterator[str]:
+    """Yield name and annotation of each picture, from the pictures' own folder: whether it is the same data."""
+    names = [os.path.abspath(images.name(index)) for index in range(len(images))]  # noqa: PTH100
+    folder = os.path.commonpath([os.path.dirname(name) for name in names]) if names else ""  # noqa: PTH120
+    for name, found in zip(names, annotated, strict=True):
+        yield f"{os.path.relpath(name, folder)} {found}"

@@ -16,9 +16,9 @@ from googlenet.images import area
 from googlenet.images.crops import SCHEMES
 from googlenet.network import zoo
 from googlenet.network.graph import Linear, expand
-from googlenet.network.initialization import initialise
+from googlenet.network.initialization import Initialization, initialise
 from googlenet.network.module import Network
-from googlenet.network.specification import Specification
+from googlenet.network.specification import Auxiliary, Specification
 from googlenet.training.execution import Execution
 from googlenet.training.fused import TrainingNetwork
 from googlenet.training.recipe import Recipe, complete
@@ -28,7 +28,7 @@ from googlenet.weights.checkpoint import Checkpoint, expected_tensors
 from googlenet.weights.classes import Class
 from googlenet.weights.creation import build
 
-__all__ = ["ClassificationSetup", "prepare"]
+__all__ = ["ClassificationSetup", "fit_to_classes", "prepare"]
 
 
 @dataclass(frozen=True)
@@ -94,13 +94,34 @@ def prepare(data: Source, recipe: Recipe, validation: Source | None, pretrained:
     same = start is not None and [c.id for c in start.classes] == [c.id for c in training.classes]
     recipe = complete(recipe, fresh_classifiers=start is not None and not same)
     specification = _specification(recipe, start, len(training.classes))
-    network, fresh = _network(recipe, specification, start, training.classes, same)
+    network, fresh = _network(recipe, specification, start, training.classes)
     if specification.name in zoo.NETWORKS and recipe.network is None:
         recipe = replace(recipe, network=specification.name)  # the same run, whether its name was given or not
     check_fit(recipe, network, held_out)
     sets = {"data": (data, training), "validation": None if held_out is None else (validation, held_out)}
     origin, identities = origin_of(sets, pretrained)
     return ClassificationSetup(recipe, training, held_out, training.classes, network, fresh, origin, identities)
+
+
+def fit_to_classes(
+    start: Checkpoint,
+    classes: tuple[Class, ...],
+    heads: tuple[Auxiliary, ...],
+    initialization: Initialization = "xavier",
+    seed: int = 0,
+) -> tuple[Network, tuple[str, ...]]:
+    """Return the network of a checkpoint, ready for `classes`, and the keys of the layers that start fresh.
+
+    Of the auxiliary heads it keeps `heads`. With the same classes as before nothing starts fresh.
+    """
+    specification = replace(start.specification, auxiliary=heads)
+    wanted = expected_tensors(specification)
+    weights = {name: tensor for name, tensor in start.weights.items() if name in wanted}
+    kept = replace(start, specification=specification, weights=weights)
+    network = build(kept, classes=classes, initialization=initialization, seed=seed)
+    if [one.id for one in start.classes] == [one.id for one in classes]:
+        return network, ()
+    return network, tuple(node.key for node in expand(network.specification) if node.operation == Linear(relu=False))
 
 
 def _specification(recipe: Recipe, start: Checkpoint | None, classes: int) -> Specification:
@@ -117,18 +138,10 @@ def _specification(recipe: Recipe, start: Checkpoint | None, classes: int) -> Sp
 
 
 def _network(
-    recipe: Recipe, specification: Specification, start: Checkpoint | None, classes: tuple[Class, ...], same: bool
+    recipe: Recipe, specification: Specification, start: Checkpoint | None, classes: tuple[Class, ...]
 ) -> tuple[Network, tuple[str, ...]]:
     if start is None:
         network = Network(specification)
         initialise(network, recipe.initialization, recipe.seed)
         return network, ()
-    wanted = expected_tensors(specification)
-    kept = replace(
-        start,
-        specification=replace(start.specification, auxiliary=specification.auxiliary),
-        weights={name: tensor for name, tensor in start.weights.items() if name in wanted},
-    )
-    network = build(kept, classes=classes, initialization=recipe.initialization, seed=recipe.seed)
-    fresh = [node.key for node in expand(specification) if node.operation == Linear(relu=False)]
-    return network, () if same else tuple(fresh)
+    return fit_to_classes(start, classes, specification.auxiliary, recipe.initialization, recipe.seed)

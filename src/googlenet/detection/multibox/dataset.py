@@ -1,12 +1,11 @@
 """Pictures with objects as the data pipeline has its images: by number, one label for all, with the boxes beside."""
 
-import os
 from collections.abc import Iterable
 
 import numpy as np
 from numpy.typing import NDArray
 
-from googlenet.detection.annotations import AnnotatedImages
+from googlenet.detection.annotations import AnnotatedImages, keys_of
 from googlenet.detection.boxes import Boxes
 from googlenet.weights.classes import Class
 
@@ -56,10 +55,7 @@ class ObjectImages:
 
     def keys(self) -> Iterable[str]:
         """Return name and boxes of each picture, from the pictures' own folder: whether it is the same data."""
-        names = [os.path.abspath(self.name(index)) for index in range(len(self))]  # noqa: PTH100
-        folder = os.path.commonpath([os.path.dirname(name) for name in names]) if names else ""  # noqa: PTH120
-        for name, boxes in zip(names, self._boxes, strict=True):
-            yield f"{os.path.relpath(name, folder)} {boxes.round(3).tolist()}"
+        return keys_of(self._images, (boxes.round(3).tolist() for boxes in self._boxes))
 
     def sizes(self) -> NDArray[np.int64]:
         """Return -1 for each: sizes are not asked for."""

@@ -9,7 +9,7 @@ This is the continuous form. The published code rounds the window to whole pixel
 which a box of a few pixels feels and which is not symmetric; here the window's edges are real numbers, and a
 whole picture without context is a plain resize. Pixels are interpolated linearly between the nearest four, to 1/32 of
 a pixel. Along an axis that shrinks by two or more, means of as many pixels as whole times are taken first (OpenCV's
-area), so that large photographs do not alias; one that grows by over 16 is enlarged by 9 first (an odd number keeps the peaks).
+area), so that large photographs do not alias; one that grows by over 16 is enlarged by 9 first, where 1/32 would show.
 """
 
 from typing import NamedTuple
@@ -108,4 +108,4 @@ def _count(pixels: int, step: float) -> int:
     """How many pixels an axis of a patch is brought to first; `step` of them make one of the crop."""
     if step >= 2:
         return max(1, round(pixels / int(step)))
-    return pixels if step > 1 / 16 else 9 * pixels
+    return pixels if step > 1 / 16 else 9 * pixels  # odd: peaks stay
