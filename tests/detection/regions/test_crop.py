@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from googlenet.detection.boxes import as_boxes
@@ -146,6 +146,7 @@ def test_both_axes_are_stretched_by_themselves():
     assert np.abs(pixels[:, :, 0] - expected).max() <= 1
 
 
+@settings(deadline=None, max_examples=60)
 @given(
     box=st.tuples(*[st.floats(-300, 300) for _ in range(4)]),
     width=st.integers(1, 90),
