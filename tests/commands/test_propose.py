@@ -60,7 +60,7 @@ def test_a_union_with_its_report_and_pictures(data, tmp_path, capsys):
     status, out, _ = propose(capsys, *arguments)
     assert status == 0
     rows = [[cell.strip() for cell in line.split("\t")] for line in out.splitlines() if "\t" in line]
-    assert [row[0] for row in rows] == ["sources", FAST, LARGE, f"{FAST} + {LARGE}"]
+    assert [row[0] for row in rows] == ["sources", f"1: {FAST}", f"2: {LARGE}", "1 + 2"]
     assert [row[3] for row in rows[1:]] == ["100.0 %"] * 3  # rectangles of one colour are found
     behind = json.loads((tmp_path / "report" / "coverage.json").read_text())
     assert (behind["images"], behind["objects"]) == (2, 2)

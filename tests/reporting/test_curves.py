@@ -84,6 +84,20 @@ def test_training_is_drawn_faint_and_bold_and_each_line_is_named(tmp_path: Path,
     assert "50 %" in [label.get_text() for label in right.get_yticklabels()]
 
 
+def test_a_curve_on_another_hides_nothing_and_is_said_to_lie_there(tmp_path: Path, figures: list[Figure]) -> None:
+    points = [0.25, 0.5, 0.75]
+    one, other = Curve("one", [1, 2, 3], points), Curve("other", [1, 2, 3], points)
+    partly = Curve("partly", [1, 2, 3], [0.25, 0.5, 1])
+    draw_curves(tmp_path / "curves.png", [Panel("recall", (one, other, partly))])
+    (axes,) = figures[0].axes
+    assert [text.get_text() for text in axes.get_legend().get_texts()] == ["one", "other (the same as one)", "partly"]
+    assert len({line.get_linestyle() + str(line.get_marker()) for line in axes.lines}) == 3
+    axes.get_legend().remove()
+    figures[0].savefig(tmp_path / "alone.png")
+    for colour in (BLUE, ORANGE):
+        assert (pixels(tmp_path / "alone.png") == colour).all(axis=-1).sum() > 100
+
+
 @pytest.mark.parametrize(("last", "scale", "label"), [(0.01, "log", "loss (logarithmic)"), (0.5, "linear", "loss")])
 def test_a_loss_that_falls_far_is_drawn_logarithmic(
     tmp_path: Path, figures: list[Figure], last: float, scale: str, label: str

@@ -4,6 +4,7 @@ import io
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -22,8 +23,8 @@ class Curve:
     """One measured quantity, named after its head or its set of weights: `y[i]` was seen at step or epoch `x[i]`.
 
     A curve of many noisy points (training) is drawn faintly as it is, and boldly as the mean of the `smoothing` points
-    around each; one of few exact points (validation) has `smoothing` 0 and is drawn with markers. Values that are not
-    finite leave a gap.
+    around each; one of few exact points (validation) has `smoothing` 0 and is drawn with markers, in a dash of its own
+    that lets a curve below it be seen. Values that are not finite leave a gap.
     """
 
     name: str
@@ -46,20 +47,19 @@ def draw_curves(
 ) -> None:
     """Write a PNG with one chart for each panel, side by side, two in a row.
 
-    A name has one colour throughout. A loss that falls to less than a thirtieth is drawn on a logarithmic axis, which
-    is said beside it. A chart is 780 x 540 pixels. Raises `ValueError` where there is no panel or where a curve has
-    not as many x as y.
+    A name has one colour throughout; of an exact curve that lies wholly on another the legend says so. A loss that
+    falls to less than a thirtieth is drawn on a logarithmic axis, which is said beside it. A chart is 780 x 540 pixels.
+    Raises `ValueError` where there is no panel or where a curve has not as many x as y.
     """
     if not panels:
         raise ValueError("curves need at least one panel")
-    names = list(dict.fromkeys(curve.name for panel in panels for curve in panel.curves))
-    colours = {name: _COLOURS[index % len(_COLOURS)] for index, name in enumerate(names)}
+    styles = _styles(panels)
     columns = min(len(panels), 2)
     rows = -(-len(panels) // columns)
     figure = Figure(figsize=(6.5 * columns, 4.5 * rows), dpi=120, layout="constrained", facecolor="white")
     FigureCanvasAgg(figure)
     for axes, panel in zip(figure.subplots(rows, columns, squeeze=False).flat, panels, strict=False):
-        _draw_panel(axes, panel, colours, x_label)
+        _draw_panel(axes, panel, styles, x_label)
         if x_logarithmic:
             axes.set_xscale("log")
             axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
@@ -91,13 +91,52 @@ def smooth(y: Sequence[float] | NDArray[np.float64], points: int) -> NDArray[np.
 # Okabe and Ito's colours, which colour-blind people can tell apart (without their yellow: too pale on white).
 _COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#000000")
 _MARKERS = "osD^vP*"
+_DASHES: Sequence[str | tuple[float, tuple[float, ...]]] = ("-", (0, (5, 3)), (0, (1.5, 3)), (0, (7, 2, 1.5, 2)))
+_LONGEST_ROW = 50  # characters of the legend
 _MOST_POINTS = 4000  # more than the pixels of a chart's width would only cost time
 
 
-def _draw_panel(axes: Axes, panel: Panel, colours: dict[str, str], x_label: str) -> None:
+@dataclass(frozen=True)
+class _Style:
+    """How the curves of a name look; points of exact ones, the `place`-th from 0, lie around those of one before."""
+
+    colour: str
+    marker: str
+    place: int
+
+    def of_points(self, count: int) -> dict[str, Any]:
+        """Return the options of a line through so many points."""
+        is_first = self.place == 0
+        size = 5 + 2 * min(self.place, 4) if count <= 60 else 3
+        return {
+            "linestyle": _DASHES[self.place % len(_DASHES)],
+            "linewidth": 1 if is_first else 1.6,
+            "marker": self.marker,
+            "markersize": size,
+            "fillstyle": "full" if is_first else "none",
+        }
+
+
+def _styles(panels: Sequence[Panel]) -> dict[str, _Style]:
+    curves = [curve for panel in panels for curve in panel.curves]
+    exact = list(dict.fromkeys(curve.name for curve in curves if curve.smoothing < 2))
+    return {
+        name: _Style(
+            _COLOURS[index % len(_COLOURS)],
+            _MARKERS[index % len(_MARKERS)],
+            exact.index(name) if name in exact else 0,
+        )
+        for index, name in enumerate(dict.fromkeys(curve.name for curve in curves))
+    }
+
+
+def _draw_panel(axes: Axes, panel: Panel, styles: dict[str, _Style], x_label: str) -> None:
     bold: list[NDArray[np.float64]] = []
-    for curve in panel.curves:
-        bold.append(_draw_curve(axes, curve, colours[curve.name], list(colours).index(curve.name)))
+    for number, curve in enumerate(panel.curves):
+        same = [other.name for other in panel.curves[:number] if _coincide(curve, other)]
+        label = [curve.name, *(f"(the same as {name})" for name in same[:1])]
+        between = "\n" if sum(map(len, label)) > _LONGEST_ROW else " "
+        bold.append(_draw_curve(axes, curve, styles[curve.name], between.join(label)))
     values = np.concatenate([np.empty(0), *bold])
     values = values[np.isfinite(values)]
     axes.set_xlabel(x_label)
@@ -121,19 +160,25 @@ def _draw_panel(axes: Axes, panel: Panel, colours: dict[str, str], x_label: str)
             text.set_parse_math(False)
 
 
-def _draw_curve(axes: Axes, curve: Curve, colour: str, index: int) -> NDArray[np.float64]:
+def _coincide(one: Curve, other: Curve) -> bool:
+    """Whether two exact curves lie on each other."""
+    return max(one.smoothing, other.smoothing) < 2 and all(
+        np.array_equal(mine, its) for mine, its in ((one.x, other.x), (one.y, other.y))
+    )
+
+
+def _draw_curve(axes: Axes, curve: Curve, style: _Style, label: str) -> NDArray[np.float64]:
     """Draw one curve; return the values of its bold line."""
     x = np.asarray(curve.x, dtype=np.float64)
     y = np.where(np.isfinite(np.asarray(curve.y, dtype=np.float64)), np.asarray(curve.y, dtype=np.float64), np.nan)
     if len(x) != len(y):
         raise ValueError(f"the curve {curve.name!r} has {len(x)} x for {len(y)} y")
-    thin = slice(None, None, max(1, len(x) // _MOST_POINTS))
+    colour = style.colour
     if curve.smoothing < 2:
-        marker = _MARKERS[index % len(_MARKERS)]
-        size = 6 if len(x) <= 60 else 3
-        axes.plot(x, y, color=colour, marker=marker, markersize=size, linewidth=1, label=curve.name)
+        axes.plot(x, y, color=colour, label=label, **style.of_points(len(x)))
         return y
+    thin = slice(None, None, max(1, len(x) // _MOST_POINTS))
     line = smooth(y, curve.smoothing)
-    axes.plot(x[thin], y[thin], color=colour, alpha=0.25, linewidth=0.8, label=f"{curve.name}, each point")
-    axes.plot(x[thin], line[thin], color=colour, linewidth=2, label=f"{curve.name}, mean of {curve.smoothing}")
+    axes.plot(x[thin], y[thin], color=colour, alpha=0.25, linewidth=0.8, label=f"{label}, each point")
+    axes.plot(x[thin], line[thin], color=colour, linewidth=2, label=f"{label}, mean of {curve.smoothing}")
     return line

@@ -100,21 +100,23 @@ def gradients(task, batch) -> dict[str, float]:  # type: ignore[no-untyped-def]
     return {name: float(torch.autograd.grad(part, shared, retain_graph=True)[0].norm()) for name, part in parts.items()}
 
 
-def test_both_losses_pull_the_shared_layers_alike(weights: Path):
+@pytest.mark.parametrize("steps", [80, pytest.param(1000, marks=pytest.mark.long)])
+def test_both_losses_pull_the_shared_layers_alike(weights: Path, steps: int):
     """With places in shares of the square one would pull a hundredth as much as the other."""
     made = setup(weights)
     task = made.task(Execution().fuse(made.network), Execution(), 2)
     loader = Loader(made.data, made.samples(), made.sampler(0, 1))
     optimizer = torch.optim.SGD(list(task.parameters.values()), lr=0.001, momentum=0.9)
-    batches, ratios = list(loader.batches(0, 0, 40)), []
-    for number, batch in enumerate(batches):
-        if number in (0, len(batches) - 1):
+    ratios = []
+    for step, batch in enumerate(loader.batches(0, 0, steps // 2 + 1)):
+        if step in (0, steps):
             found = gradients(task, batch)
             ratios.append(found["location"] / found["confidence"])
         optimizer.zero_grad()
         task.compute(batch)
         torch.nn.utils.clip_grad_norm_(list(task.parameters.values()), 20.0)
         optimizer.step()
+    assert len(ratios) == 2
     assert all(0.1 < ratio < 10 for ratio in ratios), ratios
 
 

@@ -104,7 +104,10 @@ class Coverage:
         places = [place for place, count in enumerate(COUNTS) if count < largest] + [len(COUNTS)]
         counts = np.array([*COUNTS, largest])
         curve = [
-            {"boxes": float(np.minimum(boxes, counts[place]).mean()) if len(boxes) else 0.0}
+            {
+                "first": COUNTS[place] if place < len(COUNTS) else None,
+                "boxes": float(np.minimum(boxes, counts[place]).mean()) if len(boxes) else 0.0,
+            }
             | _shares(best[place])
             | {"mabo": _mabo(best[place], labels)}
             for place in places

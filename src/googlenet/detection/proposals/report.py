@@ -5,6 +5,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from googlenet.detection.proposals.coverage import COUNTS
+from googlenet.errors import shown
 from googlenet.files import atomic_write, recorded_name
 from googlenet.paper import PROPOSALS
 from googlenet.reporting.console import percent
@@ -17,6 +19,21 @@ __all__ = ["HEADERS", "rows_of", "write_report"]
 
 HEADERS = ("sources", "boxes an image", "share of the first", "coverage", "95 % interval", "average recall", "MABO")
 """Coverage is recall at an overlap of 0.5; average recall is its mean over 0.5, 0.55 ... 0.95."""
+
+_FIGURES = (
+    ("Coverage", "recall at 0.5", "recall"),
+    ("Average recall", "0.5 to 0.95", "average_recall"),
+    ("MABO", "mean average best overlap", "mabo"),
+)
+"""What the curves show: its name, what it means, and what `Coverage` calls it."""
+
+_CAPTION = (
+    "Coverage, average recall and mean best overlap by number of boxes, the best of each source first, in proportion;"
+    " markers of lines that meet lie around each other"
+)
+
+_LONGEST = 60
+"""Characters of a source in the legend of the curves."""
 
 
 def write_report(coverage: Mapping[str, Any], names: Mapping[str, str], truth: str, folder: Path) -> Path:
@@ -31,7 +48,7 @@ def write_report(coverage: Mapping[str, Any], names: Mapping[str, str], truth: s
         title="Proposals and what they cover",
         subtitle=f"{recorded_name(truth)}: {coverage['images']:,} images, {coverage['objects']:,} objects",
         figures=_figures(coverage["arms"]),
-        charts=[Illustration(file_uri(curves), "Coverage, average recall and mean best overlap by number of boxes")],
+        charts=[Illustration(file_uri(curves), _CAPTION)],
         tables=_tables(coverage, names),
         command=command(),
         versions=versions(),
@@ -51,7 +68,7 @@ def rows_of(arms: Sequence[Mapping[str, Any]]) -> list[tuple[object, ...]]:
     """Return a row of `HEADERS` for each arm."""
     return [
         (
-            _name(arm),
+            name,
             f"{arm['boxes_per_image']:,.1f}",
             _share(arm["share_of_first"]),
             _share(arm["recall"]),
@@ -59,17 +76,17 @@ def rows_of(arms: Sequence[Mapping[str, Any]]) -> list[tuple[object, ...]]:
             _share(arm["average_recall"]),
             _number(arm["mabo"]),
         )
-        for arm in arms
+        for name, arm in zip(_names(arms), arms, strict=True)
     ]
 
 
 def _figures(arms: Sequence[Mapping[str, Any]]) -> list[Figure]:
     """The paper's two ratios, of each arm but the first, beside the paper's."""
-    first = arms[0]
-    figures = [Figure("Coverage of the first source", _share(first["recall"]) or "no object", note=_name(first))]
-    for arm in arms[1:]:
+    names = _names(arms)
+    figures = [Figure("Coverage of the first source", _share(arms[0]["recall"]) or "no object", note=names[0])]
+    for name, arm in zip(names[1:], arms[1:], strict=True):
         told = f"{_share(arm['recall']) or 'no object'}, with {_share(arm['share_of_first']) or 'no'} of the boxes"
-        figures.append(Figure("Coverage", told, note=_name(arm)))
+        figures.append(Figure("Coverage", told, note=name))
     before, after = PROPOSALS["coverage_before"], PROPOSALS["coverage"]
     paper = f"{percent(after, 0)}, with about {percent(PROPOSALS['share'], 0)} of the boxes"
     note = f"twice the superpixels and 200 boxes of MultiBox, where R-CNN's boxes cover {percent(before, 0)}"
@@ -77,20 +94,16 @@ def _figures(arms: Sequence[Mapping[str, Any]]) -> list[Figure]:
 
 
 def _panels(arms: Sequence[Mapping[str, Any]]) -> list[Panel]:
-    panels = (
-        ("coverage (recall at 0.5)", "recall"),
-        ("average recall, 0.5 to 0.95", "average_recall"),
-        ("MABO", "mabo"),
-    )
-    return [
-        Panel(label, tuple(_curve(arm, figure) for arm in arms if _curve(arm, figure).x), share=figure != "mabo")
-        for label, figure in panels
-    ]
+    panels = []
+    for name, meant, figure in _FIGURES:
+        curves = [_curve(*named, figure) for named in zip(_names(arms), arms, strict=True)]
+        panels.append(Panel(f"{name} ({meant})", tuple(one for one in curves if one.x), share=figure != "mabo"))
+    return panels
 
 
-def _curve(arm: Mapping[str, Any], figure: str) -> Curve:
+def _curve(name: str, arm: Mapping[str, Any], figure: str) -> Curve:
     points = [point for point in arm["curve"] if point[figure] is not None and point["boxes"] > 0]
-    return Curve(_name(arm), [point["boxes"] for point in points], [point[figure] for point in points])
+    return Curve(shown(name, _LONGEST), [point["boxes"] for point in points], [point[figure] for point in points])
 
 
 def _tables(coverage: Mapping[str, Any], names: Mapping[str, str]) -> list[Table]:
@@ -101,17 +114,17 @@ def _tables(coverage: Mapping[str, Any], names: Mapping[str, str]) -> list[Table
         else ""
     )
     every = Table(HEADERS, rows_of(arms), f"All boxes of each source, and of sources together{left_out}", heads=1)
-    by_count = Table(
-        ("sources", "boxes an image", "coverage", "average recall", "MABO"),
-        [
-            (_name(arm), f"{p['boxes']:,.1f}", _share(p["recall"]), _share(p["average_recall"]), _number(p["mabo"]))
-            for arm in arms
-            for p in arm["curve"]
-        ],
-        "The first boxes of each image",
-        heads=1,
-    )
-    return [every, by_count, *(_groups(arms, kind, names) for kind in ("sizes", "classes"))]
+    by_count = [_first_boxes(arms, name, figure) for name, _, figure in _FIGURES]
+    return [every, *by_count, *(_groups(arms, kind, names) for kind in ("sizes", "classes"))]
+
+
+def _first_boxes(arms: Sequence[Mapping[str, Any]], name: str, figure: str) -> Table:
+    """A figure by the number of boxes, of each arm that has more; and with all that each has."""
+    told = _number if figure == "mabo" else _share
+    by_count = [{point["first"]: told(point[figure]) for point in arm["curve"]} for arm in arms]
+    counts = [count for count in COUNTS if any(count in of_arm for of_arm in by_count)]
+    rows = [(count or "all", *(of_arm.get(count) for of_arm in by_count)) for count in (*counts, None)]
+    return Table(("boxes", *_numbers(arms)), rows, f"{name} with the first boxes of each image, by source", heads=1)
 
 
 def _groups(arms: Sequence[Mapping[str, Any]], kind: str, names: Mapping[str, str]) -> Table:
@@ -127,11 +140,28 @@ def _groups(arms: Sequence[Mapping[str, Any]], kind: str, names: Mapping[str, st
     ]
     headers = ("class" if kind == "classes" else "size of the object", "objects", *["coverage", "ABO"] * len(arms))
     caption = "By class" if kind == "classes" else "By size: small under 32 x 32 pixels, large from 96 x 96"
-    return Table(headers, rows, caption, groups=[("", 2), *((_name(arm), 2) for arm in arms)], heads=1)
+    return Table(headers, rows, caption, groups=[("", 2), *((name, 2) for name in _numbers(arms))], heads=1)
 
 
-def _name(arm: Mapping[str, Any]) -> str:
-    return " + ".join(arm["sources"])
+def _names(arms: Sequence[Mapping[str, Any]]) -> list[str]:
+    """What each arm is called: a source by its number and text, several together by their numbers."""
+    numbers = _numbers(arms)
+    if len(arms) == 1:
+        return numbers
+    alone = [f"{number}: {arm['sources'][0]}" for number, arm in zip(numbers, arms, strict=True) if _is_alone(arm)]
+    return alone + numbers[len(alone) :]
+
+
+def _numbers(arms: Sequence[Mapping[str, Any]]) -> list[str]:
+    """The numbers of each arm's sources; of the only one its text."""
+    texts = [arm["sources"][0] for arm in arms if _is_alone(arm)]
+    if len(arms) == 1:
+        return texts
+    return [" + ".join(str(texts.index(text) + 1) for text in arm["sources"]) for arm in arms]
+
+
+def _is_alone(arm: Mapping[str, Any]) -> bool:
+    return len(arm["sources"]) == 1
 
 
 def _share(value: float | None) -> str | None:
