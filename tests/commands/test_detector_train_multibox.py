@@ -51,6 +51,14 @@ def test_it_trains_says_the_recall_and_goes_on(voc, weights, tmp_path, capsys):
     assert recorded["boxes"] == 6
 
 
+def test_several_data_sets_are_one(voc, weights, tmp_path, capsys):
+    lists = [str(voc / "ImageSets/Main" / name) for name in ("train.txt", "test.txt")]
+    run = ["--pretrained", str(weights), *small("-o", str(tmp_path / "run")), "--json"]
+    assert main(["detector", "train-multibox", *lists, *run]) == 0
+    assert json.loads(capsys.readouterr().out)["images"] == 4
+    assert json.loads((tmp_path / "run/recipe.json").read_text())["data"]["source"] == "Main/train.txt, Main/test.txt"
+
+
 @pytest.mark.parametrize(
     ("options", "complaint"),
     [

@@ -8,8 +8,11 @@ from typing import Annotated
 from tyro.conf import OmitArgPrefixes, Positional, arg
 
 from googlenet.commands.runs import carry_through
+from googlenet.detection.annotations import AnnotatedImages
+from googlenet.detection.datasets.joined import Joined
 from googlenet.detection.datasets.opening import open_annotated
 from googlenet.detection.multibox.recipe import MultiBoxRecipe
+from googlenet.errors import InputError
 from googlenet.machine import keep_freed_memory
 from googlenet.reporting.console import duration, percent
 from googlenet.weights.checkpoint import describe
@@ -19,18 +22,18 @@ from googlenet.weights.checkpoint import describe
 class Options:
     """Train a MultiBox. Give the same command again to go on with an interrupted run."""
 
-    data: Annotated[Positional[str], arg(metavar="DATA")]
-    """VOC or ILSVRC folder, one of its lists, COCO's or ImageNet's JSON, or YOLO's YAML."""
+    data: Annotated[Positional[tuple[str, ...]], arg(metavar="DATA [DATA ...]")]
+    """VOC or ILSVRC folder, one of its lists, COCO's or ImageNet's JSON, or YOLO's YAML; several are joined."""
     output: Annotated[str, arg(aliases=["-o"], metavar="FOLDER")]
     """Where the run is kept: recipe, metrics, checkpoints, report."""
     pretrained: Annotated[Path, arg(metavar="WEIGHTS")]
     """Weights of a classifier, whose last layers give way to boxes; or of a MultiBox."""
     split: Annotated[str | None, arg(metavar="NAME")] = None
-    """Part of DATA to train on, such as train; by default all of it."""
+    """Part of each DATA to train on, such as train; by default all of it."""
     validation: Annotated[str | None, arg(metavar="DATA")] = None
     """Pictures to evaluate on, in any of the forms of DATA."""
     validation_split: Annotated[str | None, arg(metavar="NAME")] = None
-    """Part of it; where there is no --validation, part of DATA."""
+    """Part of it; where there is no --validation, part of each DATA."""
     recipe: Annotated[MultiBoxRecipe, OmitArgPrefixes] = MultiBoxRecipe()  # noqa: RUF009  frozen
     json: bool = False
     """Print the summary as JSON (docs/json.md)."""
@@ -39,18 +42,16 @@ class Options:
 def run(options: Options) -> int:
     """Train, and print what came of it."""
     describe(options.pretrained)
-    data = open_annotated(options.data, options.split)
+    data = _opened(options.data, options.split)
     has_validation = options.validation is not None or options.validation_split is not None
-    held_out = options.validation or options.data
-    validation = (held_out, open_annotated(held_out, options.validation_split)) if has_validation else None
+    held_out = (options.validation,) if options.validation is not None else options.data
+    validation = _opened(held_out, options.validation_split) if has_validation else None
     keep_freed_memory()
     from googlenet.detection.multibox.setup import prepare
     from googlenet.training.run import carry_out
 
     finished = carry_through(
-        lambda: carry_out(
-            lambda: prepare((options.data, data), options.recipe, validation, options.pretrained), options.output
-        )
+        lambda: carry_out(lambda: prepare(data, options.recipe, validation, options.pretrained), options.output)
     )
     if isinstance(finished, int):
         return finished
@@ -66,3 +67,11 @@ def run(options: Options) -> int:
         )
     print(f"{summary['steps']:,} steps in {duration(summary['seconds'])}; {finished.weights}")
     return 0
+
+
+def _opened(sources: tuple[str, ...], split: str | None) -> tuple[str | tuple[str, ...], AnnotatedImages]:
+    """Return what is opened and what it holds: of several data sets one after the other."""
+    if not sources:
+        raise InputError("DATA: give a data set with annotated pictures")
+    first, *others = (open_annotated(source, split) for source in sources)
+    return (sources, Joined([first, *others])) if others else (sources[0], first)

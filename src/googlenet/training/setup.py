@@ -188,4 +188,6 @@ def _origin_of_weights(pretrained: Weights) -> dict[str, Any]:
 
 
 def _recorded(source: Any) -> str:
+    if isinstance(source, tuple):
+        return ", ".join(map(_recorded, source))
     return recorded_name(source) if isinstance(source, str | os.PathLike) else name_of(source)

@@ -105,7 +105,7 @@ def prepare(
 ) -> MultiBoxSetup:
     """Check that everything fits together; raises `InputError` before any work is done.
 
-    `data` and `validation` are each a source, as it is recorded, and what it holds.
+    `data` and `validation` are each a source, as it is recorded (a tuple of those that are joined), and what it holds.
     """
     start = read_weights(pretrained)
     training = _opened(*data)
@@ -123,7 +123,8 @@ def prepare(
 def _opened(source: Any, images: AnnotatedImages) -> ObjectImages:
     found = ObjectImages(images)
     if not found.objects:
-        raise InputError(f"{source}: no object in {len(found):,} images; give a data set with annotated ones")
+        named = ", ".join(source) if isinstance(source, tuple) else source
+        raise InputError(f"{named}: no object in {len(found):,} images; give a data set with annotated ones")
     return found
 
 
