@@ -65,7 +65,8 @@ def run(options: Options) -> int:
             f"recall of the {summary['weights']} weights: {percent(found['recall'])} of {found['objects']:,} objects"
             f" in {found['images']:,} images, with {summary['boxes']} boxes an image, at IoU 0.5"
         )
-    print(f"{summary['steps']:,} steps in {duration(summary['seconds'])}; {finished.weights}")
+    steps = summary["steps"]
+    print(f"{steps:,} step{'s' * (steps != 1)} in {duration(summary['seconds'])}; {finished.weights}")
     return 0
 
 

@@ -62,5 +62,6 @@ def run(options: Options) -> int:
         print(
             f"top-1 of the {summary['weights']} weights: {percent(measured['top1'])} of {measured['images']:,} images"
         )
-    print(f"{summary['steps']:,} steps in {duration(summary['seconds'])}; {finished.weights}")
+    steps = summary["steps"]
+    print(f"{steps:,} step{'s' * (steps != 1)} in {duration(summary['seconds'])}; {finished.weights}")
     return 0

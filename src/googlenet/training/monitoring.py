@@ -25,12 +25,12 @@ WINDOW = 20
 class Monitor:
     """A `with` block around training: the progress line, the words about an epoch, and the alarm."""
 
-    def __init__(self, recipe: LoopRecipe, classes: int, total_steps: int, step: int) -> None:
+    def __init__(self, recipe: LoopRecipe, images: int, classes: int, total_steps: int, step: int) -> None:
         assert recipe.epochs is not None
-        self._epochs, self._batch_size = recipe.epochs, recipe.batch_size
+        self._epochs, self._together = recipe.epochs, min(recipe.batch_size, images)
         self._smoothed, self._pace = Smoothed(classes), Pace()
         self._alarm = Alarm(classes, total_steps, recipe)
-        self.progress = Progress("training", total_steps * self._batch_size, start=step * self._batch_size)
+        self.progress = Progress("training", total_steps * self._together, start=step * self._together)
 
     def __enter__(self) -> Self:
         self.progress.__enter__()
@@ -44,7 +44,7 @@ class Monitor:
     def take(self, step: Step) -> None:
         for watcher in (self._smoothed, self._alarm, self._pace):
             watcher.take(step)
-        self.progress.update(self._batch_size, **self._smoothed.shown(self._epochs))
+        self.progress.update(self._together, **self._smoothed.shown(self._epochs))
 
     def pace(self) -> str:
         """Return the words about the epoch that ends, and begin with the next."""

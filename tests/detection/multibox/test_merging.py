@@ -15,9 +15,15 @@ def outputs(*logits: list[float]) -> torch.Tensor:
 
 
 def test_boxes_are_mapped_back_and_the_most_confident_is_first():
-    found = merge(outputs([-1.0, 1.0], [0.0, 2.0]), HEAD, [Square(0, 0, 40), Square(20, 0, 80)], (100, 80), 10)
-    assert found.boxes.tolist() == [[40, 40, 100, 80], [10, 20, 40, 40], [20, 0, 60, 40], [0, 0, 20, 20]]
-    np.testing.assert_allclose(found.scores, 1 / (1 + np.exp([-2.0, -1.0, 0.0, 1.0])))
+    found = merge(outputs([-1.0, 1.0], [0.0, 2.0]), HEAD, [Square(0, 0, 40), Square(0, 0, 80)], (80, 80), 10)
+    assert found.boxes.tolist() == [[20, 40, 80, 80], [0, 0, 40, 40], [0, 0, 20, 20]]
+    np.testing.assert_allclose(found.scores, 1 / (1 + np.exp([-2.0, 0.0, 1.0])))
+
+
+def test_boxes_that_are_cut_off_by_a_square_within_the_picture_are_left_to_others():
+    squares = [Square(0, 0, 40), Square(10, 0, 40), Square(0, 10, 40), Square(10, 10, 40)]
+    found = merge(outputs(*[[0.0, 0.0]] * 4), HEAD, squares, (50, 50), 10)
+    assert sorted(found.boxes.tolist()) == [[0, 0, 20, 20], [20, 30, 50, 50]]
 
 
 def test_what_two_squares_show_is_said_once_and_only_so_many_are_said():

@@ -17,6 +17,7 @@ from googlenet.data.batch import Batch
 from googlenet.data.loader import Loader
 from googlenet.detection.boxes import iou
 from googlenet.detection.multibox.dataset import ObjectImages
+from googlenet.detection.multibox.loss import boxes_of
 from googlenet.detection.multibox.merging import merge
 from googlenet.detection.multibox.proposing import Proposer, load
 from googlenet.detection.multibox.recipe import MultiBoxRecipe
@@ -227,6 +228,15 @@ def test_pretrained_layers_are_kept_and_those_of_the_boxes_start_fresh(weights: 
     body = [name for name in own if not name.startswith(("multibox", "classifier"))]
     assert len(body) > 20
     assert all((own[name] == before.weights[name]).all() for name in body)
+
+
+def test_boxes_start_at_their_priors_as_sure_as_boxes_are_right(weights: Path):
+    network = setup(weights).network.eval()
+    head = network.specification.classifier
+    with torch.no_grad():
+        boxes, confidences = boxes_of(network(torch.randn(4, *network.specification.input)), head)
+    assert float((boxes - torch.tensor(head.priors)).abs().max()) < head.unit
+    assert 0.5 < float(confidences.sum(1).mean()) < 2.5  # the pictures have two objects, of which squares show some
 
 
 def test_priors_are_the_same_each_time_and_others_of_another_seed(weights: Path):

@@ -1,12 +1,18 @@
 """The boxes that a MultiBox starts from: the means of the clusters of its training objects (k-means; Erhan et al.)."""
 
+from math import log
+from typing import TYPE_CHECKING
+
 import numpy as np
 from numpy.typing import NDArray
 
 from googlenet.detection.boxes import Boxes
 from googlenet.errors import InputError
 
-__all__ = ["Prior", "find_priors"]
+if TYPE_CHECKING:
+    from torch.nn import Module
+
+__all__ = ["Prior", "find_priors", "start_at_priors"]
 
 Prior = tuple[float, float, float, float]
 
@@ -16,6 +22,9 @@ ROUNDS = 50
 DIGITS = 4
 """Decimals of a prior: a hundredth of what a network's outputs count in, and beyond any rounding of the means."""
 
+
+NEAR_NOTHING = 0.01
+"""Factor on the weights of fresh outputs, under which they are hundredths of what they count in."""
 
 _TOGETHER = 1024
 """Boxes that are compared with all centres at once."""
@@ -38,6 +47,19 @@ def find_priors(boxes: Boxes, count: int, random: np.random.Generator) -> tuple[
         centres = moved
     sizes = np.prod(centres[:, 2:] - centres[:, :2], axis=1)
     return tuple(tuple(box) for box in centres[np.argsort(-sizes, kind="stable")].round(DIGITS).tolist())
+
+
+def start_at_priors(outputs: "Module", objects: float) -> None:
+    """Let the boxes of a fresh last layer start where their priors are, each as sure as boxes are right on the mean.
+
+    `objects` is how many a square shows on the mean. From random places and confidences of one half, training would
+    first have to unlearn both.
+    """
+    weight, bias = (outputs.get_parameter(name).data for name in ("weight", "bias"))
+    count = len(bias) // 5
+    right = min(0.5, objects / count)
+    weight.mul_(NEAR_NOTHING)
+    bias[4 * count :] = log(right / (1 - right))
 
 
 def _spread(boxes: Boxes, count: int, random: np.random.Generator) -> list[int]:

@@ -14,7 +14,7 @@ from googlenet.detection.multibox.dataset import ObjectImages
 from googlenet.detection.multibox.findings import findings
 from googlenet.detection.multibox.judging import MultiBoxOutcome, judge
 from googlenet.detection.multibox.loss import MultiBoxLoss
-from googlenet.detection.multibox.priors import find_priors
+from googlenet.detection.multibox.priors import find_priors, start_at_priors
 from googlenet.detection.multibox.recipe import MultiBoxRecipe
 from googlenet.detection.multibox.samples import AllSquares, DrawnSquares
 from googlenet.detection.multibox.squares import kept_within, mean_colour
@@ -137,23 +137,25 @@ def _network(training: ObjectImages, recipe: MultiBoxRecipe, start: Checkpoint) 
     if isinstance(head, MultiBox):
         if len(head.priors) != recipe.boxes:
             raise InputError(f"boxes {recipe.boxes}: the pretrained weights have {len(head.priors)}; give as many")
-        specification = start.specification
-    else:
-        specification = zoo.with_multibox(start.specification, _priors(training, recipe, start.specification))
-    rows = () if isinstance(head, MultiBox) else ("multibox", "classifier")
-    fresh = tuple(node.key for node in expand(specification) if node.weight and node.row in rows)
-    network = Network(specification)
+        network = Network(start.specification)
+        network.load_state_dict(dict(start.weights))
+        return network, ()
+    seen = _seen(training, recipe, start.specification)
+    boxes = np.concatenate([as_boxes([]), *seen])
+    priors = find_priors(boxes, recipe.boxes, generator(recipe.seed, "k-means"))
+    network = Network(zoo.with_multibox(start.specification, priors))
     initialise(network, seed=recipe.seed)
+    start_at_priors(network.get_submodule("classifier"), len(boxes) / len(seen))
+    rows = ("multibox", "classifier")
     own = network.state_dict()
-    kept = {name: own[name] if name.partition(".")[0] in rows else start.weights[name] for name in own}
-    network.load_state_dict(kept)
-    return network, fresh
+    network.load_state_dict(
+        {name: own[name] if name.partition(".")[0] in rows else start.weights[name] for name in own}
+    )
+    return network, tuple(node.key for node in expand(network.specification) if node.weight and node.row in rows)
 
 
-def _priors(
-    training: ObjectImages, recipe: MultiBoxRecipe, specification: Specification
-) -> tuple[tuple[float, float, float, float], ...]:
-    """Return where the boxes start: among the objects of as many training crops as say enough."""
+def _seen(training: ObjectImages, recipe: MultiBoxRecipe, specification: Specification) -> list[Boxes]:
+    """Return the objects, in shares, of as many training crops as say enough of all."""
     samples = _samples(specification, recipe)
     chosen = generator(recipe.seed, "priors").permutation(len(training))[:PICTURES]
     found, count, epoch = list[Boxes](), 0, 0
@@ -165,8 +167,7 @@ def _priors(
             found.append(kept_within(objects, drawn.square, drawn.mirror))
             count += len(found[-1])
         epoch += 1
-    boxes = np.concatenate([as_boxes([]), *found])
-    return find_priors(boxes, recipe.boxes, generator(recipe.seed, "k-means"))
+    return found
 
 
 def _sizes(training: ObjectImages, indices: list[int]) -> Iterator[tuple[int, tuple[int, int]]]:
