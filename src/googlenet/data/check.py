@@ -1,10 +1,10 @@
 """What is wrong with a data set: everything is read once, and what would spoil or bias a training is listed."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, replace
 from hashlib import blake2b
-from typing import Any, Protocol
+from typing import Any, Generic, Protocol, Self, TypeVar
 
 import numpy as np
 
@@ -14,7 +14,8 @@ from googlenet.data.pool import default_workers
 from googlenet.errors import InputError
 from googlenet.images.decoding import open_picture
 
-__all__ = ["DataCheck", "Duplicates", "Look", "PartCheck", "SizeRange", "check", "look_at_all", "size_ranges"]
+__all__ = ["Checked", "DataCheck", "Duplicates", "Images", "Look", "PartCheck", "SizeRange", "check", "look_through"]
+__all__ += ["size_ranges"]
 
 _AT_ONCE = 256  # images that are handed to the threads together
 
@@ -60,6 +61,12 @@ class Duplicates:
     classes: tuple[str, ...]
     in_training_and_validation: bool
 
+    @classmethod
+    def of(cls, parts: "Sequence[Images]", places: "Sequence[Place]", classes: Iterable[str] = ()) -> Self:
+        """Return the group of the images at `places` in one or several parts."""
+        names = tuple(parts[number].name(index) for number, index in places)
+        return cls(names, tuple(classes), len({number for number, _ in places}) > 1)
+
     @property
     def contradict(self) -> bool:
         return len(set(self.classes)) > 1
@@ -73,12 +80,15 @@ class Duplicates:
         return f"the same image {where}{contradiction}: {_some(self.names, ', ')}"
 
 
-@dataclass(frozen=True)
-class DataCheck:
-    """All that was found; `problems` says it in lines."""
+Part = TypeVar("Part")
 
-    training: PartCheck
-    validation: PartCheck | None
+
+@dataclass(frozen=True)
+class Checked(Generic[Part]):
+    """All that was found in one or two parts; `problems` says it in lines."""
+
+    training: Part
+    validation: Part | None
     duplicates: tuple[Duplicates, ...]
 
     @property
@@ -89,19 +99,32 @@ class DataCheck:
     @property
     def problems_by_kind(self) -> tuple[tuple[str, ...], ...]:
         """The `problems`, those of one kind together."""
-        parts = [("", self.training)] + ([("validation: ", self.validation)] if self.validation else [])
-        kinds: list[list[str]] = []
-        for prefix, part in parts:
-            kinds.append([f"{prefix}{doubt}" for doubt in part.doubts])
-            kinds.append([f"{prefix}{reason}" for _, reason in part.bad_images])
-            kinds.append([f"{prefix}class {name} has no images" for name in part.empty_classes])
+        return tuple(tuple(lines) for lines in self._kinds() if lines)
+
+    @property
+    def _parts(self) -> list[tuple[str, Part]]:
+        """Each part, and what stands before what is said of it."""
+        return [("", self.training)] + ([("validation: ", self.validation)] if self.validation else [])
+
+    def _kinds(self) -> Iterable[Sequence[str]]:
+        raise NotImplementedError
+
+
+@dataclass(frozen=True)
+class DataCheck(Checked[PartCheck]):
+    """All that was found in images of classes."""
+
+    def _kinds(self) -> Iterable[Sequence[str]]:
+        for prefix, part in self._parts:
+            yield [f"{prefix}{doubt}" for doubt in part.doubts]
+            yield [f"{prefix}{reason}" for _, reason in part.bad_images]
+            yield [f"{prefix}class {name} has no images" for name in part.empty_classes]
         for both, contradict in ((True, True), (True, False), (False, True), (False, False)):
             groups = [d for d in self.duplicates if (d.in_training_and_validation, d.contradict) == (both, contradict)]
-            kinds.append([group.line for group in groups])
-        for prefix, part in parts:
+            yield [group.line for group in groups]
+        for prefix, part in self._parts:
             if part.imbalance >= 10:
-                kinds.append([f"{prefix}the largest class has {part.imbalance:.0f} times the images of the smallest"])
-        return tuple(tuple(lines) for lines in kinds if lines)
+                yield [f"{prefix}the largest class has {part.imbalance:.0f} times the images of the smallest"]
 
     def to_json(self) -> dict[str, Any]:
         """Return plain JSON values."""
@@ -127,21 +150,16 @@ def check(
 
     `source` is what the training images were opened from.
     """
-    seen: dict[bytes, list[tuple[int, int]]] = {}
     parts = [part for part in (training, validation) if part is not None]
-    checks = []
-    for number, part in enumerate(parts):
-        looks = []
-        for index, look in enumerate(look_at_all(part)):
-            looks.append(look)
-            if look.digest:
-                seen.setdefault(look.digest, []).append((number, index))
-            progress(1)
-        checks.append(_summarise(part, looks))
-    groups = [places for places in seen.values() if len(places) > 1]
+    looks, groups = look_through(parts, progress)
+    checks = [_summarise(part, own) for part, own in zip(parts, looks, strict=True)]
     only = one_class(training, source)
     checks[0] = replace(checks[0], doubts=(*([only] if only else []), *doubts(training, source)))
-    return DataCheck(checks[0], checks[1] if validation else None, tuple(_duplicates(parts, g) for g in groups))
+    duplicates = tuple(
+        Duplicates.of(parts, group, [parts[number].classes[parts[number].labels[index]].id for number, index in group])
+        for group in groups
+    )
+    return DataCheck(checks[0], checks[1] if validation else None, duplicates)
 
 
 class Images(Protocol):
@@ -170,7 +188,27 @@ class Look:
     orientation: int = 1
 
 
-def look_at_all(dataset: Images) -> Iterator[Look]:
+Place = tuple[int, int]
+"""The number of a part, and that of an image in it."""
+
+
+def look_through(
+    parts: Sequence[Images], progress: Callable[[int], None]
+) -> tuple[list[list[Look]], list[list[Place]]]:
+    """Read every image of each part once; return what each is, and which are the same files, as groups of places."""
+    looks: list[list[Look]] = []
+    seen: dict[bytes, list[Place]] = {}
+    for number, part in enumerate(parts):
+        looks.append([])
+        for index, look in enumerate(_looks(part)):
+            looks[-1].append(look)
+            if look.digest:
+                seen.setdefault(look.digest, []).append((number, index))
+            progress(1)
+    return looks, [places for places in seen.values() if len(places) > 1]
+
+
+def _looks(dataset: Images) -> Iterator[Look]:
     """Read and decode every image once, in threads; yield in order what each is."""
     with ThreadPoolExecutor(default_workers() + 1) as threads:
         for start in range(0, len(dataset), _AT_ONCE):
@@ -210,11 +248,3 @@ def size_ranges(looks: Sequence[Look]) -> tuple[SizeRange | None, SizeRange | No
 def _some(names: Sequence[str], separator: str, limit: int = 5) -> str:
     more = f" and {len(names) - limit} more" if len(names) > limit else ""
     return separator.join(names[:limit]) + more
-
-
-def _duplicates(parts: list[Dataset], places: list[tuple[int, int]]) -> Duplicates:
-    return Duplicates(
-        tuple(parts[number].name(index) for number, index in places),
-        tuple(parts[number].classes[parts[number].labels[index]].id for number, index in places),
-        len({number for number, _ in places}) > 1,
-    )

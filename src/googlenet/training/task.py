@@ -15,7 +15,7 @@ from googlenet.training.execution import Execution
 from googlenet.training.fused import TrainingNetwork
 from googlenet.training.losses import MAIN, cross_entropies, rank_of_label, total
 
-__all__ = ["LOSS", "Classification", "Figures", "Sum", "Task", "backward_in_parts"]
+__all__ = ["LOSS", "Classification", "Figures", "NetworkTask", "Sum", "Task", "backward_in_parts"]
 
 LOSS = "loss"
 """The figure that every task has: what was minimised."""
@@ -71,37 +71,31 @@ def backward_in_parts(batch: Batch, parts: int, learn: Callable[[Batch], tuple[T
     return figures
 
 
-class Classification:
-    """Images and labels: the main loss, and `auxiliary_weight` times that of each auxiliary head.
+class NetworkTask:
+    """The base of tasks that one network learns from images: what they have in common but the loss, `learn`.
 
-    Figures are the loss of each head, and how often it had the truth first (`top1`) and among the first five (`top5`).
     A batch of step s is that of epoch s // `steps_per_epoch`; it is computed in `parts` parts.
     """
 
     def __init__(
-        self,
-        network: TrainingNetwork,
-        execution: Execution,
-        *,
-        seed: int,
-        steps_per_epoch: int,
-        auxiliary_weight: float = 0.3,
-        label_smoothing: float = 0.0,
-        parts: int = 1,
+        self, network: TrainingNetwork, execution: Execution, *, seed: int, steps_per_epoch: int, parts: int = 1
     ) -> None:
         self.network, self.execution = network, execution
         self._seed, self._steps_per_epoch, self._parts = seed, steps_per_epoch, parts
-        self._auxiliary_weight, self._label_smoothing = auxiliary_weight, label_smoothing
 
     @property
     def parameters(self) -> Mapping[str, nn.Parameter]:
         return {name: value for name, value in self.network.named_parameters() if value.requires_grad}
 
     def compute(self, batch: Batch) -> Figures:
-        return backward_in_parts(batch, self._parts, self._learn)
+        return backward_in_parts(batch, self._parts, self.learn)
+
+    def learn(self, part: Batch) -> tuple[Tensor, Figures]:
+        """Return the mean loss over the images of a part of a batch, to be differentiated, and its figures."""
+        raise NotImplementedError
 
     def outputs(self, part: Batch) -> Mapping[str, Tensor]:
-        """Return the logits of each head for a part of a batch."""
+        """Return the outputs of each head for a part of a batch."""
         self.draw_masks(part, part.indices)
         return self.execution.train(self.network, part["images"])
 
@@ -109,7 +103,26 @@ class Classification:
         """Draw dropout masks for a part of a batch, whose samples `numbers`, int64 [N], tell apart."""
         self.network.draw_masks(self._seed, part.epoch * self._steps_per_epoch + part.step, numbers)
 
-    def _learn(self, part: Batch) -> tuple[Tensor, Figures]:
+
+class Classification(NetworkTask):
+    """Images and labels: the main loss, and `auxiliary_weight` times that of each auxiliary head.
+
+    Figures are the loss of each head, and how often it had the truth first (`top1`) and among the first five (`top5`).
+    """
+
+    def __init__(
+        self,
+        network: TrainingNetwork,
+        execution: Execution,
+        *,
+        auxiliary_weight: float = 0.3,
+        label_smoothing: float = 0.0,
+        **options: int,
+    ) -> None:
+        super().__init__(network, execution, **options)
+        self._auxiliary_weight, self._label_smoothing = auxiliary_weight, label_smoothing
+
+    def learn(self, part: Batch) -> tuple[Tensor, Figures]:
         outputs = self.outputs(part)
         labels = part["labels"].to(next(iter(outputs.values())).device)
         losses = cross_entropies(outputs, labels, self._label_smoothing)

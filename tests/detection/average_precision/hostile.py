@@ -143,14 +143,17 @@ def lines() -> Iterator[tuple[bytes, Meant]]:
     yield of({"file": "b.jpg", "detections": {}}), REFUSED
     yield of({"file": "b.jpg", "detections": [[]] * 1000}), REFUSED
     yield of({"file": "b.jpg", "detections": [None]}), REFUSED
-    yield of({"file": "b.jpg"}), judged(0, 0)
+    yield of({"file": "b.jpg"}), REFUSED
+    yield of({"file": "b.jpg", "image": [50, 40], "proposals": [{"box": [1, 2, 11, 22], "score": 1}]}), REFUSED
+    yield of({"file": "b.jpg", "error": "cannot be read"}), judged(0, 0)
+    yield of({"file": "b.jpg", "detections": []}), judged(0, 0)
     yield of({"detections": []}), REFUSED
     yield b'{"file": "b.jpg", "file": "a.jpg", "detections": []}\n', REFUSED
     yield of(line()) + b"{\n", REFUSED
     yield b"{" * 1_000_000, REFUSED
     yield b'{"file": "b.jpg", "detections": ' + b"[" * 1_000_000 + b"\n", REFUSED
     yield b'{"file": "' + b"x" * (9 << 20) + b'"}\n', REFUSED
-    yield of(line(), *({"file": f"{n}.png"} for n in range(20_000))), judged()
+    yield of(line(), *({"file": f"{n}.png", "detections": []} for n in range(20_000))), judged()
     yield of({"file": "b.jpg", "detections": line()["detections"] * 60_000}), WHATEVER
 
 

@@ -140,15 +140,12 @@ def _read_lines(path: FilePath) -> Predictions:
     for number, text in text_lines(path, _LONGEST_LINE, "prediction"):
         where = f"{display_name(path)}, line {number}"
         line = parse_json(text, where)
-        if not (
-            isinstance(line, dict)
-            and isinstance(line.get("file"), str)
-            and isinstance(line.get("detections", []), list)
-        ):
+        found = _detections(line)
+        if found is None:
             raise InputError(f'{where}: expected {{"file": ..., "detections": [...]}}, found {shown(text.strip())}')
         if table.look_at(line["file"]):
             raise InputError(f"{where}: {shown(line['file'])} stands in a line before already; keep one of them")
-        for place, one in enumerate(line.get("detections", []), start=1):
+        for place, one in enumerate(found, start=1):
             try:
                 (score,) = _numbers([_field(one, "score")], 1, "score")
                 identifier = _name(_field(one, "id"), "id")
@@ -192,6 +189,14 @@ def _voc_files(folder: FilePath) -> list[Path]:
     if not files:
         raise InputError(f"{display_name(folder)}: no .txt file in it; give a folder of VOC's CLASS.txt, or a file")
     return files
+
+
+def _detections(line: Any) -> list[Any] | None:
+    """Return those of a line, [] where it says why its picture could not be read; None where it is no such line."""
+    if not isinstance(line, dict) or not isinstance(line.get("file"), str):
+        return None
+    found = [] if "error" in line else line.get("detections")
+    return found if isinstance(found, list) else None
 
 
 def _field(entry: Any, name: str) -> Any:

@@ -3,7 +3,7 @@
 import os
 import re
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from difflib import SequenceMatcher
 from itertools import combinations
@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from googlenet.data.check import Duplicates, Look, SizeRange, look_at_all, size_ranges
+from googlenet.data.check import Checked, Duplicates, Look, SizeRange, look_through, size_ranges
 from googlenet.detection.boxes import Boxes, areas, clip
 from googlenet.detection.datasets.files import AnnotatedFiles, Annotation
 from googlenet.errors import InputError
@@ -42,26 +42,14 @@ class AnnotatedPartCheck:
 
 
 @dataclass(frozen=True)
-class AnnotatedCheck:
-    """All that was found; `problems` says it in lines."""
+class AnnotatedCheck(Checked[AnnotatedPartCheck]):
+    """All that was found in pictures with annotated objects."""
 
-    training: AnnotatedPartCheck
-    validation: AnnotatedPartCheck | None
-    duplicates: tuple[Duplicates, ...]
-
-    @property
-    def problems(self) -> tuple[str, ...]:
-        """One line for each thing that is wrong, the gravest first; empty if nothing is."""
-        return tuple(line for lines in self.problems_by_kind for line in lines)
-
-    @property
-    def problems_by_kind(self) -> tuple[tuple[str, ...], ...]:
-        """The `problems`, those of one kind together."""
-        parts = [("", self.training)] + ([("validation: ", self.validation)] if self.validation else [])
-        kinds = [[f"{prefix}{line}" for line in part.faults.get(kind, ())] for kind in KINDS for prefix, part in parts]
+    def _kinds(self) -> Iterable[Sequence[str]]:
+        for kind in KINDS:
+            yield [f"{prefix}{line}" for prefix, part in self._parts for line in part.faults.get(kind, ())]
         for both in (True, False):
-            kinds.append([one.line for one in self.duplicates if one.in_training_and_validation == both])
-        return tuple(tuple(lines) for lines in kinds if lines)
+            yield [one.line for one in self.duplicates if one.in_training_and_validation == both]
 
     def to_json(self) -> dict[str, Any]:
         """Return plain JSON values."""
@@ -83,22 +71,10 @@ def check_annotated(
 ) -> AnnotatedCheck:
     """Read and decode every picture and read every annotation once; `progress` is told how many more were done."""
     parts = [part for part in (training, validation) if part is not None]
-    checks: list[AnnotatedPartCheck] = []
-    seen: dict[bytes, list[tuple[int, str]]] = {}
-    for part in parts:
-        looks = []
-        for index, look in enumerate(look_at_all(part)):
-            looks.append(look)
-            if look.digest:
-                seen.setdefault(look.digest, []).append((len(checks), part.name(index)))
-            progress(1)
-        checks.append(_check_part(part, looks))
-    duplicates = [
-        Duplicates(tuple(name for _, name in places), (), len({number for number, _ in places}) > 1)
-        for places in seen.values()
-        if len(places) > 1
-    ]
-    return AnnotatedCheck(checks[0], checks[1] if validation else None, tuple(duplicates))
+    looks, groups = look_through(parts, progress)
+    checks = [_check_part(part, own) for part, own in zip(parts, looks, strict=True)]
+    duplicates = tuple(Duplicates.of(parts, group) for group in groups)
+    return AnnotatedCheck(checks[0], checks[1] if validation else None, duplicates)
 
 
 def _check_part(part: AnnotatedFiles, looks: Sequence[Look]) -> AnnotatedPartCheck:
