@@ -9,6 +9,9 @@ from page_checks import check_page
 from PIL import Image
 
 from googlenet.__main__ import main
+from googlenet.network.zoo import specification, with_multibox
+from googlenet.weights.checkpoint import Checkpoint, save
+from googlenet.weights.creation import create
 
 FAST = "selective-search:single,width=80"
 LARGE = "selective-search:single,superpixels=2,width=80"
@@ -90,6 +93,27 @@ def test_some_of_the_annotated_pictures(data, capsys):
     status, _, err = propose(capsys, data / "Annotations" / "a.xml", "--truth", data, "--source", FAST)
     assert (status, err) == (2, f"googlenet: {data}/Annotations/a.xml: no annotated picture is called so; "
                              "leave it out, or give other annotations\n")  # fmt: skip
+
+
+def test_nothing_is_drawn_or_kept_among_the_images(data, capsys):
+    pictures = data / "JPEGImages"
+    before = sorted(pictures.iterdir())
+    told = {"--draw": "the images themselves lie there; draw into another folder",
+            "--cache": "holds a.png, no proposals; give a new or empty folder"}  # fmt: skip
+    for option, complaint in told.items():
+        for named in ([pictures], ["--truth", data]):
+            status, out, err = propose(capsys, *named, "--source", FAST, option, pictures)
+            assert (status, out, err) == (2, "", f"googlenet: {pictures}: {complaint}\n")
+    assert sorted(pictures.iterdir()) == before
+
+
+def test_a_device_that_is_not_there_is_told_once(data, tmp_path, capsys):
+    made = with_multibox(specification("googlenet-tiny", width=0.25), [(0.25, 0.25, 0.75, 0.75)])
+    path = tmp_path / "boxes.safetensors"
+    save(path, Checkpoint(made, (), create(made).state_dict()))
+    status, out, err = propose(capsys, data / "JPEGImages", "--source", f"multibox:{path}", "--device", "cuda:77")
+    assert (status, out, err.count("\n")) == (2, "", 1)
+    assert "cuda" in err
 
 
 @pytest.mark.parametrize(

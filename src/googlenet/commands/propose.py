@@ -57,6 +57,8 @@ def run(options: Options) -> int:
     cache = ProposalCache(options.cache) if options.cache else None
     names = [source.name for source in sources]
     coverage = Coverage(pictures.truth.classes, arms_of(names)) if pictures.truth else None
+    for source in sources:
+        source.load()
     for line in failed:
         _print_failure(options, line)
     total = len(pictures) + len(failed)
@@ -88,12 +90,18 @@ def _pictures(options: Options) -> tuple[Pictures, list[dict[str, str]]]:
     for folder in filter(None, (options.report, options.draw, options.cache)):
         expect_folder(folder)
     truth = open_annotated(options.truth, options.split) if options.truth else None
+    failed = []
     if truth is not None and not options.images:
-        return Pictures(None, truth), []
-    found = find_images(image_arguments(options.images, options.null))
-    if told := found.describe_passed_over():
-        say(told)
-    return Pictures(found.paths, truth), [{"file": name, "error": str(error)} for name, error in found.failures]
+        pictures = Pictures(None, truth)
+    else:
+        found = find_images(image_arguments(options.images, options.null))
+        if told := found.describe_passed_over():
+            say(told)
+        pictures = Pictures(found.paths, truth)
+        failed = [{"file": name, "error": str(error)} for name, error in found.failures]
+    if options.draw and options.draw.resolve() in pictures.folders():
+        raise InputError(f"{options.draw}: the images themselves lie there; draw into another folder")
+    return pictures, failed
 
 
 def _take(

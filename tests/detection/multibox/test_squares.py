@@ -21,21 +21,29 @@ from googlenet.network.specification import Pixels
 FILL = (1, 2, 3)
 
 
-@settings(max_examples=60, deadline=None)
-@given(st.integers(1, 60), st.integers(1, 60))
-def test_each_scale_covers_the_picture_and_neighbours_share_half(width: int, height: int):
-    short = min(width, height)
-    for scale in (1.0, 0.5):
-        side = max(1, round(scale * short))
-        squares = [one for one in covering(width, height, (scale,)) if one.side == side]
-        seen = np.zeros((height, width), bool)
-        for x0, y0, _ in squares:
-            assert 0 <= x0 <= width - side
-            assert 0 <= y0 <= height - side
-            seen[y0 : y0 + side, x0 : x0 + side] = True
-        assert seen.all()
-        for starts in (sorted({one.x0 for one in squares}), sorted({one.y0 for one in squares})):
-            assert all(np.diff(starts) <= side / 2 + 1)
+@settings(max_examples=100, deadline=None)
+@given(st.integers(1, 60), st.integers(1, 400))
+def test_each_scale_covers_the_picture_and_neighbours_share_half(one: int, other: int):
+    for width, height in ((one, other), (other, one)):
+        whole = Square((width - max(width, height)) // 2, (height - max(width, height)) // 2, max(width, height))
+        for scale in (1.0, 0.5):
+            squares = [square for square in covering(width, height, (scale,)) if square != whole or width == height]
+            (side,) = {square.side for square in squares} or {whole.side}
+            scaled = max(1, round(scale * min(width, height)))
+            assert side == scaled or side == -(-max(width, height) // 16) > scaled
+            seen = np.zeros((height, width), bool)
+            for x0, y0, _ in squares:
+                assert 0 <= x0 <= width - side or (x0 == (width - side) // 2 and side > width)
+                assert 0 <= y0 <= height - side or (y0 == (height - side) // 2 and side > height)
+                seen[max(y0, 0) : y0 + side, max(x0, 0) : x0 + side] = True
+            assert seen.all()
+            for starts in (sorted({one.x0 for one in squares}), sorted({one.y0 for one in squares})):
+                assert all(np.diff(starts) <= side / 2 + 1)
+
+
+def test_a_picture_of_any_shape_has_few_squares():
+    assert max(len(covering(short, 60_000)) for short in (1, 7, 100, 1000, 3750, 4000, 7500, 60_000)) <= 130
+    assert len(covering(60_000, 1)) == len(covering(1, 60_000)) == 32
 
 
 def test_the_whole_picture_is_in_the_first_square_and_none_comes_twice():

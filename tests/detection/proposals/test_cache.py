@@ -78,8 +78,13 @@ def test_two_at_once_make_it_once(tmp_path):
 
 def test_a_folder_that_cannot_be_written_is_told_at_once(tmp_path):
     (tmp_path / "file").write_text("")
-    with pytest.raises(InputError, match="cannot be written"):
+    with pytest.raises(InputError, match=r"file/cache: cannot be read \(Not a directory\)"):
         ProposalCache(tmp_path / "file" / "cache")
+    (tmp_path / "file").unlink()
+    ProposalCache(tmp_path)
+    for lock in (tmp_path / "locks").iterdir():
+        lock.unlink()
+    (tmp_path / "locks").rmdir()
     (tmp_path / "locks").write_text("")
     with pytest.raises(InputError, match=r"locks/00: cannot be written") as caught:
         ProposalCache(tmp_path)
@@ -104,6 +109,19 @@ def test_a_full_disk_ends_the_work_and_leaves_what_was_whole(tmp_path, full_disk
     assert [path.stem for path in tmp_path.rglob("*.boxes")] == [PICTURE]
     assert not list(tmp_path.rglob("*.tmp"))
     assert cache.find(SOURCE, other, lambda: many).scores.tolist() == many.scores.tolist()
+
+
+def test_a_folder_of_other_things_is_left_as_it_is(tmp_path):
+    (tmp_path / "README").write_text("mine")
+    with pytest.raises(InputError, match="holds README, no proposals; give a new or empty folder"):
+        ProposalCache(tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["README"]
+    assert (tmp_path / "README").read_text() == "mine"
+    (tmp_path / "README").rename(tmp_path / "a.png")
+    with pytest.raises(InputError, match=r"holds a\.png, no proposals"):
+        ProposalCache(tmp_path)
+    (tmp_path / "a.png").rename(tmp_path / ".hidden")
+    ProposalCache(tmp_path)
 
 
 def test_what_a_kill_left_unfinished_goes_with_the_next_write(tmp_path):

@@ -13,10 +13,14 @@ from googlenet.images.crops import Crop
 from googlenet.images.regions import SourceImage
 from googlenet.network.specification import Pixels
 
-__all__ = ["KEPT", "SCALES", "Square", "covering", "cut", "from_shares", "in_shares", "kept_within", "mean_colour"]
+__all__ = ["KEPT", "LONGEST", "SCALES", "Square", "covering", "cut", "from_shares", "in_shares", "kept_within"]
+__all__ += ["mean_colour"]
 
 SCALES = (1.0, 0.5)
 """Sides of the squares of `covering`, as shares of the picture's short side."""
+
+LONGEST = 16
+"""Squares that a picture is long, at most, without those between: it bounds time and memory for any picture."""
 
 KEPT = 0.5
 """The share of an object's area that must lie in a square for the square to show the object."""
@@ -34,12 +38,13 @@ def covering(width: int, height: int, scales: tuple[float, ...] = SCALES) -> lis
     """Return the squares that are looked at for all objects of a picture of `width` x `height`.
 
     One around the whole picture, unless it is a square itself, and for each scale as few as cover the picture with
-    neighbours that share half of their side or more.
+    neighbours that share half of their side or more. Of a very long picture the squares are larger than the scale says:
+    at most `LONGEST` stand side by side.
     """
     longest = max(width, height)
     found = [] if width == height else [Square((width - longest) // 2, (height - longest) // 2, longest)]
     for scale in scales:
-        side = max(1, round(scale * min(width, height)))
+        side = max(1, round(scale * min(width, height)), -(-longest // LONGEST))
         found += [Square(x0, y0, side) for y0 in _starts(height, side) for x0 in _starts(width, side)]
     return list(dict.fromkeys(found))
 
@@ -89,6 +94,11 @@ def mean_colour(pixels: Pixels) -> tuple[int, int, int]:
 
 
 def _starts(length: int, side: int) -> list[int]:
-    """Where squares begin along an axis: evenly, at both ends too, each sharing at least half with the next."""
-    count = 1 if side >= length else -(-2 * (length - side) // side) + 1
-    return [round(number * (length - side) / max(1, count - 1)) for number in range(count)]
+    """Where squares begin along an axis: evenly, at both ends too, each sharing at least half with the next.
+
+    One that is longer than the axis lies in its middle.
+    """
+    if side >= length:
+        return [(length - side) // 2]
+    count = -(-2 * (length - side) // side) + 1
+    return [round(number * (length - side) / (count - 1)) for number in range(count)]

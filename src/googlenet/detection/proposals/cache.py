@@ -15,21 +15,26 @@ from filelock import FileLock
 from numpy.typing import NDArray
 
 from googlenet.detection.proposals.sources import Found, Source
-from googlenet.errors import BrokenOff, InputError
-from googlenet.files import atomic_write, remove_leftovers
+from googlenet.errors import BrokenOff, InputError, shown
+from googlenet.files import atomic_write, read_regular, remove_leftovers
+from googlenet.images.finding import display_name
 
 __all__ = ["ProposalCache", "digest_of"]
 
 _ROW = np.dtype(("<f8", 5))
 
 
+_README = b"Region proposals by picture and source: rows of x0, y0, x1, y1, score, float64.\n"
+
+
 class ProposalCache:
-    """A folder of proposals; raises `InputError` where it cannot be written."""
+    """A folder of proposals; raises `InputError` where it cannot be written, or is a folder of other things."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        with atomic_write(folder / "README") as file:
-            file.write(b"Region proposals by picture and source: rows of x0, y0, x1, y1, score, float64.\n")
+        if not _is_ours(folder):
+            with atomic_write(folder / "README") as file:
+                file.write(_README)
         try:
             with self._alone("00"):
                 pass
@@ -69,6 +74,20 @@ class ProposalCache:
             yield
         finally:
             lock.release()
+
+
+def _is_ours(folder: Path) -> bool:
+    """Whether proposals are kept there already; `InputError` where anything else is."""
+    try:
+        names = sorted(path.name for path in folder.iterdir() if not path.name.startswith("."))
+        told = read_regular(folder / "README", 1 << 20, "README") if "README" in names else b""
+    except FileNotFoundError:
+        return False
+    except OSError as error:
+        raise InputError(f"{display_name(folder)}: cannot be read ({error.strerror or error}); check it") from error
+    if names and told != _README:
+        raise InputError(f"{display_name(folder)}: holds {shown(names[0])}, no proposals; give a new or empty folder")
+    return bool(names)
 
 
 def digest_of(image: NDArray[np.uint8]) -> str:

@@ -36,6 +36,10 @@ class Pictures:
         """Return a picture's path as it is."""
         return str(self._paths[place])
 
+    def folders(self) -> set[Path]:
+        """Return where the pictures lie, without links."""
+        return {folder.resolve() for folder in {path.parent for path in self._paths}}
+
     def objects(self, place: int) -> Objects | None:
         """Return what is annotated in a picture; None without annotations, `InputError` where they cannot be read."""
         return None if self.truth is None else self.truth.objects(self._indices[place])

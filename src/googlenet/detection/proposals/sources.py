@@ -44,6 +44,10 @@ class Source(Protocol):
         """All that its boxes depend on beside the pixels: its settings and the hash of its weights."""
         ...
 
+    def load(self) -> None:
+        """Load now what the first picture would; `InputError` where this machine has not what is asked for."""
+        ...
+
     def propose(self, image: NDArray[np.uint8]) -> Found:
         """Propose boxes for a picture, uint8 [h, w, 3] RGB, upright."""
         ...
@@ -77,6 +81,9 @@ class SelectiveSearchSource:
     def key(self) -> str:
         return f"selective-search {REVISION} {self.settings}"
 
+    def load(self) -> None:
+        """Nothing: it has its settings."""
+
     def propose(self, image: NDArray[np.uint8]) -> Found:
         found = SelectiveSearch(self.settings).propose(image)
         return Found(found.boxes, found.scores)
@@ -88,7 +95,7 @@ BOXES = 200
 
 @dataclass(frozen=True)
 class MultiBoxSource:
-    """The best boxes of a trained MultiBox; its weights are loaded for the first picture."""
+    """The best boxes of a trained MultiBox."""
 
     name: str
     path: str
@@ -106,6 +113,11 @@ class MultiBoxSource:
 
         how = self.computing
         return load(self.path, boxes=self.boxes, device=how.device, precision=how.precision, engine=how.engine)
+
+    def load(self) -> None:
+        """Load the weights."""
+        with self.one_at_a_time:
+            _ = self.proposer
 
     def propose(self, image: NDArray[np.uint8]) -> Found:
         with self.one_at_a_time:  # a network takes all cores by itself
