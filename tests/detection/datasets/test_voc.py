@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from worlds import voc, voc_xml
 
-from googlenet.detection.datasets.opening import open_annotated
+from googlenet.detection.datasets.opening import open_annotated, open_files
 from googlenet.errors import InputError
 from googlenet.weights.classes import Class
 
@@ -168,3 +168,11 @@ def test_voc2007_has_the_difficult_objects_that_its_document_counts(shared):
     assert sum(int(one.difficult.sum()) for one in objects) == 64
     assert len(found.classes) == 20
     assert all(np.all(one.boxes[:, :2] >= 0) for one in objects)
+
+
+def test_of_two_pictures_of_one_name_the_second_belongs_to_nothing(folder):
+    (folder / "JPEGImages" / "2.png").write_bytes(b"another")
+    (folder / "JPEGImages" / "4.jpg").write_bytes(b"without annotation")
+    found = open_files(folder)
+    assert found.name(1) == str(folder / "JPEGImages" / "2.jpg")
+    assert found.strays().pictures == tuple(str(folder / "JPEGImages" / name) for name in ("2.png", "4.jpg"))

@@ -58,9 +58,11 @@ class Voc(AnnotatedFiles):
 
     def strays(self) -> Strays:
         annotated = {Path(name).stem for name in files_in(self._path("Annotations"))}
-        pictures = _by_stem(files_in(self._path("JPEGImages")))
+        names = files_in(self._path("JPEGImages"))
+        pictures = _by_stem(names)
+        belonging = {name for stem, name in pictures.items() if stem in annotated}
         return Strays(
-            tuple(self._path("JPEGImages", name) for stem, name in pictures.items() if stem not in annotated),
+            tuple(self._path("JPEGImages", name) for name in names if _is_image(name) and name not in belonging),
             tuple(self._path("Annotations", f"{stem}.xml") for stem in sorted(annotated - pictures.keys())),
         )
 
@@ -79,6 +81,10 @@ def class_ids(paths: Iterable[str]) -> list[str]:
 
 def _by_stem(names: Iterable[str]) -> dict[str, str]:
     """The picture of each name without its ending; .jpg before the others."""
-    images = [name for name in names if Path(name).suffix.lower() in ENDINGS]
+    images = list(filter(_is_image, names))
     images.sort(key=lambda name: Path(name).suffix.lower() != ".jpg", reverse=True)
     return {Path(name).stem: name for name in images}
+
+
+def _is_image(name: str) -> bool:
+    return Path(name).suffix.lower() in ENDINGS
