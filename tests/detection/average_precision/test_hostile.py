@@ -13,7 +13,7 @@ def told(tmp_path_factory):
     """What came of each, in a process whose memory is limited; a crash or traceback ends it."""
     program = Path(__file__).parent / "hostile.py"
     command = [sys.executable, str(program), str(tmp_path_factory.mktemp("hostile"))]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=600)
     assert done.stderr == ""
     assert done.returncode == 0
     return list(map(json.loads, done.stdout.splitlines()))

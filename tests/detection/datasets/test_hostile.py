@@ -21,7 +21,7 @@ def lines(tmp_path_factory):
     """What was said of each, by a process whose memory is limited; a crash or traceback ends it."""
     program = Path(__file__).parent / "hostile.py"
     command = [sys.executable, str(program), str(tmp_path_factory.mktemp("hostile"))]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=600)
     assert done.stderr == ""
     assert done.returncode == 0
     return list(map(json.loads, done.stdout.splitlines()))

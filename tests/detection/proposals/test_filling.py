@@ -18,7 +18,7 @@ def folder(tmp_path_factory):
 def processes(folder):
     """What is told of each process, by the cache that it filled."""
     program = Path(__file__).parent / "filling.py"
-    done = subprocess.run([sys.executable, program, folder], capture_output=True, text=True, check=False, timeout=120)
+    done = subprocess.run([sys.executable, program, folder], capture_output=True, text=True, check=False, timeout=600)
     assert (done.stderr, done.returncode) == ("", 0)
     told = list(map(json.loads, done.stdout.splitlines()))
     return {cache: [one for one in told if one["cache"] == cache] for cache in ("whole", "killed", "together")}

@@ -54,11 +54,14 @@ def _truth_tile(image: NDArray[np.uint8], proposals: Proposals, truths: Boxes) -
 
 
 def _drawn(image: NDArray[np.uint8], boxes: Sequence[tuple[Sequence[float], tuple[int, int, int]]]) -> Image.Image:
-    """The picture with boxes, as lines that stay visible when it is reduced to a tile."""
+    """The picture with boxes, as lines that stay visible when it is reduced to a tile, and thin in a small one."""
     picture = Image.fromarray(image)
+    factor = max(1, TILE // max(picture.size))
+    picture = picture.resize((picture.width * factor, picture.height * factor), Image.Resampling.NEAREST)
     draw = ImageDraw.Draw(picture)
     width = max(2, round(max(picture.size) / TILE * 2))
-    for (x0, y0, x1, y1), colour in boxes:
+    for box, colour in boxes:
+        x0, y0, x1, y1 = (factor * side for side in box)
         left, top = max(0, round(x0)), max(0, round(y0))
         corner = (max(left, min(round(x1), picture.width) - 1), max(top, min(round(y1), picture.height) - 1))
         draw.rectangle((left, top, *corner), outline=colour, width=width)
