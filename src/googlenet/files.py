@@ -2,19 +2,20 @@
 
 import errno
 import hashlib
+import json
 import os
 import re
 import stat
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path, PurePath
-from typing import IO
+from typing import IO, Any
 
 from googlenet.errors import InputError
 
 __all__ = ["atomic_write", "expect", "expect_folder", "open_regular", "read_regular", "recorded_name"]
-__all__ += ["remove_leftovers", "sha256", "text_lines"]
+__all__ += ["remove_leftovers", "sha256", "text_lines", "write_json"]
 
 
 _TEMPORARY = (".googlenet-", ".tmp")
@@ -64,6 +65,12 @@ def _replacing(path: Path) -> Iterator[IO[bytes]]:
     finally:
         if temporary is not None:
             temporary.unlink(missing_ok=True)
+
+
+def write_json(path: str | os.PathLike[str], value: Mapping[str, Any]) -> None:
+    """Write an object as JSON text, atomically; a byte of a file name that is no UTF-8 becomes an escape."""
+    with atomic_write(path) as file:
+        file.write(json.dumps(value, indent=1, ensure_ascii=False).encode("utf-8", "backslashreplace") + b"\n")
 
 
 def expect(path: str | os.PathLike[str], what: str = "file") -> None:

@@ -12,7 +12,7 @@ from filelock import FileLock, Timeout
 
 from googlenet.data.identity import MOST_GONE, Identity, difference
 from googlenet.errors import InputError, shown
-from googlenet.files import atomic_write, remove_leftovers
+from googlenet.files import atomic_write, remove_leftovers, write_json
 from googlenet.records import decode
 from googlenet.reporting.console import warn
 from googlenet.training.loop_recipe import LoopRecipe, differences, names_that_may, to_json
@@ -115,7 +115,7 @@ class RunFolder:
             remove_leftovers(self.path)
         if not self.is_claimed or self.read_json(self.recipe) != self._claim:
             self.summary.unlink(missing_ok=True)  # before the recipe says that there is more to do
-            self.write_json(self.recipe, self._claim)
+            write_json(self.recipe, self._claim)
         self._keep_listings()
 
     def _keep_listings(self) -> None:
@@ -154,12 +154,6 @@ class RunFolder:
             with suppress(OSError):  # `begin` says what is wrong
                 found[name] = self._listing(name).read_bytes()
         return found
-
-    def write_json(self, path: Path, value: Mapping[str, Any]) -> None:
-        with atomic_write(path) as file:
-            text = json.dumps(value, indent=1, ensure_ascii=False)
-            # a byte of a file name that is no UTF-8 becomes an escape, which JSON has as well
-            file.write(text.encode("utf-8", "backslashreplace") + b"\n")
 
     def read_json(self, path: Path) -> dict[str, Any]:
         try:

@@ -16,6 +16,7 @@ from googlenet.data.loader import Loader
 from googlenet.data.pool import WorkerPool, default_workers
 from googlenet.data.samples import Samples
 from googlenet.errors import InputError
+from googlenet.files import write_json
 from googlenet.inference.device import find_device
 from googlenet.records import decode
 from googlenet.reporting.console import percent, say
@@ -353,7 +354,7 @@ class Session:
             "bad_images": self.all_bad_images.reasons,
         }
         write_report(self.folder, self.setup, summary, self.outcomes.get(weights))
-        self.folder.write_json(self.folder.summary, summary)
+        write_json(self.folder.summary, summary)
         bad = self.all_bad_images.reasons
         for name, reason in list(bad.items())[:20]:
             say(f"left out: {reason if name in reason else f'{name}: {reason}'}")

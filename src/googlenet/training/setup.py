@@ -158,7 +158,7 @@ def read_weights(pretrained: Weights) -> Checkpoint:
     return pretrained if isinstance(pretrained, Checkpoint) else checkpoint.read(pretrained)
 
 
-def check_fit(recipe: LoopRecipe, network: Network, validation: Dataset | None) -> None:
+def check_fit(recipe: LoopRecipe, network: Network, validation: object | None) -> None:
     """Freeze the rows that the recipe names; raises `InputError` for what has no place in such a run."""
     for row in recipe.freeze:
         if row not in network.row_names:

@@ -63,11 +63,15 @@ class Checkpoint:
     provenance: Mapping[str, Any] = field(default_factory=dict)
 
 
-def save(path: str | os.PathLike[str], checkpoint: Checkpoint) -> None:
-    """Write `checkpoint` to one file, atomically. Raises `InputError` where it cannot be written."""
+def save(path: str | os.PathLike[str], checkpoint: Checkpoint, more: Mapping[str, str] | None = None) -> None:
+    """Write `checkpoint` to one file, atomically; `more` are other texts by name that its metadata is to hold.
+
+    Raises `InputError` where it cannot be written.
+    """
     shapes = {name: tuple(tensor.shape) for name, tensor in checkpoint.weights.items()}
     _check(shapes, checkpoint.specification, checkpoint.classes, str(path))
     metadata = {
+        **(more or {}),
         "format": FORMAT,
         "specification": checkpoint.specification.to_json(),
         "classes": json.dumps([[item.id, item.name] for item in checkpoint.classes], ensure_ascii=False),

@@ -207,6 +207,7 @@ def in_a_process(windows: Path, weights: Path, folder: Path, chosen: RegionRecip
         train_regions(data, chosen, pretrained=weights, output=folder)
 
 
+@pytest.mark.long
 def test_a_killed_run_goes_on_to_the_same_bytes(windows: Path, data: RegionData, weights: Path, tmp_path: Path):
     for name, is_killed in (("whole", False), ("killed", True), ("killed", False)):
         process = context.Process(target=in_a_process, args=(windows, weights, tmp_path / name, recipe(epochs=4)))

@@ -10,6 +10,7 @@ from googlenet.data.batch import Batch
 from googlenet.data.loader import Plan
 from googlenet.data.samples import Samples
 from googlenet.detection.annotations import AnnotatedImages
+from googlenet.detection.regions.background import BACKGROUND
 from googlenet.detection.regions.dataset import RegionImages
 from googlenet.detection.regions.findings import findings
 from googlenet.detection.regions.judging import RegionOutcome, judge
@@ -34,12 +35,8 @@ from googlenet.training.setup import (
     read_weights,
 )
 from googlenet.weights.checkpoint import expect_classes
-from googlenet.weights.classes import Class
 
-__all__ = ["BACKGROUND", "RegionData", "RegionSetup", "classes_of", "prepare"]
-
-BACKGROUND = Class("__background__", "background")
-"""The last class of a region classifier, so that the others keep the places that they have in the data."""
+__all__ = ["RegionData", "RegionSetup", "check_data", "prepare"]
 
 
 @dataclass(frozen=True)
@@ -117,11 +114,16 @@ class _First:
         return (self._sampler.batch(epoch, number) for number in range(step, self.steps_per_epoch))
 
 
-def classes_of(images: AnnotatedImages) -> tuple[Class, ...]:
-    """Return the classes of a region classifier for some data: theirs, and background at the end."""
+def check_data(images: AnnotatedImages, held_out: AnnotatedImages | None) -> None:
+    """Raise `InputError` where a region classifier cannot be trained on `images`, or judged on those held out."""
     if BACKGROUND.id in (one.id for one in images.classes):
         raise InputError(f"a class of the data is called '{BACKGROUND.id}', which is what is in none; rename it")
-    return (*images.classes, BACKGROUND)
+    for what, part in (("training", images), ("validation", held_out)):
+        if part is not None and not any(len(part.objects(index)) for index in range(len(part))):
+            raise InputError(f"no object in {len(part):,} {what} images; give annotated ones")
+    if held_out is not None and [one.id for one in held_out.classes] != [one.id for one in images.classes]:
+        listed = shown(", ".join(one.id for one in held_out.classes))
+        raise InputError(f"the validation images have other classes, {listed}; give data of the same ones")
 
 
 def prepare(
@@ -138,11 +140,8 @@ def prepare(
     start = read_weights(pretrained)
     expect_classes(start, pretrained if not hasattr(pretrained, "classes") else "the pretrained weights")
     held_out = None if validation is None else validation.images
-    if held_out is not None and [one.id for one in held_out.classes] != [one.id for one in data.images.classes]:
-        raise InputError(f"the validation images have other classes, {_listed(held_out)}; give data of the same ones")
-    if held_out is not None and not any(len(held_out.objects(index)) for index in range(len(held_out))):
-        raise InputError(f"no object in {len(held_out):,} validation images; give annotated ones")
-    classes = classes_of(data.images.annotated)
+    check_data(data.images.annotated, held_out.annotated if held_out else None)
+    classes = (*data.images.classes, BACKGROUND)
     heads = start.specification.auxiliary if recipe.auxiliary_weight else ()
     network, fresh = fit_to_classes(start, classes, heads, seed=recipe.seed)
     check_fit(recipe, network, held_out)
@@ -159,7 +158,3 @@ def prepare(
 
 def _identity(windows: Windows, held_out: RegionImages | None) -> str:
     return windows.identity if held_out is None else f"{windows.identity} {held_out.all_windows.identity}"
-
-
-def _listed(images: RegionImages) -> str:
-    return shown(", ".join(one.id for one in images.classes))

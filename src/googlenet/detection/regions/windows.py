@@ -6,7 +6,7 @@ rows of each picture begin, and which rows are objects.
 """
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -66,6 +66,11 @@ class Windows:
         return str(self._index.header["key"])
 
     @property
+    def bad(self) -> Mapping[str, str]:
+        """Name and reason of each picture that could not be read and has no windows."""
+        return dict(self._index.header["bad"])
+
+    @property
     def most(self) -> int:
         """Windows of the picture that has most."""
         return int(np.diff(self._starts).max(initial=0))
@@ -109,9 +114,12 @@ def label_windows(boxes: Boxes, objects: Objects, classes: int) -> Labelled:
     return Labelled(boxes[kept], labels[kept])
 
 
-def write_windows(folder: Path, parts: Iterable[Labelled], classes: int, key: str) -> Windows:
+def write_windows(
+    folder: Path, parts: Iterable[Labelled], classes: int, key: str, bad: Mapping[str, str] | None = None
+) -> Windows:
     """Write the windows of one picture after the other, of `classes` classes; `key` says what they were made of.
 
+    `bad` names the pictures that could not be read, once all `parts` have come, with the reasons.
     Whole or not at all: the index, without which there are none, comes last. `InputError` where nothing can be written.
     """
     (folder / "index").unlink(missing_ok=True)
@@ -126,7 +134,8 @@ def write_windows(folder: Path, parts: Iterable[Labelled], classes: int, key: st
             positives.append(counts[-1] + np.flatnonzero(part.labels != classes))
             counts.append(counts[-1] + len(part.labels))
     arrays = {"starts": np.array(counts, np.int64), "positives": np.concatenate(positives)}
-    Index({"identity": digest.hexdigest(), "key": key}, arrays).save(folder / "index")
+    header = {"identity": digest.hexdigest(), "key": key, "bad": dict(bad or {})}
+    Index(header, arrays).save(folder / "index")
     found = open_windows(folder)
     if found is None:
         raise InputError(f"{folder}: cannot be written; give another folder")

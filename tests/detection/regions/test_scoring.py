@@ -1,0 +1,82 @@
+"""The scores of many boxes of many pictures: as of each box alone, whatever goes through together."""
+
+import numpy as np
+import pytest
+import torch
+
+from googlenet.detection.boxes import as_boxes
+from googlenet.detection.regions.crop import cut, outside
+from googlenet.detection.regions.scoring import Boxed, Member, score
+from googlenet.errors import InputError
+from googlenet.inference.predictor import Predictor
+from googlenet.weights.creation import create
+
+
+def member(seed: int = 0, size: int = 32) -> Member:
+    network = create("googlenet-tiny", width=0.25, classes=4, size=(size, size), seed=seed).eval()
+    with torch.no_grad():
+        network.get_parameter("classifier.weight").normal_(0, 1)
+    return Member(Predictor(network, None, "cpu", engine="torch"), np.arange(3))
+
+
+def picture(seed: int, count: int, width: int = 50, height: int = 40) -> Boxed:
+    random = np.random.default_rng(seed)
+    corners = random.uniform(0, 25, (count, 2))
+    boxes = as_boxes(np.concatenate([corners, corners + random.uniform(2, 15, (count, 2))], 1))
+    return Boxed(f"{seed}.png", random.integers(0, 256, (height, width, 3), np.uint8), boxes)
+
+
+PICTURES = [picture(1, 3), picture(2, 0), picture(3, 300, 90), picture(4, 40)]
+
+
+@pytest.fixture(scope="module")
+def one() -> Member:
+    return member()
+
+
+def test_boxes_together_are_as_each_alone(one: Member):
+    found = list(score(iter(PICTURES), [one]))
+    assert [scored.picture.name for scored in found] == ["1.png", "2.png", "3.png", "4.png"]
+    for scored in found:
+        boxes = scored.picture.boxes
+        assert scored.scores.shape == (len(boxes), 3)
+        for row in range(0, len(boxes), 37):
+            pixels, inside = cut(scored.picture.image, boxes[row : row + 1], (32, 32))
+            logits = one.predictor(pixels, outside(inside, (32, 32)))
+            np.testing.assert_allclose(scored.scores[row], logits.softmax(1)[0, :3], atol=1e-5)
+
+
+def test_an_ensemble_of_a_network_with_itself_equals_the_network(one: Member):
+    alone, twice = (list(score(iter(PICTURES), members)) for members in ([one], [one, one]))
+    for first, second in zip(alone, twice, strict=True):
+        assert (first.scores == second.scores).all()
+
+
+def test_members_of_other_sizes_are_averaged(one: Member):
+    other = member(5, 48)
+    alone = [list(score(iter(PICTURES), [each])) for each in (one, other)]
+    together = list(score(iter(PICTURES), [one, other]))
+    for first, second, both in zip(*alone, together, strict=True):
+        np.testing.assert_allclose(both.scores, (first.scores + second.scores) / 2, atol=1e-6)
+    assert np.abs(alone[0][2].scores - alone[1][2].scores).max() > 0.01
+
+
+def test_an_error_comes_in_its_place_and_others_are_scored(one: Member):
+    broken = Boxed("broken.png", InputError("broken.png: not an image; replace it"))
+    found = list(score([PICTURES[0], broken, PICTURES[1], PICTURES[3]], [one]))
+    assert [scored.picture.name for scored in found] == ["1.png", "broken.png", "2.png", "4.png"]
+    assert found[1].picture is broken
+
+
+def test_pictures_are_taken_as_they_come(one: Member):
+    taken = []
+
+    def pictures():
+        for number in range(50):
+            taken.append(number)
+            yield picture(number, 100)
+
+    found = score(pictures(), [one])
+    next(found)
+    assert len(taken) <= 8
+    found.close()
