@@ -13,6 +13,7 @@ _HOMES = {
     "Answer": "googlenet.prediction.results",
     "Checkpoint": "googlenet.weights.checkpoint",
     "Class": "googlenet.weights.classes",
+    "Detections": "googlenet.detection.detections",
     "Embedding": "googlenet.prediction.results",
     "Evaluation": "googlenet.evaluation.results",
     "EvaluationImages": "googlenet.data.torch_dataset",
@@ -41,9 +42,11 @@ _HOMES = {
     "import_weights": "googlenet.weights.importers",
     "list_networks": "googlenet.network.zoo",
     "load": "googlenet.prediction.loading",
+    "load_detector": "googlenet.detection.detector.detector",
     "normalise": "googlenet.images.preprocessing",
     "parameter_groups": "googlenet.training.optimizer",
     "save": "googlenet.weights.checkpoint",
+    "save_detector_ensemble": "googlenet.detection.detector.file",
     "save_ensemble": "googlenet.weights.ensemble",
     "specification": "googlenet.network.zoo",
     "train": "googlenet.training.run",
@@ -54,6 +57,9 @@ __all__ = ["__version__", *_HOMES]
 if TYPE_CHECKING:
     from googlenet.data.torch_dataset import EvaluationImages as EvaluationImages
     from googlenet.data.torch_dataset import TrainingImages as TrainingImages
+    from googlenet.detection.detections import Detections as Detections
+    from googlenet.detection.detector.detector import load_detector as load_detector
+    from googlenet.detection.detector.file import save_detector_ensemble as save_detector_ensemble
     from googlenet.errors import InputError as InputError
     from googlenet.evaluation.explain import Explanation as Explanation
     from googlenet.evaluation.explain import explain as explain

@@ -21,13 +21,17 @@ OPTIONS = {
     "localisation": ["predictions", "truths", "json"],
     "explain": ["weights", "image", "class_", "at", "output", "computing", "json"],
     "propose": ["images", "source", "cache", "truth", "split", "report", "draw", "null", "computing", "json"],
+    "detect": ["detector", "images", "proposals", "source", "draw", "null", "computing", "json", "csv"],
     "train": ["data", "output", "validation", "pretrained", "recipe", "json"],
     "preview": ["data", "output", "images", "sampling", "distortion", "size", "seed", "epoch", "json"],
+    "detector train": [
+        *["data", "output", "pretrained", "split", "validation", "validation_split", "source", "recipe", "json"],
+    ],
     "detector train-multibox": [
         *["data", "output", "pretrained", "split", "validation", "validation_split", "recipe", "json"],
     ],
     "data check": ["data", "validation", "json"],
-    "detector evaluate": ["predictions", "truth", "protocol", "split", "report", "json"],
+    "detector evaluate": ["predictions", "truth", "protocol", "split", "report", "computing", "json"],
     "export": ["weights", "onnx", "hub_folder", "json"],
     "demo": ["output", "json"],
 }

@@ -1,17 +1,21 @@
-"""`googlenet detector evaluate`: average precision of predicted boxes, by the protocol that is named."""
+"""`googlenet detector evaluate`: average precision of predicted boxes or of a detector, by the protocol named."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Annotated
 
-from tyro.conf import Positional, arg
+from tyro.conf import OmitArgPrefixes, Positional, arg
 
 from googlenet.detection.average_precision.protocols import ProtocolName
 from googlenet.files import expect, expect_folder
+from googlenet.inference.engine import Computing
 from googlenet.reporting.console import json_line, percent, say, table
 
 if TYPE_CHECKING:
+    from googlenet.detection.annotations import AnnotatedImages
+    from googlenet.detection.average_precision.predictions import Predictions
     from googlenet.detection.average_precision.results import AveragePrecision
 
 
@@ -19,8 +23,8 @@ if TYPE_CHECKING:
 class Options:
     """Judge predicted boxes by annotated ones, as VOC, ILSVRC or COCO does, with intervals and types of error."""
 
-    predictions: Annotated[Positional[Path], arg(metavar="PREDICTIONS")]
-    """COCO's results, lines of `googlenet detect --json`, or a folder of VOC's text files."""
+    predictions: Annotated[Positional[Path], arg(metavar="DETECTOR|PREDICTIONS")]
+    """A detector; or COCO's results, lines of `googlenet detect --json`, or a folder of VOC's text files."""
     truth: Annotated[Positional[Path], arg(metavar="TRUTH")]
     """A VOC or ILSVRC folder, one of its lists, COCO's .json, YOLO's .yaml, or boxes.json."""
     protocol: ProtocolName
@@ -28,7 +32,8 @@ class Options:
     split: Annotated[str | None, arg(metavar="NAME")] = None
     """One list or part of TRUTH: test, val, val2 ..."""
     report: Annotated[Path | None, arg(metavar="FOLDER")] = None
-    """Write a page to pass on, and the figures behind it."""
+    """Write a page to pass on, and the figures behind it; what a detector found is kept there, and gone on with."""
+    computing: Annotated[Computing, OmitArgPrefixes] = Computing()  # noqa: RUF009  frozen
     json: bool = False
     """Print one JSON object (docs/json.md)."""
 
@@ -42,9 +47,14 @@ def run(options: Options) -> int:
     from googlenet.detection.average_precision import evaluate
     from googlenet.detection.average_precision.predictions import read_predictions
     from googlenet.detection.datasets.opening import open_annotated
+    from googlenet.detection.detector.file import is_detector
 
-    predictions = read_predictions(options.predictions)
-    found = evaluate(predictions, open_annotated(options.truth, options.split), options.protocol)
+    images, failed = open_annotated(options.truth, options.split), list[str]()
+    if is_detector(options.predictions):
+        predictions, failed = _detected(options, images)
+    else:
+        predictions = read_predictions(options.predictions)
+    found = evaluate(predictions, images, options.protocol)
     _tell(found)
     if options.report:
         from googlenet.detection.average_precision.report import write_report
@@ -53,7 +63,30 @@ def run(options: Options) -> int:
         page = write_report(found, options.report, str(options.predictions), f"{options.truth}{split}")
         say(f"{page}: the report")
     print(json_line(found.to_json()) if options.json else _page(found))
-    return 0
+    if failed:
+        say(f"{len(failed)} of {len(images):,} images could not be read")
+    return 1 if failed else 0
+
+
+def _detected(options: Options, images: "AnnotatedImages") -> "tuple[Predictions, list[str]]":
+    """What the detector finds in all pictures, and why it finds nothing in some."""
+    from googlenet.detection.average_precision.predictions import read_predictions
+    from googlenet.detection.detector.file import read_detector
+    from googlenet.files import sha256
+    from googlenet.machine import keep_freed_memory
+
+    read_detector(options.predictions)
+    from googlenet.detection.detector.detector import load_detector
+    from googlenet.detection.detector.evaluating import detect_all
+
+    keep_freed_memory()
+    how = options.computing
+    detector = load_detector(options.predictions, device=how.device, precision=how.precision, engine=how.engine)
+    with TemporaryDirectory(prefix="googlenet-") as temporary:
+        lines = (options.report or Path(temporary)) / "detections.jsonl"
+        lines.parent.mkdir(parents=True, exist_ok=True)
+        failed = detect_all(detector, images, lines, f"{sha256(options.predictions)} {how.precision}")
+        return read_predictions(lines), failed
 
 
 def _tell(found: "AveragePrecision") -> None:

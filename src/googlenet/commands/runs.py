@@ -3,18 +3,18 @@
 import shlex
 import sys
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TypeVar
 
 from googlenet.errors import BrokenOff
 from googlenet.reporting.console import say
 
-if TYPE_CHECKING:
-    from googlenet.training.run import Run
-
 BROKEN_OFF, INTERRUPTED = 1, 130
 
+Run = TypeVar("Run")
+"""A finished run of some kind."""
 
-def carry_through(run: "Callable[[], Run]") -> "Run | int":
+
+def carry_through(run: Callable[[], Run]) -> Run | int:
     """Return the finished run; or, where it ended before, say why and how to go on, and return the exit status."""
     from googlenet.training.trainer import Diverged
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from googlenet.detection.boxes import Boxes, as_boxes, to_shares, to_xywh
 from googlenet.errors import InputError, shown
-from googlenet.weights.classes import id_key
+from googlenet.weights.classes import Class, id_key
 
 __all__ = ["Detections"]
 
@@ -32,6 +32,8 @@ class Detections:
     """[N], the id of each object's class"""
     scores: NDArray[np.float64]
     """[N], higher is surer"""
+    error: str | None = None
+    """Why the picture could not be read; then there is nothing else"""
 
     def __post_init__(self) -> None:
         boxes, scores = as_boxes(self.boxes).copy(), np.array(self.scores, np.float64).reshape(-1)
@@ -41,15 +43,32 @@ class Detections:
             )
         if not (np.isfinite(boxes).all() and np.isfinite(scores).all()):
             raise InputError(f"{self.image}: a box or score that is not finite; leave the detection out")
-        if min(self.size) < 1:
+        if self.error is None and min(self.size) < 1:
             raise InputError(f"{self.image}: a picture of {self.size[0]} x {self.size[1]} pixels; give its size")
         for array in (boxes, scores):
             array.flags.writeable = False
         for name, value in (("boxes", boxes), ("ids", tuple(self.ids)), ("scores", scores)):
             object.__setattr__(self, name, value)
 
+    @classmethod
+    def failed(cls, image: str, error: str) -> "Detections":
+        """Return what stands for a picture that could not be read."""
+        return cls(image, (0, 0), as_boxes([]), (), np.empty(0), error)
+
     def __len__(self) -> int:
         return len(self.boxes)
+
+    def to_json(self, classes: Sequence[Class]) -> dict[str, Any]:
+        """Return `{"file", "image", "detections"}`, or `{"file", "error"}`; `classes` are the detector's."""
+        if self.error is not None:
+            return {"file": self.image, "error": self.error}
+        places = {one.id: place for place, one in enumerate(classes)}
+        rows = zip(self.boxes.tolist(), self.ids, self.scores.tolist(), strict=True)
+        found = [
+            {"box": box, "index": places[id_], "id": id_, "name": classes[places[id_]].name, "score": score}
+            for box, id_, score in rows
+        ]
+        return {"file": self.image, "image": list(self.size), "detections": found}
 
     def to_coco(self, image_id: int, categories: Mapping[str, int]) -> list[dict[str, Any]]:
         """Return the rows of a COCO results file; `categories` gives the category of each class id."""

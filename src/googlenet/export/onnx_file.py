@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
-from googlenet import __version__
 from googlenet.errors import InputError
 from googlenet.files import atomic_write
 from googlenet.images.preprocessing import normalise
 from googlenet.network.module import Network
 from googlenet.randomness import generator
+from googlenet.versions import versions
 from googlenet.weights.checkpoint import Checkpoint, expect_classes, read, shareable
 from googlenet.weights.creation import build
 
@@ -77,7 +77,7 @@ def export_onnx(weights: str | os.PathLike[str] | Checkpoint, file: str | os.Pat
 def _describe(graph: "onnx.ModelProto", checkpoint: Checkpoint) -> None:
     from onnx import helper
 
-    graph.producer_name, graph.producer_version = "googlenet", __version__
+    graph.producer_name, graph.producer_version = "googlenet", versions().get("googlenet", "")
     helper.set_model_props(
         graph,
         {

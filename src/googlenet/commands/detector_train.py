@@ -1,0 +1,77 @@
+"""`googlenet detector train`: from annotated pictures to a detector, in one folder."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+from tyro.conf import OmitArgPrefixes, Positional, UseAppendAction, arg
+
+from googlenet.commands.runs import carry_through
+from googlenet.detection.datasets.opening import open_annotated
+from googlenet.detection.regions.recipe import RegionRecipe
+from googlenet.files import expect_folder
+from googlenet.machine import keep_freed_memory
+from googlenet.reporting.console import percent
+from googlenet.weights.checkpoint import describe
+
+
+@dataclass(frozen=True)
+class Options:
+    """Train a detector: proposals, region classifier, evaluation. Give the same command again to go on."""
+
+    data: Annotated[Positional[str], arg(metavar="DATA")]
+    """VOC or ILSVRC folder, one of its lists, COCO's or ImageNet's JSON, or YOLO's YAML."""
+    output: Annotated[str, arg(aliases=["-o"], metavar="FOLDER")]
+    """Where everything is kept: proposals, windows, the run, the detector, its report."""
+    pretrained: Annotated[Path, arg(metavar="WEIGHTS")]
+    """Weights of a classifier, which gets the classes of DATA and background."""
+    split: Annotated[str | None, arg(metavar="NAME")] = None
+    """Part of DATA to train on, such as train; by default all of it."""
+    validation: Annotated[str | None, arg(metavar="DATA")] = None
+    """Pictures to evaluate on, in any of the forms of DATA."""
+    validation_split: Annotated[str | None, arg(metavar="NAME")] = None
+    """Part of it; where there is no --validation, part of DATA."""
+    source: Annotated[UseAppendAction[tuple[str, ...]], arg(metavar="SOURCE")] = ()
+    """selective-search:SETTINGS (the default) or multibox:FILE,boxes=200; give several for their union."""
+    recipe: Annotated[RegionRecipe, OmitArgPrefixes] = RegionRecipe()  # noqa: RUF009  frozen
+    json: bool = False
+    """Print the summary as JSON (docs/json.md)."""
+
+
+def run(options: Options) -> int:
+    """Train, and print what came of it."""
+    describe(options.pretrained)
+    expect_folder(options.output)
+    data = open_annotated(options.data, options.split)
+    has_validation = options.validation is not None or options.validation_split is not None
+    place = options.validation or options.data
+    held_out = open_annotated(place, options.validation_split) if has_validation else None
+    keep_freed_memory()
+    from googlenet.detection.detector.training import SELECTIVE_SEARCH, DetectorData, train_detector
+
+    finished = carry_through(
+        lambda: train_detector(
+            DetectorData(options.data, data),
+            options.recipe,
+            validation=None if held_out is None else DetectorData(place, held_out),
+            pretrained=options.pretrained,
+            output=options.output,
+            sources=tuple(dict.fromkeys(options.source)) or SELECTIVE_SEARCH,
+        )
+    )
+    if isinstance(finished, int):
+        return finished
+    summary = finished.summary
+    if options.json:
+        print(json.dumps(summary))
+        return 0
+    if summary["evaluation"]:
+        found = summary["evaluation"]
+        low, high = found["mean_average_precision_interval"]
+        print(
+            f"mean average precision {percent(found['mean_average_precision'])}  [{100 * low:.1f}, {100 * high:.1f}]"
+            f" on {found['images']:,} images, {found['protocol']}"
+        )
+    print(f"{finished.detector}")
+    return 0

@@ -1,0 +1,185 @@
+"""`googlenet detect` and a detector in `detector evaluate`: all forms of output, broken pictures, and mistakes."""
+
+import csv
+import io
+import json
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from googlenet.__main__ import main
+from googlenet.detection.detector.file import save_detector, save_detector_ensemble
+from googlenet.detection.detector.settings import DetectorSettings, ProposedBy
+from googlenet.detection.regions.background import BACKGROUND
+from googlenet.network.initialization import initialise
+from googlenet.network.module import Network
+from googlenet.network.zoo import specification
+from googlenet.weights.checkpoint import Checkpoint
+from googlenet.weights.classes import Class
+
+CPU = ["--device", "cpu", "--engine", "torch"]
+
+
+def make(path, seed):
+    network = Network(specification("googlenet-tiny", classes=3, width=0.25))
+    initialise(network, "gaussian", seed)
+    weights = dict(network.state_dict())
+    weights["classifier.bias"] = weights["classifier.bias"] + weights["classifier.bias"].new_tensor([3.0, 0.0, 0.0])
+    settings = DetectorSettings((ProposedBy("selective-search:single"),), 30)
+    classes = (Class("n1", "dog, hound"), Class("кот", "кот"), BACKGROUND)
+    save_detector(path, Checkpoint(network.specification, classes, weights), settings)
+    return path
+
+
+@pytest.fixture(scope="module")
+def detector(tmp_path_factory):
+    return make(tmp_path_factory.mktemp("detector") / "detector.safetensors", 0)
+
+
+def test_json_is_as_the_design_has_it(detector, broken, capsys):
+    assert main(["detect", str(detector), str(broken), "--json", *CPU]) == 1
+    out, err = capsys.readouterr()
+    lines = [json.loads(line) for line in out.splitlines()]
+    assert len(lines) == 4
+    (failed,) = [line for line in lines if "error" in line]
+    assert failed["file"].endswith("broken.png")
+    assert "1 of 4 images could not be read" in err
+    good = next(line for line in lines if line["file"].endswith("a.png"))
+    assert good["image"] == [50, 40]
+    assert good["detections"]
+    for one in good["detections"]:
+        assert list(one) == ["box", "index", "id", "name", "score"]
+        assert (one["id"], one["name"]) == (("n1", "dog, hound"), ("кот", "кот"))[one["index"]]
+        x0, y0, x1, y1 = one["box"]
+        assert 0 <= x0 < x1 <= 50
+        assert 0 <= y0 < y1 <= 40
+
+
+def test_csv_text_and_pictures(detector, pictures, tmp_path, capsys):
+    picture = str(pictures / "a.png")
+    assert main(["detect", str(detector), picture, "--csv", *CPU]) == 0
+    rows = list(csv.DictReader(io.StringIO(capsys.readouterr().out)))
+    assert rows[0]["file"] == picture
+    assert float(rows[0]["score"]) > 0.5
+    assert main(["detect", str(detector), picture, "--draw", str(tmp_path / "drawn"), *CPU]) == 0
+    first, second, *_ = capsys.readouterr().out.splitlines()
+    assert first == picture
+    assert "dog, hound  [" in second
+    drawn = np.asarray(Image.open(tmp_path / "drawn/1-a.png"))
+    assert drawn.shape == (40, 50, 3)
+    assert (drawn != np.asarray(Image.open(picture))).any()
+
+
+def test_fewer_proposals_and_another_source(detector, pictures, capsys):
+    where = ["detect", str(detector), str(pictures / "a.png"), "--json", *CPU]
+
+    def boxes(*options):
+        assert main([*where, *options]) == 0
+        return {tuple(one["box"]) for one in json.loads(capsys.readouterr().out)["detections"]}
+
+    assert len(boxes("--proposals", "1")) <= 1
+    assert boxes("--source", "selective-search:fast", "--source", "selective-search:single", "--proposals", "500")
+
+
+def test_an_ensemble_is_taken_too(detector, pictures, tmp_path, capsys):
+    other = make(tmp_path / "other.safetensors", 1)
+    save_detector_ensemble(tmp_path / "both.json", [detector, other])
+    assert main(["detect", str(tmp_path / "both.json"), str(pictures / "a.png"), "--json", *CPU]) == 0
+    assert json.loads(capsys.readouterr().out)["detections"]
+
+
+@pytest.mark.parametrize(
+    ("options", "complaint"),
+    [
+        (["--json", "--csv"], "--json and --csv say two things"),
+        (["--proposals", "0"], "--proposals must be a whole number of at least 1, found 0"),
+        (["--source", "nothing"], "--source nothing: no such source"),
+        (["--precision", "int8"], "int8 is for networks of whole pictures"),
+    ],
+)
+def test_a_mistake_is_one_line_and_status_2(detector, pictures, capsys, options, complaint):
+    assert main(["detect", str(detector), str(pictures), *options]) == 2
+    out, err = capsys.readouterr()
+    assert (out, err.count("\n")) == ("", 1)
+    assert complaint in err
+
+
+def test_weights_that_are_no_detector_are_refused(weights, pictures, capsys):
+    assert main(["detect", str(weights), str(pictures)]) == 2
+    assert "no detector, as it says nothing of proposals; googlenet detector train makes one" in capsys.readouterr().err
+
+
+@pytest.fixture
+def voc(tmp_path):
+    folder = tmp_path / "voc"
+    random = np.random.default_rng(0)
+    for place in ("JPEGImages", "Annotations", "ImageSets/Main"):
+        (folder / place).mkdir(parents=True)
+    for name in ("1", "2", "3", "4"):
+        pixels = random.integers(0, 60, (40, 50, 3), np.uint8)
+        pixels[10:30, 5:35] = 200
+        Image.fromarray(pixels).save(folder / "JPEGImages" / f"{name}.jpg")
+        box = "<xmin>6</xmin><ymin>11</ymin><xmax>35</xmax><ymax>30</ymax>"
+        text = f"<annotation><object><name>n1</name><bndbox>{box}</bndbox></object></annotation>"
+        (folder / "Annotations" / f"{name}.xml").write_text(text)
+    (folder / "ImageSets/Main/train.txt").write_text("1\n2\n3\n")
+    (folder / "ImageSets/Main/test.txt").write_text("4\n")
+    return folder
+
+
+def test_a_detector_stands_in_the_place_of_predictions(detector, voc, tmp_path, capsys):
+    (voc / "JPEGImages/2.jpg").write_bytes(b"no picture")
+    where = ["detector", "evaluate", str(detector), str(voc), "--split", "train", "--protocol", "voc2010", "--json"]
+    assert main([*where, "--report", str(tmp_path / "report"), *CPU]) == 1
+    out, err = capsys.readouterr()
+    assert "1 of 3 images could not be read" in err
+    found = json.loads(out)
+    assert found["images"] == 3
+    lines = tmp_path / "report/detections.jsonl"
+    assert len(lines.read_text().splitlines()) == 3
+    assert main(["detector", "evaluate", str(lines), *where[3:]]) == 0
+    assert json.loads(capsys.readouterr().out) == found
+    # a kill in the middle of a line: the rest is done, and no picture twice
+    whole = lines.read_bytes()
+    lines.write_bytes(whole[: whole.index(b"\n") + 30])
+    assert main([*where, "--report", str(tmp_path / "report"), *CPU]) == 1
+    assert json.loads(capsys.readouterr().out) == found
+    assert lines.read_bytes() == whole
+
+
+def test_a_detector_is_trained_by_the_command(voc, weights, tmp_path, capsys):
+    arguments = ["detector", "train", str(voc), "--split", "train", "--validation-split", "test"]
+    arguments += ["--pretrained", str(weights), "-o", str(tmp_path / "run"), "--source", "selective-search:single"]
+    arguments += ["--epochs", "1", "--batch-size", "8", "--workers", "0", "--device", "cpu"]
+    assert main(arguments) == 0
+    first, second = capsys.readouterr().out.splitlines()
+    assert first.startswith("mean average precision ")
+    assert first.endswith("on 1 images, voc2010")
+    assert second == str(tmp_path / "run/detector.safetensors")
+    assert main([*arguments, "--json"]) == 0
+    summary = json.loads(capsys.readouterr().out)
+    assert summary["regions"]["steps"] == 3
+    (source,) = summary["settings"]["sources"]
+    assert source["text"].startswith("selective-search:single,superpixels=1,")
+    assert main(["detect", second, str(voc / "JPEGImages/4.jpg"), "--json", *CPU]) == 0
+    assert json.loads(capsys.readouterr().out)["image"] == [50, 40]
+
+
+@pytest.mark.parametrize(
+    ("options", "complaint"),
+    [
+        (["--split", "val"], "val"),
+        (["--batch-size", "3"], "--batch-size 3: give at least 4"),
+        (["--patience", "2"], "patience 2: give --validation images"),
+        (["--source", "multibox:nowhere"], "nowhere: no such file"),
+        (["--freeze", "conv9"], "freeze: conv9 is no row of the network"),
+    ],
+)
+def test_a_mistake_in_training_is_one_line_and_leaves_nothing(voc, weights, tmp_path, capsys, options, complaint):
+    given = ["detector", "train", str(voc), "-o", str(tmp_path / "run"), "--pretrained", str(weights)]
+    assert main([*given, *options]) == 2
+    out, err = capsys.readouterr()
+    assert (out, err.count("\n")) == ("", 1)
+    assert complaint in err
+    assert not (tmp_path / "run").exists()

@@ -1,0 +1,185 @@
+"""A detector in one folder: every stage once, the same command again, kills in every stage, broken pictures."""
+
+import json
+import os
+import random
+import time
+from multiprocessing import get_context
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from coloured import Coloured, pretrained, recipe
+
+from googlenet.detection.detector.detector import load_detector
+from googlenet.detection.detector.training import DetectorData, train_detector
+from googlenet.detection.regions.windows import open_windows
+from googlenet.errors import InputError
+from googlenet.files import sha256
+from googlenet.images.decoding import decode
+
+SOURCES = ("selective-search:single,width=native",)
+
+
+@pytest.fixture(scope="module")
+def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return pretrained(tmp_path_factory.mktemp("weights") / "tiny.safetensors")
+
+
+@pytest.fixture(autouse=True)
+def _one_thread(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch, "get_num_threads", lambda: 1)
+
+
+class Broken(Coloured):
+    """The second picture is cut off."""
+
+    def read(self, index: int) -> bytes:
+        return super().read(index)[: 200 if index == 1 else None]
+
+
+def train(folder: Path, weights: Path, data: Coloured | None = None, **options: object):  # type: ignore[no-untyped-def]
+    return train_detector(
+        DetectorData("coloured", data or Coloured(4)),
+        recipe(**{"epochs": 1, "auxiliary_weight": 0.0, **options}),
+        validation=DetectorData("held out", Coloured(2, seed=1)),
+        pretrained=weights,
+        output=folder,
+        sources=SOURCES,
+    )
+
+
+def test_a_folder_holds_everything_and_nothing_is_done_twice(
+    weights: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    run = train(tmp_path, weights)
+    assert {path.name for path in tmp_path.iterdir()} >= {
+        *("proposals", "windows", "regions", "detector.safetensors", "evaluation", "summary.json")
+    }
+    assert json.loads((tmp_path / "summary.json").read_text()) == json.loads(json.dumps(run.summary))
+    assert run.summary["evaluation"]["images"] == 2
+    assert (tmp_path / "evaluation/report.html").exists()
+    found = load_detector(run.detector, device="cpu", engine="torch")
+    (detected,) = found.detect(decode(Coloured(2, seed=1).read(0), "picture"))
+    (line, _) = (tmp_path / "evaluation/detections.jsonl").read_text().splitlines()
+    assert np.allclose([one["box"] for one in json.loads(line)["detections"]], detected.boxes)
+    before = {path: path.stat().st_mtime_ns for path in tmp_path.glob("[wpe]*/**/*") if path.is_file()}
+    kept = sha256(run.detector)
+
+    def never(*_: object, **__: object) -> None:
+        raise AssertionError("it is done already")
+
+    monkeypatch.setattr("googlenet.detection.detector.training.propose", never)
+    monkeypatch.setattr("googlenet.training.session.Session._train", never)
+    monkeypatch.setattr("googlenet.detection.regions.scoring._computed", never)
+    again = train(tmp_path, weights)
+    assert again.summary == run.summary
+    assert sha256(run.detector) == kept
+    unchanged = ("proposals/README", "evaluation/")  # made anew of the same
+    moved = [path for path, at in before.items() if path.stat().st_mtime_ns != at]
+    assert [p for p in moved if not str(p.relative_to(tmp_path)).startswith(unchanged)] == []
+
+
+def test_objects_are_windows_in_training_alone(weights: Path, tmp_path: Path):
+    train(tmp_path, weights)
+    training, held_out = (open_windows(tmp_path / "windows" / name) for name in ("train", "validation"))
+    assert training
+    assert held_out
+    objects = Coloured(4).objects(2)
+    assert training.of(2).boxes[:2].tolist() == objects.boxes.tolist()
+    assert training.of(2).labels[:2].tolist() == [0, 1]
+    own = Coloured(2, seed=1).objects(0).boxes.tolist()
+    assert not any(box in own for box in held_out.of(0).boxes.tolist()[:2])
+
+
+def test_other_options_and_other_data_are_refused_with_what_differs(weights: Path, tmp_path: Path):
+    train(tmp_path, weights)
+    with pytest.raises(InputError, match=r"another run \(momentum 0.9, now 0.5\)"):
+        train(tmp_path, weights, momentum=0.5)
+    with pytest.raises(InputError, match=r"another run \(data: image 1 was"):
+        train(tmp_path, weights, Coloured(4, seed=7))
+
+
+def test_a_broken_picture_is_named_or_left_out(weights: Path, tmp_path: Path):
+    with pytest.raises(InputError, match=r"coloured/1.png.*take it away, or give --skip-bad-images"):
+        train(tmp_path, weights, Broken(4))
+    run = train(tmp_path, weights, Broken(4), skip_bad_images=True)
+    assert list(run.summary["bad_images"]) == ["coloured/1.png"]
+    found = open_windows(tmp_path / "windows/train")
+    assert found
+    assert len(found.of(1).boxes) == 0
+
+
+def test_what_does_not_fit_is_refused_before_any_work(weights: Path, tmp_path: Path):
+    class Other(Coloured):
+        def __init__(self, count: int) -> None:
+            super().__init__(count)
+            self.classes = self.classes[:1]
+
+    for options, complaint in (
+        ({"validation": DetectorData("other", Other(2))}, "the validation images have other classes, red"),
+        ({"recipe": recipe(patience=1)}, "give --validation images to judge by"),
+        ({"recipe": recipe(freeze=("conv9",))}, "freeze: conv9 is no row"),
+        ({"sources": ("nothing",)}, "--source nothing: no such source"),
+        ({"pretrained": tmp_path / "nowhere.safetensors"}, "no such file"),
+    ):
+        given = {"pretrained": weights, "output": tmp_path / "run", "recipe": recipe(), "sources": SOURCES, **options}
+        with pytest.raises(InputError, match=complaint):
+            train_detector(DetectorData("coloured", Coloured(3)), given.pop("recipe"), **given)  # type: ignore[arg-type]
+        assert not (tmp_path / "run").exists()
+
+
+def in_a_process(folder: Path, weights: Path) -> None:
+    import sys
+
+    torch.set_num_threads(1)
+    with open(os.devnull, "w") as sys.stderr:  # noqa: PTH123
+        train(folder, weights, epochs=4)
+
+
+@pytest.mark.long
+def test_kills_in_every_stage_leave_the_same_detector(weights: Path, tmp_path: Path):
+    context = get_context("forkserver")
+    context.set_forkserver_preload(["__main__", "googlenet.detection.detector.training"])
+    moment = random.Random(1)
+
+    def start(folder: Path):  # type: ignore[no-untyped-def]
+        process = context.Process(target=in_a_process, args=(folder, weights))
+        process.start()
+        return process
+
+    whole = start(tmp_path / "whole")
+    whole.join(300)
+    assert whole.exitcode == 0
+    folder, kills = tmp_path / "killed", 0
+    for sign in (
+        "proposals/*/*/*.boxes",
+        "windows/train/boxes",
+        "regions/metrics.jsonl",
+        "evaluation/detections.jsonl",
+    ):
+        process = start(folder)
+        deadline = time.monotonic() + 300
+        while process.is_alive() and not list(folder.glob(sign)):
+            assert time.monotonic() < deadline
+            time.sleep(0.001)
+        time.sleep(moment.uniform(0, 0.02))
+        kills += process.is_alive()
+        process.kill()
+        process.join()
+    assert kills >= 3
+    last = start(folder)
+    last.join(300)
+    assert last.exitcode == 0
+    one, other = (load_bytes(tmp_path / name / "detector.safetensors") for name in ("whole", "killed"))
+    assert one == other
+    lines = [(tmp_path / name / "evaluation/detections.jsonl").read_bytes() for name in ("whole", "killed")]
+    assert lines[0] == lines[1]
+
+
+def load_bytes(path: Path) -> dict[str, bytes]:
+    from safetensors import safe_open
+
+    with safe_open(path, framework="np") as file:
+        return {name: file.get_tensor(name).tobytes() for name in file.keys()}  # noqa: SIM118
