@@ -95,6 +95,8 @@ def test_an_ensemble_is_taken_too(detector, pictures, tmp_path, capsys):
         (["--json", "--csv"], "--json and --csv say two things"),
         (["--proposals", "0"], "--proposals must be a whole number of at least 1, found 0"),
         (["--source", "nothing"], "--source nothing: no such source"),
+        (["--fast"], "--fast takes the boxes of a MultiBox, and it has none"),
+        (["--fast", "--proposals", "3"], "--fast says what is classified; leave --source and --proposals out"),
         (["--precision", "int8"], "int8 is for networks of whole pictures"),
     ],
 )

@@ -21,7 +21,7 @@ OPTIONS = {
     "localisation": ["predictions", "truths", "json"],
     "explain": ["weights", "image", "class_", "at", "output", "computing", "json"],
     "propose": ["images", "source", "cache", "truth", "split", "report", "draw", "null", "computing", "json"],
-    "detect": ["detector", "images", "proposals", "source", "draw", "null", "computing", "json", "csv"],
+    "detect": ["detector", "images", "proposals", "source", "fast", "draw", "null", "computing", "json", "csv"],
     "train": ["data", "output", "validation", "pretrained", "recipe", "json"],
     "preview": ["data", "output", "images", "sampling", "distortion", "size", "seed", "epoch", "json"],
     "detector train": [

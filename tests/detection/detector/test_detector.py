@@ -18,8 +18,12 @@ from googlenet.detection.proposals.sources import Found
 from googlenet.detection.regions.background import BACKGROUND
 from googlenet.detection.regions.selection import Selection, select
 from googlenet.errors import InputError
+from googlenet.files import sha256
 from googlenet.images.decoding import decode
 from googlenet.inference.engine import Computing
+from googlenet.network import zoo
+from googlenet.network.module import Network
+from googlenet.weights import checkpoint
 from googlenet.weights.checkpoint import Checkpoint
 from googlenet.weights.classes import Class
 from googlenet.weights.creation import create
@@ -159,6 +163,27 @@ def test_a_picture_without_proposals_has_no_detections():
 
     found = list(detector(source=Nothing()).detect(pictures(2)))
     assert [(len(one), one.error) for one in found] == [(0, None), (0, None)]
+
+
+def test_a_fast_detector_takes_the_best_boxes_of_its_multibox_alone(tmp_path: Path):
+    from googlenet.detection.detector.file import save_detector
+
+    found = zoo.with_multibox(
+        zoo.specification("googlenet-tiny"), tuple((0.1, 0.1, 0.2 + n / 100, 0.9) for n in range(70))
+    )
+    checkpoint.save(tmp_path / "boxes.safetensors", Checkpoint(found, (), Network(found).state_dict()))
+    boxes = ProposedBy("multibox:boxes.safetensors,boxes=200", sha256(tmp_path / "boxes.safetensors"))
+    settings = DetectorSettings((ProposedBy("selective-search:single"), boxes))
+    save_detector(tmp_path / "both.safetensors", classifier(), settings)
+    made = googlenet.load_detector(tmp_path / "both.safetensors", device="cpu", engine="torch", fast=True)
+    assert [source.name.partition(":")[0] for source in made.sources] == ["multibox"]
+    assert made.settings.proposals == 50
+    (detected,) = made.detect(pictures(1))
+    offered = {tuple(box) for box in made.boxes(pictures(1)[0])[:50].tolist()}
+    assert {tuple(box) for box in detected.boxes.tolist()} <= offered
+    save_detector(tmp_path / "one.safetensors", classifier(), DetectorSettings(settings.sources[:1]))
+    with pytest.raises(InputError, match=r"one\.safetensors: --fast takes the boxes of a MultiBox, and it has none"):
+        googlenet.load_detector(tmp_path / "one.safetensors", fast=True)
 
 
 def test_the_public_name_loads_what_is_saved(tmp_path: Path):

@@ -12,6 +12,7 @@ import pytest
 import torch
 from coloured import Coloured, pretrained, recipe
 
+from googlenet.detection.boxes import iou
 from googlenet.detection.detector.detector import load_detector
 from googlenet.detection.detector.training import DetectorData, train_detector
 from googlenet.detection.regions.windows import open_windows
@@ -60,6 +61,13 @@ def test_a_folder_holds_everything_and_nothing_is_done_twice(
     assert json.loads((tmp_path / "summary.json").read_text()) == json.loads(json.dumps(run.summary))
     assert run.summary["evaluation"]["images"] == 2
     assert (tmp_path / "evaluation/report.html").exists()
+    covered = run.summary["proposals"]
+    found = open_windows(tmp_path / "windows/validation")
+    assert found
+    assert covered["boxes_per_image"] == len(found) / 2
+    best = [iou(Coloured(2, seed=1).objects(index).boxes, found.of(index).boxes).max(1) for index in (0, 1)]
+    assert covered["recall"] == (np.concatenate(best) >= 0.5).mean()
+    assert (tmp_path / "evaluation/proposals/report.html").exists()
     found = load_detector(run.detector, device="cpu", engine="torch")
     (detected,) = found.detect(decode(Coloured(2, seed=1).read(0), "picture"))
     (line, _) = (tmp_path / "evaluation/detections.jsonl").read_text().splitlines()

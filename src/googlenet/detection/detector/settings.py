@@ -1,7 +1,7 @@
 """What a detector does beside its networks, as plain data that its file holds."""
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from googlenet.detection.proposals.sources import MultiBoxSource, SelectiveSearchSource, Source, open_source
@@ -11,7 +11,10 @@ from googlenet.errors import InputError
 from googlenet.files import sha256
 from googlenet.inference.engine import Computing
 
-__all__ = ["DetectorSettings", "ProposedBy", "open_sources", "proposed_by"]
+__all__ = ["FAST", "DetectorSettings", "ProposedBy", "fast", "open_sources", "proposed_by"]
+
+FAST = 50
+"""Boxes of MultiBox that a fast detector classifies."""
 
 
 @dataclass(frozen=True)
@@ -53,6 +56,16 @@ def proposed_by(source: Source, folder: Path) -> ProposedBy:
     if isinstance(source, SelectiveSearchSource):
         return ProposedBy(f"selective-search:{source.settings}")  # every setting: another release has other defaults
     return ProposedBy(source.name)
+
+
+def fast(settings: DetectorSettings, file: Path) -> DetectorSettings:
+    """Return the settings of a detector that classifies the best boxes of its MultiBox alone."""
+    sources = tuple(one for one in settings.sources if one.sha256 is not None)
+    if not sources:
+        raise InputError(
+            f"{file}: --fast takes the boxes of a MultiBox, and it has none; train it with --source multibox:FILE too"
+        )
+    return replace(settings, sources=sources, proposals=FAST)
 
 
 def open_sources(settings: DetectorSettings, file: Path, computing: Computing) -> tuple[Source, ...]:

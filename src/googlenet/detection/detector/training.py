@@ -24,9 +24,11 @@ from googlenet.detection.detector.evaluating import detect_all
 from googlenet.detection.detector.file import save_detector
 from googlenet.detection.detector.settings import DetectorSettings, proposed_by
 from googlenet.detection.proposals.cache import ProposalCache
+from googlenet.detection.proposals.coverage import Coverage, arms_of
 from googlenet.detection.proposals.pictures import Pictures
 from googlenet.detection.proposals.proposing import propose
-from googlenet.detection.proposals.sources import Source, open_source
+from googlenet.detection.proposals.report import write_report as write_coverage
+from googlenet.detection.proposals.sources import Found, Source, open_source
 from googlenet.detection.proposals.union import ranked
 from googlenet.detection.regions.dataset import RegionImages
 from googlenet.detection.regions.judging import PROTOCOL
@@ -103,11 +105,15 @@ def train_detector(
     )
     found = DetectorRun(folder, {})
     save_detector(found.detector, checkpoint.read(run.weights), settings)
-    judged = None if validation is None else _judge(found.detector, validation, cache, folder / "evaluation")
+    judged, covered = None, None
+    if validation is not None and held_out is not None:
+        covered = _cover(held_out, settings, folder / "evaluation/proposals")
+        judged = _judge(found.detector, validation, cache, folder / "evaluation")
     parts = {"train": training, **({"validation": held_out} if held_out else {})}
     summary = {
         "detector": found.detector.name,
         "settings": encode(settings),
+        "proposals": covered,
         "regions": dict(run.summary),
         "evaluation": judged,
         "bad_images": {name: why for part in parts.values() for name, why in part.images.all_windows.bad.items()},
@@ -187,6 +193,19 @@ def _judge(detector: Path, validation: DetectorData, cache: ProposalCache, folde
     found = evaluate(read_predictions(lines), validation.images, PROTOCOL)
     write_report(found, folder, str(detector), validation.source)
     return found.to_json()
+
+
+def _cover(held_out: RegionData, settings: DetectorSettings, folder: Path) -> dict[str, Any]:
+    """Return how many objects the proposals cover, which no detector can better; the report is in `folder`."""
+    images = held_out.images
+    coverage = Coverage(images.classes, arms_of([" + ".join(one.text for one in settings.sources)]))
+    for index in range(len(images)):
+        boxes = images.windows(index).boxes
+        coverage.add(images.objects(index), [Found(boxes, np.zeros(len(boxes)))])
+    figures = coverage.to_json()
+    write_coverage(figures, {one.id: one.name for one in images.classes}, held_out.source, folder)
+    arm = figures["arms"][0]
+    return {name: arm[name] for name in ("boxes_per_image", "recall", "recall_interval", "average_recall")}
 
 
 def _tell(name: str, windows: Windows) -> None:
