@@ -9,6 +9,7 @@ from page_checks import check_page
 from PIL import Image
 
 from googlenet.__main__ import main
+from googlenet.detection.proposals.sources import SelectiveSearchSource
 from googlenet.network.zoo import specification, with_multibox
 from googlenet.weights.checkpoint import Checkpoint, save
 from googlenet.weights.creation import create
@@ -105,6 +106,18 @@ def test_nothing_is_drawn_or_kept_among_the_images(data, capsys):
             status, out, err = propose(capsys, *named, "--source", FAST, option, pictures)
             assert (status, out, err) == (2, "", f"googlenet: {pictures}: {complaint}\n")
     assert sorted(pictures.iterdir()) == before
+
+
+@pytest.mark.parametrize(("kept", "told"), [(True, "interrupted; go on with: googlenet .*"), (False, "interrupted")])
+def test_ctrl_c_says_how_to_go_on_where_something_was_kept(data, tmp_path, capsys, monkeypatch, kept, told):
+    def interrupt(self, image):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(SelectiveSearchSource, "propose", interrupt)
+    cache = ["--cache", tmp_path / "cache"] if kept else []
+    status, out, err = propose(capsys, data / "JPEGImages" / "a.png", *cache)
+    assert (status, out) == (130, "")
+    assert re.fullmatch(f"googlenet: {told}\n", err)
 
 
 def test_a_device_that_is_not_there_is_told_once(data, tmp_path, capsys):

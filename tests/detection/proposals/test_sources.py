@@ -8,6 +8,7 @@ from googlenet.detection.proposals.sources import open_source
 from googlenet.detection.selective_search.search import SelectiveSearch
 from googlenet.detection.selective_search.settings import Settings
 from googlenet.errors import InputError
+from googlenet.inference.engine import Computing
 from googlenet.network.zoo import specification, with_multibox
 from googlenet.weights.checkpoint import Checkpoint, save
 from googlenet.weights.classes import numbered_classes
@@ -63,6 +64,12 @@ def test_weights_of_classes_are_refused_before_any_picture(tmp_path):
     save(tmp_path / "classes.safetensors", Checkpoint(made, numbered_classes(3), create(made).state_dict()))
     with pytest.raises(InputError, match=r"classes\.safetensors: a network of classes, not of boxes"):
         open_source(f"multibox:{tmp_path}/classes.safetensors")
+
+
+def test_options_about_weights_of_classes_are_refused(weights):
+    for computing, option in ((Computing(precision="int8"), "precision int8"), (Computing(calibrate="a"), "calibrate")):
+        with pytest.raises(InputError, match=f"--{option} is about weights of classes"):
+            open_source(f"multibox:{weights(0)}", computing)
 
 
 @pytest.mark.parametrize(

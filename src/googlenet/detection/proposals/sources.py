@@ -134,6 +134,8 @@ def _multibox(text: str, rest: str, computing: Computing) -> MultiBoxSource:
         raise InputError(f"--source {shown(text)}: no file; give multibox:FILE,boxes={BOXES}")
     if computing.calibrate is not None:
         raise InputError("--calibrate is about weights of classes; leave it out")
+    if computing.precision == "int8":
+        raise InputError("--precision int8 is about weights of classes; give float32 or bfloat16")
     expect(Path(path))
     if not isinstance(describe(path).specification.classifier, MultiBox):
         raise InputError(f"{path}: a network of classes, not of boxes; googlenet detector train-multibox makes one")
