@@ -150,6 +150,14 @@ def test_a_detector_stands_in_the_place_of_predictions(detector, voc, tmp_path, 
     assert lines.read_bytes() == whole
 
 
+def test_other_classes_are_refused_before_anything_is_detected(detector, voc, monkeypatch, capsys):
+    for path in (voc / "Annotations").iterdir():
+        path.write_text(path.read_text().replace("n1", "cat"))
+    monkeypatch.setattr("googlenet.detection.detector.detector.load_detector", None)
+    assert main(["detector", "evaluate", str(detector), str(voc), "--protocol", "voc2010"]) == 2
+    assert "none of the 1 of the data (cat)" in capsys.readouterr().err
+
+
 def test_a_detector_is_trained_by_the_command(voc, weights, tmp_path, capsys):
     arguments = ["detector", "train", str(voc), "--split", "train", "--validation-split", "test"]
     arguments += ["--pretrained", str(weights), "-o", str(tmp_path / "run"), "--source", "selective-search:single"]

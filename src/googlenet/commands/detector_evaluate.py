@@ -70,12 +70,13 @@ def run(options: Options) -> int:
 
 def _detected(options: Options, images: "AnnotatedImages") -> "tuple[Predictions, list[str]]":
     """What the detector finds in all pictures, and why it finds nothing in some."""
+    from googlenet.detection.average_precision.names import places_of_classes
     from googlenet.detection.average_precision.predictions import read_predictions
     from googlenet.detection.detector.file import read_detector
     from googlenet.files import sha256
     from googlenet.machine import keep_freed_memory
 
-    read_detector(options.predictions)
+    places_of_classes([one.id for one in read_detector(options.predictions).classes], images.classes)
     from googlenet.detection.detector.detector import load_detector
     from googlenet.detection.detector.evaluating import detect_all
 

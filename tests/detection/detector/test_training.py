@@ -19,6 +19,7 @@ from googlenet.detection.regions.windows import open_windows
 from googlenet.errors import InputError
 from googlenet.files import sha256
 from googlenet.images.decoding import decode
+from googlenet.weights.classes import Class
 
 SOURCES = ("selective-search:single,width=native",)
 
@@ -117,6 +118,18 @@ def test_a_broken_picture_is_named_or_left_out(weights: Path, tmp_path: Path):
     found = open_windows(tmp_path / "windows/train")
     assert found
     assert len(found.of(1).boxes) == 0
+
+
+def test_a_class_that_no_window_shows_is_named(weights: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    class More(Coloured):
+        def __init__(self, count: int, seed: int = 0) -> None:
+            super().__init__(count, seed)
+            self.classes = (*self.classes, Class("blue", "blue"))
+
+    train_detector(
+        DetectorData("more", More(3)), recipe(epochs=1), pretrained=weights, output=tmp_path, sources=SOURCES
+    )
+    assert "train: no window shows blue; what is never seen is never found" in capsys.readouterr().err
 
 
 def test_what_does_not_fit_is_refused_before_any_work(weights: Path, tmp_path: Path):

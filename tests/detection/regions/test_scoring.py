@@ -80,3 +80,8 @@ def test_pictures_are_taken_as_they_come(one: Member):
     next(found)
     assert len(taken) <= 8
     found.close()
+    broken = (Boxed(f"{number}.png", InputError("no picture")) for number in range(10_000))
+    found = score(broken, [one])
+    next(found)
+    assert int(next(broken).name.partition(".")[0]) < 1000
+    found.close()

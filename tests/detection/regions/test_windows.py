@@ -71,6 +71,7 @@ def test_the_files_give_back_what_went_in(tmp_path, parts):
             assert (one.of(number).labels == part.labels).all()
     everything = np.concatenate([part.labels for part in parts])
     assert found.positives.tolist() == np.flatnonzero(everything != 3).tolist()
+    assert found.counts(3).tolist() == np.bincount(everything, minlength=4)[:3].tolist()
     background = np.flatnonzero(everything == 3)
     assert found.negatives(np.arange(len(background))).tolist() == background.tolist()
     assert [row.tolist() for row in found.places(np.array([0, 2, 3, 9, 10]))] == [[0, 0, 2, 2, 3], [0, 2, 0, 6, 0]]

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from googlenet.data.dataset import file_size
+from googlenet.data.labels import some
 from googlenet.detection.annotations import AnnotatedImages, Objects, keys_of
 from googlenet.detection.average_precision import evaluate
 from googlenet.detection.average_precision.predictions import read_predictions
@@ -40,7 +41,7 @@ from googlenet.errors import InputError
 from googlenet.files import sha256, write_json
 from googlenet.network.module import Network
 from googlenet.records import encode
-from googlenet.reporting.console import say
+from googlenet.reporting.console import say, warn
 from googlenet.reporting.progress import Progress
 from googlenet.training.setup import check_fit
 from googlenet.weights import checkpoint
@@ -150,7 +151,7 @@ class _Proposed:
             bad: dict[str, str] = {}
             parts = self._labelled(name, part.images, with_objects, bad)
             found = write_windows(place, parts, len(part.images.classes), key, bad)
-            _tell(name, found)
+            _tell(name, part.images, found)
         return RegionData(part.source, RegionImages(part.images, found))
 
     def _key(self, images: AnnotatedImages, with_objects: bool) -> str:
@@ -208,10 +209,13 @@ def _cover(held_out: RegionData, settings: DetectorSettings, folder: Path) -> di
     return {name: arm[name] for name in ("boxes_per_image", "recall", "recall_interval", "average_recall")}
 
 
-def _tell(name: str, windows: Windows) -> None:
+def _tell(name: str, images: AnnotatedImages, windows: Windows) -> None:
     size = 36 * len(windows) / 2**20
     counts = f"{len(windows.positives):,} of {len(windows):,} windows show objects"
     say(f"{name}: {counts}, {len(windows) / max(1, windows.pictures):,.0f} a picture, {size:,.1f} MiB on the disk")
+    counts_of_classes = windows.counts(len(images.classes)).tolist()
+    if lacking := [one.name for one, count in zip(images.classes, counts_of_classes, strict=True) if not count]:
+        warn(f"{name}: no window shows {some(lacking, 5)}; what is never seen is never found")
 
 
 def _described(images: AnnotatedImages, index: int) -> list[Any]:

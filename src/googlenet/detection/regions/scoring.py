@@ -121,7 +121,7 @@ def _batches(pictures: Iterable[Boxed], classes: int, members: Sequence[Member])
             pieces.append(_Piece(scored, start, stop))
             free -= stop - start
             start = stop
-            if free == 0:
+            if free == 0 or len(pieces) == TOGETHER:  # of pictures without boxes too
                 yield _Batch(pieces)
                 pieces, free = [], TOGETHER
             if stop == count:

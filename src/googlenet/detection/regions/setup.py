@@ -1,6 +1,6 @@
 """A run that learns what is in a box, put together and checked before the first step."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -8,6 +8,7 @@ from torch import Tensor
 
 from googlenet.data.batch import Batch
 from googlenet.data.loader import Plan
+from googlenet.data.sampler import Planned
 from googlenet.data.samples import Samples
 from googlenet.detection.annotations import AnnotatedImages
 from googlenet.detection.regions.background import BACKGROUND
@@ -110,7 +111,7 @@ class _First:
     def __init__(self, sampler: WindowSampler, steps: int) -> None:
         self._sampler, self.steps_per_epoch = sampler, steps
 
-    def batches(self, epoch: int = 0, step: int = 0, stop: int | None = 1) -> Any:
+    def batches(self, epoch: int = 0, step: int = 0, stop: int | None = 1) -> Iterator[Planned]:
         return (self._sampler.batch(epoch, number) for number in range(step, self.steps_per_epoch))
 
 

@@ -80,6 +80,10 @@ class Windows:
         rows = slice(int(self._starts[picture]), int(self._starts[picture + 1]))
         return Labelled(self._boxes[rows], self._labels[rows])
 
+    def counts(self, classes: int) -> NDArray[np.int64]:
+        """Return how many windows show each class, [classes]."""
+        return np.bincount(self._labels[self.positives], minlength=classes)
+
     def places(self, rows: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """Return the picture of each row, and the row's number among those of the picture."""
         pictures = np.searchsorted(self._starts, rows, side="right") - 1
