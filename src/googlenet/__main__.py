@@ -12,7 +12,7 @@ import sys
 from collections.abc import Sequence
 from typing import Any, get_type_hints
 
-from googlenet.errors import InputError
+from googlenet.errors import BrokenOff, InputError
 
 __all__ = ["COMMANDS", "main", "parse"]
 
@@ -86,7 +86,7 @@ def _obey(arguments: Sequence[str]) -> int:
         return _run(arguments)
     except InputError as error:
         print(f"googlenet: {error}", file=sys.stderr)
-        return 2
+        return 1 if isinstance(error, BrokenOff) else 2
     except KeyboardInterrupt:
         print("googlenet: interrupted", file=sys.stderr)
         return INTERRUPTED

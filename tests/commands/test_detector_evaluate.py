@@ -99,6 +99,15 @@ def test_the_report(world, capsys):
     assert (folder / "curves.csv").read_text() == "id,score,recall,precision\ncat,0.9,0.5,1\n"
 
 
+@pytest.mark.usefixtures("world")
+def test_a_report_that_cannot_be_written_costs_no_figure(capsys, full_disk):
+    with full_disk(100):
+        assert main(["detector", "evaluate", "found.jsonl", "pets", "--protocol", "voc2010", "--report", "report"]) == 1
+    printed = capsys.readouterr()
+    assert "mean average precision 25.0 %" in printed.out
+    assert re.fullmatch(r"googlenet: .*: cannot be written \(File too large\)\n", printed.err)
+
+
 @pytest.mark.parametrize(
     ("arguments", "complaint"),
     [

@@ -82,6 +82,16 @@ def test_a_union_with_its_report_and_pictures(data, tmp_path, capsys):
     assert {path: path.stat().st_mtime_ns for path in (tmp_path / "cache").rglob("*.boxes")} == kept
 
 
+def test_a_report_that_cannot_be_written_costs_no_figure(data, tmp_path, capsys, full_disk):
+    with full_disk(100):
+        status, out, err = propose(
+            capsys, "--truth", data, "--split", "good", "--source", FAST, "--report", tmp_path / "report"
+        )
+    assert status == 1
+    assert "images 2, objects 2, left out 0" in out
+    assert re.fullmatch(r"googlenet: .*: cannot be written \(File too large\)\n", err)
+
+
 def test_the_page_is_one_that_everybody_can_read(browser, data, tmp_path, capsys):
     assert propose(capsys, "--truth", data, "--split", "good", "--source", FAST, "--report", tmp_path)[0] == 0
     check_page(browser, tmp_path / "report.html")

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from tyro.conf import OmitArgPrefixes, Positional, arg
 
+from googlenet.commands.runs import after_work
 from googlenet.detection.average_precision.protocols import ProtocolName
 from googlenet.files import expect, expect_folder
 from googlenet.inference.engine import Computing
@@ -56,13 +57,14 @@ def run(options: Options) -> int:
         predictions = read_predictions(options.predictions)
     found = evaluate(predictions, images, options.protocol)
     _tell(found)
+    print(json_line(found.to_json()) if options.json else _page(found))
     if options.report:
         from googlenet.detection.average_precision.report import write_report
 
         split = f" ({options.split})" if options.split else ""
-        page = write_report(found, options.report, str(options.predictions), f"{options.truth}{split}")
+        with after_work():
+            page = write_report(found, options.report, str(options.predictions), f"{options.truth}{split}")
         say(f"{page}: the report")
-    print(json_line(found.to_json()) if options.json else _page(found))
     if failed:
         say(f"{len(failed)} of {len(images):,} images could not be read")
     return 1 if failed else 0

@@ -7,7 +7,7 @@ from typing import Annotated, Optional
 
 from tyro.conf import OmitArgPrefixes, Positional, UseAppendAction, arg
 
-from googlenet.commands.runs import stopped
+from googlenet.commands.runs import after_work, stopped
 from googlenet.detection.annotations import Objects
 from googlenet.detection.datasets.opening import open_annotated
 from googlenet.detection.proposals.cache import ProposalCache
@@ -74,10 +74,10 @@ def run(options: Options) -> int:
                     except InputError as error:
                         failed.append({"file": name, "error": str(error)})
                         _print_failure(options, failed[-1])
+        if coverage:
+            _conclude(options, coverage)
     except (BrokenOff, KeyboardInterrupt) as error:
         return stopped(error, goes_on=cache is not None)
-    if coverage:
-        _conclude(options, coverage)
     if failed:
         say(f"{len(failed)} of {total} images could not be read")
     return 1 if failed else 0
@@ -147,10 +147,8 @@ def _draw(
     from googlenet.detection.proposals.drawing import draw_proposals
 
     path, image = folder / f"{place + 1}-{Path(name).stem[:_LONGEST_STEM]}.png", decode(name)
-    try:
+    with after_work():
         draw_proposals(path, image, answer, names, None if objects is None else objects.boxes)
-    except InputError as error:
-        raise BrokenOff(str(error)) from error
 
 
 def _conclude(options: Options, coverage: Coverage) -> None:
@@ -162,5 +160,6 @@ def _conclude(options: Options, coverage: Coverage) -> None:
         print(f"\n{table(HEADERS, rows_of(figures['arms']))}")
         print(f"images {figures['images']:,}, objects {figures['objects']:,}, left out {figures['left_out']:,}")
     if options.report and options.truth:
-        path = write_report(figures, {one.id: one.name for one in coverage.classes}, options.truth, options.report)
+        with after_work():
+            path = write_report(figures, {one.id: one.name for one in coverage.classes}, options.truth, options.report)
         say(f"{path}: the report")
