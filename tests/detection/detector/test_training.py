@@ -3,6 +3,7 @@
 import json
 import os
 import random
+import re
 import time
 from multiprocessing import get_context
 from pathlib import Path
@@ -14,11 +15,16 @@ from coloured import Coloured, pretrained, recipe
 
 from googlenet.detection.boxes import iou
 from googlenet.detection.detector.detector import load_detector
+from googlenet.detection.detector.estimate import estimate
 from googlenet.detection.detector.training import DetectorData, train_detector
+from googlenet.detection.proposals.cache import ProposalCache
+from googlenet.detection.proposals.sources import Found
 from googlenet.detection.regions.windows import open_windows
 from googlenet.errors import InputError
 from googlenet.files import sha256
 from googlenet.images.decoding import decode
+from googlenet.network.module import Network
+from googlenet.weights import checkpoint
 from googlenet.weights.classes import Class
 
 SOURCES = ("selective-search:single,width=native",)
@@ -88,6 +94,36 @@ def test_a_folder_holds_everything_and_nothing_is_done_twice(
     unchanged = ("proposals/README", "evaluation/")  # made anew of the same
     moved = [path for path, at in before.items() if path.stat().st_mtime_ns != at]
     assert [p for p in moved if not str(p.relative_to(tmp_path)).startswith(unchanged)] == []
+
+
+def test_it_is_said_before_what_it_will_take(weights: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    train(tmp_path, weights)
+    lines = [line for line in capsys.readouterr().err.splitlines() if line.startswith("about ")]
+    assert len(lines) == 1
+    assert re.search(r"about .* s: proposals .* s, training .* s, evaluation .* s; boxes take \d+ MiB", lines[0])
+    train(tmp_path, weights)
+    assert "about " not in capsys.readouterr().err
+
+
+def test_the_estimate_is_proposals_and_crops_times_their_number(weights: Path, tmp_path: Path):
+    class Slow:
+        name = key = "slow"
+
+        def propose(self, image: np.ndarray) -> Found:
+            time.sleep(0.4)
+            return Found(np.repeat(np.array([[0.0, 0.0, 9.0, 9.0]]), 3, 0) + np.arange(3)[:, None], np.zeros(3))
+
+    network = Network(checkpoint.describe(weights).specification)
+    cores = len(os.sched_getaffinity(0))
+    found = [
+        estimate(Broken(20), judged, recipe(epochs=10), network, [Slow()], ProposalCache(tmp_path / name))
+        for name, judged in (("alone", None), ("judged", Coloured(30)))
+    ]
+    assert found[0]
+    assert found[1]
+    assert (found[0].evaluation, found[0].disk, found[1].disk) == (0, 20 * 3 * 76, 50 * 3 * 76)
+    assert 20 * 0.4 / cores <= found[0].proposals < 3 * 20 * 0.4 / cores
+    assert found[1].evaluation > 0
 
 
 def test_objects_are_windows_in_training_alone(weights: Path, tmp_path: Path):

@@ -21,6 +21,7 @@ from googlenet.detection.average_precision import evaluate
 from googlenet.detection.average_precision.predictions import read_predictions
 from googlenet.detection.average_precision.report import write_report
 from googlenet.detection.detector.detector import load_detector
+from googlenet.detection.detector.estimate import estimate
 from googlenet.detection.detector.evaluating import detect_all
 from googlenet.detection.detector.file import save_detector
 from googlenet.detection.detector.settings import DetectorSettings, proposed_by
@@ -90,8 +91,12 @@ def train_detector(
     `InputError` for whatever does not fit together, before the first stage where that can be seen; others as `train`.
     """
     folder, opened = Path(output), [open_source(text) for text in sources]
-    _check(data, validation, recipe, pretrained)
+    network = _check(data, validation, recipe, pretrained)
     cache = ProposalCache(folder / "proposals")
+    if not (folder / "windows").exists():
+        judged_on = validation.images if validation else None
+        if expected := estimate(data.images, judged_on, recipe, network, opened, cache):
+            say(str(expected))
     stages = _Proposed(folder / "windows", opened, cache, recipe.skip_bad_images)
     training = stages.windows("train", data, with_objects=True)
     held_out = None if validation is None else stages.windows("validation", validation, with_objects=False)
@@ -123,12 +128,14 @@ def train_detector(
     return DetectorRun(folder, summary)
 
 
-def _check(data: DetectorData, validation: DetectorData | None, recipe: RegionRecipe, pretrained: Any) -> None:
-    """Look at what can be seen to be wrong before hours of work."""
+def _check(data: DetectorData, validation: DetectorData | None, recipe: RegionRecipe, pretrained: Any) -> Network:
+    """Look at what can be seen to be wrong before hours of work; return a network like the one to be trained."""
     start = describe(pretrained)
     expect_classes(start, pretrained)
     check_data(data.images, validation.images if validation else None)
-    check_fit(recipe, Network(start.specification), validation.images if validation else None)
+    network = Network(start.specification)
+    check_fit(recipe, network, validation.images if validation else None)
+    return network
 
 
 @dataclass(frozen=True)
