@@ -2,6 +2,7 @@
 
 import json
 import re
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -116,6 +117,41 @@ def test_nothing_is_drawn_or_kept_among_the_images(data, capsys):
             status, out, err = propose(capsys, *named, "--source", FAST, option, pictures)
             assert (status, out, err) == (2, "", f"googlenet: {pictures}: {complaint}\n")
     assert sorted(pictures.iterdir()) == before
+
+
+def test_pictures_of_any_kind_shape_and_name(tmp_path, capsys):
+    random = np.random.default_rng(0)
+
+    def picture(width, height):
+        return Image.fromarray(random.integers(0, 256, (height, width, 3), np.uint8))
+
+    turned = Image.Exif()
+    turned[0x0112] = 6
+    one = picture(24, 20)
+    for name, made, more in (
+        ("point.png", picture(1, 1), {}),
+        ("line.png", picture(1, 300), {}),
+        ("row.png", picture(300, 1), {}),
+        ("grey.png", picture(24, 20).convert("L"), {}),
+        ("clear.png", picture(24, 20).convert("RGBA"), {}),
+        ("print.jpg", picture(24, 20).convert("CMYK"), {}),
+        ("moving.gif", picture(24, 20), {"save_all": True, "append_images": [picture(24, 20)]}),
+        ("turned.jpg", picture(24, 20), {"exif": turned}),
+        ("one.png", one, {}),
+        ("the same.png", one, {}),
+        ("a\nb \u65e5\u672c.png", picture(24, 20), {}),
+        ("x" * 240 + ".png", picture(24, 20), {}),
+    ):
+        made.save(tmp_path / name, **more)
+    status, out, err = propose(capsys, tmp_path, "--source", FAST, "--json", "--draw", tmp_path / "drawn")
+    found = {Path(line["file"]).name: line for line in map(json.loads, out.splitlines())}
+    assert (status, len(found), len(list((tmp_path / "drawn").iterdir()))) == (0, 12, 12), err
+    assert found["turned.jpg"]["image"] == [20, 24]
+    assert found["one.png"]["proposals"] == found["the same.png"]["proposals"]
+    for line in found.values():
+        boxes = np.array([one["box"] for one in line["proposals"]])
+        assert len(boxes) > 0
+        assert (boxes.min(), *boxes[:, 2:].max(axis=0)) == (0, *line["image"])
 
 
 @pytest.mark.parametrize(("kept", "told"), [(True, "interrupted; go on with: googlenet .*"), (False, "interrupted")])
