@@ -8,6 +8,7 @@ import io
 import logging
 import os
 import re
+import signal
 import sys
 from collections.abc import Sequence
 from typing import Any, get_type_hints
@@ -47,6 +48,7 @@ _OUTPUT_FAILS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EBADF
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; return 0, 1 (some inputs failed), 2 (nothing could be begun) or 130 (interrupted)."""
+    is_process = arguments is None
     arguments = list(sys.argv[1:] if arguments is None else arguments)
     if sys.stderr is None:  # it was closed
         sys.stderr = open(os.devnull, "w")  # noqa: PTH123, SIM115
@@ -58,7 +60,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     _speak_through_console()
     try:
         try:
-            return _obey(arguments)
+            status = _obey(arguments)
+            if is_process and status == INTERRUPTED:  # another Ctrl-C does not wait for what threads still do
+                signal.signal(signal.SIGINT, signal.SIG_DFL)
+            return status
         finally:
             sys.stdout.flush()
     except BrokenPipeError:  # whoever read our output has closed it (`| head`)

@@ -2,6 +2,10 @@
 
 import json
 import re
+import signal
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -164,6 +168,29 @@ def test_ctrl_c_says_how_to_go_on_where_something_was_kept(data, tmp_path, capsy
     status, out, err = propose(capsys, data / "JPEGImages" / "a.png", *cache)
     assert (status, out) == (130, "")
     assert re.fullmatch(f"googlenet: {told}\n", err)
+
+
+def test_a_second_ctrl_c_ends_what_still_runs(data):
+    program = """
+import sys, time
+from googlenet.__main__ import main
+from googlenet.detection.proposals import sources
+def search(self, image):
+    print("at work", file=sys.stderr, flush=True)
+    time.sleep(60)
+sources.SelectiveSearchSource.propose = search
+sys.exit(main())
+"""
+    command = [sys.executable, "-c", program, "propose", str(data / "JPEGImages" / "a.png")]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
+        told = []
+        for _ in range(2):
+            told.append(process.stderr.readline())
+            time.sleep(0.5)
+            process.send_signal(signal.SIGINT)
+        told.append(process.stderr.read())
+    assert told == ["at work\n", "googlenet: interrupted\n", ""]
+    assert process.returncode == -signal.SIGINT
 
 
 def test_a_device_that_is_not_there_is_told_once(data, tmp_path, capsys):
