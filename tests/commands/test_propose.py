@@ -203,7 +203,7 @@ def test_a_device_that_is_not_there_is_told_once(data, tmp_path, capsys):
 
 
 @pytest.mark.parametrize(
-    ("option", "told"), [("--cache", r"\.boxes: cannot be written \(File too large\); go on with: googlenet .*"),
+    ("option", "told"), [("--cache", r"\.boxes: cannot be written \(File too large\); go on with: googlenet.*"),
                          ("--draw", r"1-a\.png: cannot be written \(File too large\)")]
 )  # fmt: skip
 def test_a_full_disk_ends_the_work(data, tmp_path, capsys, full_disk, option, told):

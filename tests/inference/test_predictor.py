@@ -76,9 +76,12 @@ def _assert_close(found: Tensor, expected: Tensor, tolerance: float = 1e-5) -> N
 
 
 @pytest.mark.parametrize("engine", ENGINES)
-@pytest.mark.parametrize("name", [name for name in NETWORKS if name not in ("googlenet-wide", "googlenet-naive")])
-def test_logits_and_every_layer(name: str, engine: str) -> None:
-    network = _network(specification(name))
+@pytest.mark.parametrize(
+    ("name", "width"),
+    [("googlenet", 1.0), *((name, 0.25) for name in NETWORKS if name not in ("googlenet-wide", "googlenet-naive"))],
+)
+def test_logits_and_every_layer(name: str, width: float, engine: str) -> None:
+    network = _network(specification(name, width=width))
     predictor = Predictor(network, device="cpu", engine=engine)
     x = _input(2, *network.specification.input)
     with torch.no_grad():

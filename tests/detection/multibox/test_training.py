@@ -103,8 +103,11 @@ def gradients(task, batch) -> dict[str, float]:  # type: ignore[no-untyped-def]
 
 @pytest.mark.parametrize("steps", [80, pytest.param(1000, marks=pytest.mark.long)])
 def test_both_losses_pull_the_shared_layers_alike(weights: Path, steps: int):
-    """With places in shares of the square one would pull a hundredth as much as the other."""
-    made = setup(weights)
+    """With places in shares of the square one would pull a hundredth as much as the other.
+
+    There are about as many boxes for each object as in use, 200 for some.
+    """
+    made = setup(weights, boxes=60)
     task = made.task(Execution().fuse(made.network), Execution(), 2)
     loader = Loader(made.data, made.samples(), made.sampler(0, 1))
     optimizer = torch.optim.SGD(list(task.parameters.values()), lr=0.001, momentum=0.9)

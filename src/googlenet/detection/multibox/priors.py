@@ -23,8 +23,8 @@ DIGITS = 4
 """Decimals of a prior: a hundredth of what a network's outputs count in, and beyond any rounding of the means."""
 
 
-NEAR_NOTHING = 0.01
-"""Factor on the weights of fresh outputs, under which they are hundredths of what they count in."""
+NEAR_NOTHING = 0.1
+"""Factor on the weights of fresh outputs, under which boxes begin within about one unit of their priors."""
 
 _TOGETHER = 1024
 """Boxes that are compared with all centres at once."""
