@@ -158,7 +158,7 @@ def test_pictures_of_any_kind_shape_and_name(tmp_path, capsys):
         assert (boxes.min(), *boxes[:, 2:].max(axis=0)) == (0, *line["image"])
 
 
-@pytest.mark.parametrize(("kept", "told"), [(True, "interrupted; go on with: googlenet .*"), (False, "interrupted")])
+@pytest.mark.parametrize(("kept", "told"), [(True, "interrupted; go on with: googlenet.*"), (False, "interrupted")])
 def test_ctrl_c_says_how_to_go_on_where_something_was_kept(data, tmp_path, capsys, monkeypatch, kept, told):
     def interrupt(self, image):
         raise KeyboardInterrupt
