@@ -130,6 +130,13 @@ def test_a_list_that_cannot_be_read_is_named(folder, text, complaint):
         open_annotated(folder, "test")
 
 
+def test_where_no_file_can_be_read_it_is_said_why(folder):
+    for name in "123":
+        (folder / "Annotations" / f"{name}.xml").write_text("<annotation><object><name>dog</object></annotation>")
+    with pytest.raises(InputError, match=r"1\.xml: not whole XML"):
+        open_annotated(folder)
+
+
 def test_a_split_that_is_not_there_names_those_that_are(folder):
     with pytest.raises(InputError, match=r"no list is called val\.txt; there are test"):
         open_annotated(folder, "val")

@@ -41,6 +41,8 @@ class Voc(AnnotatedFiles):
             Class(name, name) for name in class_ids(self._path("Annotations", f"{name}.xml") for name in annotated)
         )
         if not self.classes:
+            for name in annotated:
+                read_voc_xml(self._path("Annotations", f"{name}.xml"))  # where one cannot be read, that is why
             raise InputError(f"{shown}: no annotation file has an object; give a VOC folder with some")
         self._place_of = places(self.classes)
 
