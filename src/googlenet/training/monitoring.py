@@ -23,11 +23,14 @@ WINDOW = 20
 
 
 class Monitor:
-    """A `with` block around training: the progress line, the words about an epoch, and the alarm."""
+    """A `with` block around training: the progress line, the words about an epoch, and the alarm.
 
-    def __init__(self, recipe: LoopRecipe, images: int, classes: int, total_steps: int, step: int) -> None:
+    `together` is how many images a step takes: as many as a batch, where there are so many.
+    """
+
+    def __init__(self, recipe: LoopRecipe, together: int, classes: int, total_steps: int, step: int) -> None:
         assert recipe.epochs is not None
-        self._epochs, self._together = recipe.epochs, min(recipe.batch_size, images)
+        self._epochs, self._together = recipe.epochs, together
         self._smoothed, self._pace = Smoothed(classes), Pace()
         self._alarm = Alarm(classes, total_steps, recipe)
         self.progress = Progress("training", total_steps * self._together, start=step * self._together)

@@ -124,9 +124,8 @@ class Session:
 
     def _train(self) -> None:
         if self._leads:
-            self._monitor = Monitor(
-                self.recipe, len(self.setup.data), len(self.setup.classes), self.total_steps, self.step
-            )
+            together = len(next(self.setup.sampler(0, 1).batches()).draws)
+            self._monitor = Monitor(self.recipe, together, len(self.setup.classes), self.total_steps, self.step)
         with self._monitor or nullcontext():
             for step in self._steps():
                 self.step = step.number

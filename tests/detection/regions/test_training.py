@@ -170,11 +170,13 @@ def test_a_run_leaves_what_every_run_leaves(data: RegionData, held_out: RegionDa
     assert train_regions(data, recipe(), **more).summary == summary  # type: ignore[arg-type]
 
 
-def test_colours_are_learnt(data: RegionData, weights: Path, tmp_path: Path):
+def test_colours_are_learnt(data: RegionData, weights: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]):
     """Of who knows no more than that a quarter are objects, of two classes, the loss is ln(8) / 4 + 3 ln(4/3) / 4."""
     chosen = recipe(epochs=15, rate=0.02, classifier_rate=1.0, evaluate_every=15, save_minutes=10, averaging="none")
     run = train_regions(data, chosen, validation=data, pretrained=weights, output=tmp_path)
     assert run.summary["evaluation"]["raw"]["loss"] < 0.6 < np.log(8) / 4 + 3 * np.log(4 / 3) / 4
+    windows = chosen.batch_size * run.summary["steps"]  # of which a picture may have several in a step
+    assert f"training: {windows:,} images in" in capsys.readouterr().err
 
 
 def test_an_interrupted_run_goes_on_to_the_same_bytes(
