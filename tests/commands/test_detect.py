@@ -9,6 +9,7 @@ import pytest
 from PIL import Image
 
 from googlenet.__main__ import main
+from googlenet.commands.detector_train import _told
 from googlenet.detection.detector.file import save_detector, save_detector_ensemble
 from googlenet.detection.detector.settings import DetectorSettings, ProposedBy
 from googlenet.detection.regions.background import BACKGROUND
@@ -193,3 +194,16 @@ def test_a_mistake_in_training_is_one_line_and_leaves_nothing(voc, weights, tmp_
     assert (out, err.count("\n")) == ("", 1)
     assert complaint in err
     assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize(
+    ("mean", "interval", "told"),
+    [
+        (0.25, [0.125, 0.5], "mean average precision 25.0 %  [12.5, 50.0] on 2 images, voc2010"),
+        (0.25, None, "mean average precision 25.0 % on 2 images, voc2010"),
+        (None, None, "mean average precision no ground truth on 2 images, voc2010"),
+    ],
+)
+def test_an_evaluation_without_objects_that_count_is_told_too(mean, interval, told):
+    found = {"mean_average_precision": mean, "mean_average_precision_interval": interval, "images": 2}
+    assert _told(found | {"protocol": "voc2010"}) == told

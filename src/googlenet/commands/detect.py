@@ -41,7 +41,7 @@ class Options:
     source: Annotated[UseAppendAction[tuple[str, ...]], arg(metavar="SOURCE")] = ()
     """What proposes boxes, in place of the detector's own: as for `googlenet propose`; several are united."""
     fast: bool = False
-    """Classify the best 50 boxes of the detector's MultiBox alone: about a second an image, and finds less."""
+    """Classify the best 50 boxes of the detector's MultiBox alone: sooner done, and finds less."""
     draw: Annotated[Optional[Path], arg(metavar="FOLDER")] = None  # noqa: UP045
     """Write a PNG of each image with what is detected surely."""
     null: Annotated[bool, arg(aliases=["-0"])] = False

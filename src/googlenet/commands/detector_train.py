@@ -1,9 +1,10 @@
 """`googlenet detector train`: from annotated pictures to a detector, in one folder."""
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 from tyro.conf import OmitArgPrefixes, Positional, UseAppendAction, arg
 
@@ -67,11 +68,14 @@ def run(options: Options) -> int:
         print(json.dumps(summary))
         return 0
     if summary["evaluation"]:
-        found = summary["evaluation"]
-        low, high = found["mean_average_precision_interval"]
-        print(
-            f"mean average precision {percent(found['mean_average_precision'])}  [{100 * low:.1f}, {100 * high:.1f}]"
-            f" on {found['images']:,} images, {found['protocol']}"
-        )
+        print(_told(summary["evaluation"]))
     print(f"{finished.detector}")
     return 0
+
+
+def _told(found: Mapping[str, Any]) -> str:
+    """The evaluation in a line."""
+    mean, ends = found["mean_average_precision"], found["mean_average_precision_interval"]
+    interval = f"  [{100 * ends[0]:.1f}, {100 * ends[1]:.1f}]" if ends else ""
+    told = "no ground truth" if mean is None else f"{percent(mean)}{interval}"
+    return f"mean average precision {told} on {found['images']:,} images, {found['protocol']}"
