@@ -118,16 +118,20 @@ def test_a_closed_pipe_is_no_traceback():
     assert done.stderr == ""
 
 
-def test_the_summary_takes_under_half_a_second_and_no_torch():
-    """In processor time, which is what does not depend on what else the machine does."""
-    program = "import sys; from googlenet.__main__ import main; main(['summary']); sys.exit('torch' in sys.modules)"
-    seconds = []
-    for _ in range(3):
-        before = resource.getrusage(resource.RUSAGE_CHILDREN)
-        assert subprocess.run([sys.executable, "-c", program], capture_output=True, check=False).returncode == 0
-        after = resource.getrusage(resource.RUSAGE_CHILDREN)
-        seconds.append(after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
-    assert min(seconds) < 0.5
+def processor_seconds(program: str) -> float:
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    assert subprocess.run([sys.executable, "-c", program], capture_output=True, check=False).returncode == 0
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+
+
+def test_the_summary_takes_no_torch_and_little_more_than_its_libraries():
+    """0.3 s beside 0.2 s for tyro and rich; in seconds alone, a core that others share would judge itself."""
+    libraries = "import tyro, rich.console, rich.table"
+    summary = "import sys; from googlenet.__main__ import main; main(['summary']); sys.exit('torch' in sys.modules)"
+    rounds = [(processor_seconds(libraries), processor_seconds(summary)) for _ in range(5)]
+    lower, upper = (min(column) for column in zip(*rounds, strict=True))
+    assert upper < 2 * lower, rounds
 
 
 @pytest.mark.parametrize(
