@@ -100,6 +100,27 @@ def test_the_report(world, capsys):
 
 
 @pytest.mark.usefixtures("world")
+def test_several_are_rows_with_the_intervals_of_their_differences(world, capsys):
+    """One finds the second cat too: 2/2 and 0 against 1/2 and 0."""
+    lines = [json.loads(line) for line in (world / "found.jsonl").read_text().splitlines()]
+    lines[1]["detections"][0]["box"] = [0, 0, 50, 50]
+    (world / "more.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    arguments = ["found.jsonl", "more.jsonl", "pets", "--protocol", "voc2010"]
+    found = told(capsys, *arguments)
+    assert (found["protocol"], found["images"]) == ("voc2010", 2)
+    assert [row["name"] for row in found["rows"]] == ["found.jsonl", "more.jsonl"]
+    assert found["rows"][0] == {**told(capsys, "found.jsonl", *arguments[2:]), "name": "found.jsonl", "kind": {}}
+    (difference,) = found["differences"]
+    assert (difference["earlier"], difference["later"], difference["difference"]) == (0, 1, pytest.approx(1 / 4))
+    assert difference["interval"][0] <= 1 / 4 <= difference["interval"][1]
+    assert main(["detector", "evaluate", *arguments, "--report", "report"]) == 0
+    printed = capsys.readouterr().out
+    assert re.search(r"2 - 1\s+\+25.0\s+\[", printed)
+    assert "Average precision of 2 detectors" in (world / "report/report.html").read_text()
+    assert (world / "report/row-2/classes.csv").read_text().splitlines()[1].startswith("cat,cat,2,2,1.0,")
+
+
+@pytest.mark.usefixtures("world")
 def test_a_report_that_cannot_be_written_costs_no_figure(capsys, full_disk):
     with full_disk(100):
         assert main(["detector", "evaluate", "found.jsonl", "pets", "--protocol", "voc2010", "--report", "report"]) == 1
@@ -119,6 +140,7 @@ def test_a_report_that_cannot_be_written_costs_no_figure(capsys, full_disk):
         ),
         (["pets/Annotations", "pets", "--protocol", "coco"], "pets/Annotations: no .txt file in it"),
         (["found.jsonl", "pets"], "--protocol"),
+        (["found.jsonl", "--protocol", "coco"], "DETECTOR or PREDICTIONS, and TRUTH, are needed"),
         (["found.jsonl", "pets", "--protocol", "voc"], "voc"),
     ],
 )

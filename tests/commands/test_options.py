@@ -31,7 +31,7 @@ OPTIONS = {
         *["data", "output", "pretrained", "split", "validation", "validation_split", "recipe", "json"],
     ],
     "data check": ["data", "validation", "json"],
-    "detector evaluate": ["predictions", "truth", "protocol", "split", "report", "computing", "json"],
+    "detector evaluate": ["predictions_and_truth", "protocol", "split", "report", "computing", "json"],
     "export": ["weights", "onnx", "hub_folder", "json"],
     "demo": ["output", "json"],
 }

@@ -168,16 +168,6 @@ def test_the_split_over_processes_counts_nothing_twice(folder: Path, monkeypatch
     assert ours.losses == pytest.approx(theirs.losses, abs=1e-5)  # other images are beside them in a batch
 
 
-def test_processes_that_are_not_there_are_not_waited_for_without_end(folder: Path, monkeypatch, tmp_path: Path):
-    monkeypatch.setenv("RANK", "0")
-    monkeypatch.setenv("WORLD_SIZE", "2")
-    for name in ("_LOOK", "_SILENCE"):
-        monkeypatch.setattr(evaluation_work, name, 0.01)
-    monkeypatch.setattr(evaluation_work, "SHARE", 7)
-    with pytest.raises(BrokenOff, match=r"\(WORLD_SIZE=2\) have done nothing .* give the same command again to go on"):
-        googlenet.evaluate(folder / "first.safetensors", Some(), engine="torch", report=tmp_path / "report")
-
-
 def test_classes_that_the_weights_lack_are_counted_and_left_out(folder: Path, tmp_path: Path, caplog):
     network = Network(specification("googlenet-tiny", classes=8))
     initialise(network, seed=5)

@@ -1,33 +1,33 @@
-"""`googlenet detector evaluate`: average precision of predicted boxes or of a detector, by the protocol named."""
+"""`googlenet detector evaluate`: average precision of predicted boxes or of detectors, by the protocol named."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 from tyro.conf import OmitArgPrefixes, Positional, arg
 
 from googlenet.commands.runs import after_work
 from googlenet.detection.average_precision.protocols import ProtocolName
+from googlenet.errors import InputError
 from googlenet.files import expect, expect_folder
 from googlenet.inference.engine import Computing
 from googlenet.reporting.console import json_line, percent, say, table
 
 if TYPE_CHECKING:
     from googlenet.detection.annotations import AnnotatedImages
-    from googlenet.detection.average_precision.predictions import Predictions
     from googlenet.detection.average_precision.results import AveragePrecision
+    from googlenet.detection.detector.file import DetectorFile
+    from googlenet.detection.detector.judging import Judged
 
 
 @dataclass(frozen=True)
 class Options:
     """Judge predicted boxes by annotated ones, as VOC, ILSVRC or COCO does, with intervals and types of error."""
 
-    predictions: Annotated[Positional[Path], arg(metavar="DETECTOR|PREDICTIONS")]
-    """A detector; or COCO's results, lines of `googlenet detect --json`, or a folder of VOC's text files."""
-    truth: Annotated[Positional[Path], arg(metavar="TRUTH")]
-    """A VOC or ILSVRC folder, one of its lists, COCO's .json, YOLO's .yaml, or boxes.json."""
+    predictions_and_truth: Annotated[Positional[tuple[Path, ...]], arg(metavar="DETECTOR|PREDICTIONS... TRUTH")]
+    """Detectors; COCO's results, lines of `googlenet detect --json`, folders of VOC's text files; then a data set."""
     protocol: ProtocolName
     """When a box is right and what is averaged: VOC 2007, VOC 2010 and later, ILSVRC, COCO."""
     split: Annotated[str | None, arg(metavar="NAME")] = None
@@ -41,55 +41,78 @@ class Options:
 
 def run(options: Options) -> int:
     """Print what was found."""
-    expect(options.predictions, "file or folder")
-    expect(options.truth, "file or folder")
+    if len(options.predictions_and_truth) < 2:
+        raise InputError("DETECTOR or PREDICTIONS, and TRUTH, are needed: googlenet detector evaluate found.jsonl voc")
+    *given, truth = options.predictions_and_truth
+    for path in (*given, truth):
+        expect(path, "file or folder")
     if options.report:
         expect_folder(options.report)
-    from googlenet.detection.average_precision import evaluate
-    from googlenet.detection.average_precision.predictions import read_predictions
     from googlenet.detection.datasets.opening import open_annotated
-    from googlenet.detection.detector.file import is_detector
+    from googlenet.detection.detector.judging import to_json
 
-    images, failed = open_annotated(options.truth, options.split), list[str]()
-    if is_detector(options.predictions):
-        predictions, failed = _detected(options, images)
-    else:
-        predictions = read_predictions(options.predictions)
-    found = evaluate(predictions, images, options.protocol)
-    _tell(found)
-    print(json_line(found.to_json()) if options.json else _page(found))
-    if options.report:
-        from googlenet.detection.average_precision.report import write_report
+    images = open_annotated(truth, options.split)
+    with TemporaryDirectory(prefix="googlenet-") as temporary:
+        rows, failed = _judged(options, given, images, options.report or Path(temporary))
+        for row in rows:
+            _tell(row.found)
+        print(json_line(to_json(rows)) if options.json else _page(rows))
+        if options.report:
+            from googlenet.detection.detector.report import write_report
 
-        split = f" ({options.split})" if options.split else ""
-        with after_work():
-            page = write_report(found, options.report, str(options.predictions), f"{options.truth}{split}")
-        say(f"{page}: the report")
+            split = f" ({options.split})" if options.split else ""
+            with after_work():
+                page = write_report(rows, images, options.report, f"{truth}{split}")
+            say(f"{page}: the report")
     if failed:
         say(f"{len(failed)} of {len(images):,} images could not be read")
     return 1 if failed else 0
 
 
-def _detected(options: Options, images: "AnnotatedImages") -> "tuple[Predictions, list[str]]":
-    """What the detector finds in all pictures, and why it finds nothing in some."""
+def _judged(
+    options: Options, given: Sequence[Path], images: "AnnotatedImages", folder: Path
+) -> "tuple[list[Judged], set[str]]":
+    """Judge each of several; what a detector finds is kept in `folder`. Also, why some pictures cannot be read."""
+    from googlenet.detection.average_precision import evaluate
     from googlenet.detection.average_precision.names import places_of_classes
     from googlenet.detection.average_precision.predictions import read_predictions
-    from googlenet.detection.detector.file import read_detector
+    from googlenet.detection.detector.file import is_detector, read_detector
+    from googlenet.detection.detector.judging import Judged
+
+    detectors = {path: read_detector(path) for path in given if is_detector(path)}
+    for described in detectors.values():
+        places_of_classes([one.id for one in described.classes], images.classes)
+    rows, failed = list[Judged](), set[str]()
+    for number, path in enumerate(given, start=1):
+        if path in detectors:
+            place = folder if len(given) == 1 else folder / f"row-{number}"
+            row, errors = _detected(options, detectors[path], images, place, folder / "proposals")
+            rows.append(row)
+            failed |= set(errors)
+        else:
+            rows.append(Judged(str(path), evaluate(read_predictions(path), images, options.protocol)))
+    return rows, failed
+
+
+def _detected(
+    options: Options, described: "DetectorFile", images: "AnnotatedImages", folder: Path, kept: Path
+) -> "tuple[Judged, Sequence[str]]":
+    """Judge what a detector finds in all pictures; its proposals are `kept`."""
+    from googlenet.detection.detector.detector import load_detector
+    from googlenet.detection.detector.evaluating import detect_all
+    from googlenet.detection.detector.judging import judge_detector
+    from googlenet.detection.proposals.cache import ProposalCache
     from googlenet.files import sha256
     from googlenet.machine import keep_freed_memory
 
-    places_of_classes([one.id for one in read_detector(options.predictions).classes], images.classes)
-    from googlenet.detection.detector.detector import load_detector
-    from googlenet.detection.detector.evaluating import detect_all
-
     keep_freed_memory()
-    how = options.computing
-    detector = load_detector(options.predictions, device=how.device, precision=how.precision, engine=how.engine)
-    with TemporaryDirectory(prefix="googlenet-") as temporary:
-        lines = (options.report or Path(temporary)) / "detections.jsonl"
-        lines.parent.mkdir(parents=True, exist_ok=True)
-        failed = detect_all(detector, images, lines, f"{sha256(options.predictions)} {how.precision}")
-        return read_predictions(lines), failed
+    how, path = options.computing, described.path
+    folder.mkdir(parents=True, exist_ok=True)
+    detector = load_detector(
+        path, device=how.device, precision=how.precision, engine=how.engine, cache=ProposalCache(kept)
+    )
+    found = detect_all(detector, images, folder, f"{sha256(path)} {how.precision}")
+    return judge_detector(str(path), described.kind, found, images, options.protocol), found.errors
 
 
 def _tell(found: "AveragePrecision") -> None:
@@ -107,8 +130,37 @@ def _some(names: Mapping[str, int]) -> str:
     return some(list(names), 3)
 
 
-def _page(found: "AveragePrecision") -> str:
+def _page(rows: "Sequence[Judged]") -> str:
+    return _page_of_one(rows[0]) if len(rows) == 1 else _page_of_several(rows)
+
+
+def _page_of_several(rows: "Sequence[Judged]") -> str:
+    from googlenet.detection.detector.judging import differences
+
+    found = rows[0].found
+    cells = []
+    for number, row in enumerate(rows, start=1):
+        every = row.by_proposals[-1] if row.by_proposals else None
+        boxes = [f"{every.boxes_per_image:,.0f}", _share(every.recall)] if every else [None, None]
+        cells.append([number, row.name, *boxes, percent(row.found.mean), _between(row.found.intervals.mean)])
+    compared = [
+        (f"{one.later + 1} - {one.earlier + 1}", f"{100 * one.difference:+.1f}", _between(one.interval))
+        for one in differences(rows)
+    ]
+    parts = [
+        f"{found.protocol.name}: {found.protocol.words}, {found.images:,} images",
+        "",
+        table(["row", "of", "boxes an image", "coverage", "mean average precision", "95 %"], cells),
+        "",
+        table(["rows", "difference, points", "95 %, on the same resampled pictures"], compared),
+    ]
+    return "\n".join(parts)
+
+
+def _page_of_one(row: "Judged") -> str:
     from googlenet.detection.average_precision.results import NO_GROUND_TRUTH
+
+    found = row.found
 
     def told(value: float | None) -> str:
         return NO_GROUND_TRUTH if value is None else percent(value)
@@ -129,7 +181,24 @@ def _page(found: "AveragePrecision") -> str:
     if found.figures:
         parts += ["", table([*found.figures], [[told(value) for value in found.figures.values()]])]
     parts += ["", table(["error", "how often", "gain without it, points"], errors, separators=True)]
+    if row.by_proposals:
+        headers = ["proposals", "boxes an image", "coverage", "mean average precision", "95 %", "against all, 95 %"]
+        fewer = [
+            (
+                one.name,
+                f"{one.boxes_per_image:,.0f}",
+                _share(one.recall),
+                percent(one.mean),
+                *(_between(ends) for ends in (one.interval, one.difference)),
+            )
+            for one in row.by_proposals
+        ]
+        parts += ["", table(headers, fewer)]
     return "\n".join(parts)
+
+
+def _share(value: float | None) -> Any:
+    return None if value is None else percent(value)
 
 
 def _between(interval: tuple[float, float] | None) -> str:

@@ -38,9 +38,6 @@ SHARE = 64
 _LOOK = 1.0
 """Seconds between two looks at what the other processes have done."""
 
-_SILENCE = 600.0
-"""Seconds without a new image after which the other processes are taken for dead."""
-
 
 @dataclass(frozen=True)
 class Work:
@@ -232,20 +229,13 @@ class Work:
 
 
 def _wait(journal: Journal, images: NDArray[np.int64]) -> None:
-    """Wait until the other processes have done their shares; raises `BrokenOff` where nothing more comes of them."""
-    done, silent_since = int((journal.states()[images] != 0).sum()), time.monotonic()
+    """Wait until the other processes have done their shares; whoever started them sees to it that they live."""
+    done = int((journal.states()[images] != 0).sum())
     with Progress("waiting for the other processes", total=len(images), start=done) as progress:
         while done < len(images):
             time.sleep(_LOOK)
             before, done = done, int((journal.states()[images] != 0).sum())
             progress.update(done - before)
-            if done > before:
-                silent_since = time.monotonic()
-            elif time.monotonic() - silent_since > _SILENCE:
-                raise BrokenOff(
-                    f"the other processes (WORLD_SIZE={ranks().size}) have done nothing for {_SILENCE:,.0f} s;"
-                    " see whether they run, and give the same command again to go on"
-                )
 
 
 class Rounding:

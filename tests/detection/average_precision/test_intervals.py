@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from in_memory import Pictures, predicted, random_set
 
-from googlenet.detection.average_precision import evaluate
+from googlenet.detection.average_precision import evaluate, intervals
 from googlenet.detection.average_precision.curves import Weighted, average_precision, curve_of
 
 SQUARE = (0, 0, 100, 100)
@@ -54,3 +54,9 @@ def test_it_is_as_wide_as_the_share_of_pictures_with_a_found_object():
     assert found.intervals.mean == pytest.approx((0.505, 0.695), abs=0.015)  # 0.6 -+ 1.96 sqrt(0.24 / 100)
     again = evaluate(predicted([(place, 0, 0.9, SQUARE) for place in range(60)], data), data, "voc2010")
     assert again.intervals == found.intervals
+
+
+def test_images_are_drawn_alike_however_many_at_once():
+    drawn = [np.concatenate(list(intervals._weights(9, 50, at_once, 0))) for at_once in (1, 7, 50)]
+    assert (drawn[0] == drawn[1]).all()
+    assert (drawn[0] == drawn[2]).all()

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 from coloured import Coloured, grid
+from gridded import CLASSES, COMPUTING, Grid, classifier
 from PIL import Image
 
 import googlenet
@@ -26,32 +26,6 @@ from googlenet.network.module import Network
 from googlenet.weights import checkpoint
 from googlenet.weights.checkpoint import Checkpoint
 from googlenet.weights.classes import Class
-from googlenet.weights.creation import create
-
-CLASSES = (Class("red", "red"), Class("green", "green"))
-COMPUTING = Computing("cpu", engine="torch")
-
-
-class Grid:
-    """Proposes the same boxes everywhere, each `times` over."""
-
-    name = key = "grid"
-
-    def __init__(self, times: int = 1, boxes: np.ndarray | None = None) -> None:
-        self.times, self.asked, self.boxes = times, 0, grid() if boxes is None else boxes
-
-    def propose(self, image: np.ndarray) -> Found:
-        self.asked += 1
-        boxes = np.repeat(self.boxes, self.times, axis=0)
-        return Found(boxes, np.linspace(1, 0, len(boxes)))
-
-
-def classifier(seed: int = 0, size: int = 32, classes: tuple[Class, ...] = (*CLASSES, BACKGROUND)) -> Checkpoint:
-    network = create("googlenet-tiny", width=0.25, classes=len(classes), size=(size, size), seed=seed)
-    weights = dict(network.state_dict())
-    weights["classifier.weight"] = weights["classifier.weight"] * 3
-    weights["classifier.bias"] = torch.tensor([0.0 if one is BACKGROUND else 1.0 for one in classes])
-    return Checkpoint(network.specification, classes, weights)
 
 
 def detector(*members: Checkpoint, source: Grid | None = None, **options: object) -> Detector:
@@ -136,8 +110,9 @@ def test_duplicated_proposals_change_nothing():
     boxes = np.concatenate([images.objects(index).boxes for index in range(4)])
     figures = []
     for times in (1, 3):
-        found = detector(source=Grid(times, boxes)).detect_named((images.name(i), images.read(i)) for i in range(4))
-        figures.append(evaluate(predictions_of(found), images, "voc2010").mean)
+        made = detector(source=Grid(times, boxes))
+        scored = made.score_named(((images.name(i), images.read(i)) for i in range(4)), made.boxes)
+        figures.append(evaluate(predictions_of(map(made.detected, scored)), images, "voc2010").mean)
     assert figures[0] == figures[1] > 0
 
 

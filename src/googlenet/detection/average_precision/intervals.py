@@ -1,7 +1,7 @@
 """How well a mean average precision is known from so many images: resampled with replacement, each copy for itself."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,7 +13,7 @@ from googlenet.evaluation.intervals import LEVEL
 from googlenet.randomness import generator
 from googlenet.reporting.progress import Progress
 
-__all__ = ["Interval", "Intervals", "intervals_of"]
+__all__ = ["Interval", "Intervals", "intervals_of", "paired"]
 
 Interval = tuple[float, float]
 
@@ -29,6 +29,17 @@ class Intervals:
 
     mean: Interval | None
     classes: tuple[Interval | None, ...]
+    means: Floats = field(repr=False, compare=False)
+    """[R], the mean in each resample; NaN where it has no object. So many images are resampled alike every time."""
+
+
+def paired(earlier: Intervals, later: Intervals) -> Interval | None:
+    """Return the interval of how far the mean of `later` lies above that of `earlier`, found on the same images.
+
+    What makes a picture hard for both is no difference: this is narrower than what the two intervals would say.
+    """
+    differences = later.means - earlier.means
+    return _interval(differences[~np.isnan(differences)])
 
 
 def intervals_of(
@@ -54,8 +65,10 @@ def intervals_of(
     values = np.concatenate(found)
     known = ~np.isnan(values)
     counts = known.sum(axis=1)
-    means = np.where(known, values, 0).sum(axis=1)[counts > 0] / counts[counts > 0]
-    return Intervals(_interval(means), tuple(_interval(column[~np.isnan(column)]) for column in values.T))
+    with np.errstate(invalid="ignore"):
+        means = np.where(known, values, 0).sum(axis=1) / counts
+    of_classes = tuple(_interval(column[~np.isnan(column)]) for column in values.T)
+    return Intervals(_interval(means[counts > 0]), of_classes, means)
 
 
 def _weights(images: int, resamples: int, at_once: int, seed: int) -> Iterator[Numbers]:

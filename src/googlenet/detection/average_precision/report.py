@@ -1,21 +1,19 @@
-"""The report of a detector's evaluation: one page that needs nothing else, and the figures behind it."""
+"""What a report says of average precision: the parts of its page, and the tables behind them."""
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from googlenet.detection.average_precision.results import NO_GROUND_TRUTH, AveragePrecision
 from googlenet.detection.average_precision.tide import BACKGROUND
-from googlenet.files import atomic_write, recorded_name
 from googlenet.reporting.console import percent
 from googlenet.reporting.csv_file import write_csv
-from googlenet.reporting.html import Bar, Figure, Table, render, share
-from googlenet.versions import command, versions
+from googlenet.reporting.html import Bar, Figure, Table, share
 
-__all__ = ["write_report"]
+__all__ = ["figures_of", "parts_of", "write_tables"]
 
 SHOWN_CURVES = 24
 MOST_POINTS = 200
@@ -31,17 +29,8 @@ class Drawn:
     path: str
 
 
-def write_report(found: AveragePrecision, folder: Path, predictions: str, truth: str) -> Path:
-    """Write `report.html`, `average-precision.json`, `classes.csv` and `curves.csv`; return the page's path.
-
-    `predictions` and `truth` say where the two came from.
-    """
-    sources = {"predictions": recorded_name(predictions), "truth": recorded_name(truth)}
-    behind = found.to_json() | sources | {"command": command()}
-    content = json.dumps(behind, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
-    for name, text in (("average-precision.json", content), ("report.html", _page(found, sources))):
-        with atomic_write(folder / name) as file:
-            file.write(text.encode("utf-8", "backslashreplace"))
+def write_tables(found: AveragePrecision, folder: Path) -> None:
+    """Write `classes.csv` and `curves.csv`."""
     rows = []
     for place, (one, ap) in enumerate(zip(found.classes, found.by_class, strict=True)):
         interval = found.intervals.classes[place] or ("", "")
@@ -50,7 +39,28 @@ def write_report(found: AveragePrecision, folder: Path, predictions: str, truth:
     header = ["id", "name", "objects", "detections", "average_precision", "low", "high"]
     write_csv(folder / "classes.csv", header, rows)
     write_csv(folder / "curves.csv", ["id", "score", "recall", "precision"], _points(found))
-    return folder / "report.html"
+
+
+def parts_of(found: AveragePrecision) -> dict[str, Any]:
+    """Return the parts of a page that `detection.html` asks for: words, classes, errors, curves."""
+    curves = sorted(_drawn(found), key=lambda curve: curve.average_precision)
+    return {
+        "words": _words(found),
+        "classes": _classes(found),
+        "errors": _errors(found),
+        "background": BACKGROUND,
+        "threshold": found.protocol.thresholds[0],
+        "curves": curves[:SHOWN_CURVES],
+        "more_curves": curves[SHOWN_CURVES:],
+    }
+
+
+def figures_of(found: AveragePrecision) -> list[Figure]:
+    """Return the mean average precision, and what else the protocol reports."""
+    return [
+        share("Mean average precision", found.mean, found.intervals.mean, found.protocol.name),
+        *(Figure(name, _percent(value)) for name, value in found.figures.items() if name != "AP"),
+    ]
 
 
 def _points(found: AveragePrecision) -> list[list[object]]:
@@ -65,30 +75,6 @@ def _points(found: AveragePrecision) -> list[list[object]]:
         for values in zip(scores.tolist(), recalls.tolist(), curve.precision[0].tolist(), strict=True):
             points.append([one.id, *(f"{value:.6g}" for value in values)])
     return points
-
-
-def _page(found: AveragePrecision, sources: dict[str, str]) -> str:
-    curves = sorted(_drawn(found), key=lambda curve: curve.average_precision)
-    return render(
-        "detection.html",
-        title=f"Average precision of {sources['predictions']}",
-        subtitle=f"{sources['truth']}: {found.images:,} pictures, {sum(found.objects):,} objects,"
-        f" {len(found.classes):,} classes",
-        figures=[
-            share("Mean average precision", found.mean, found.intervals.mean, found.protocol.name),
-            *(Figure(name, _percent(value)) for name, value in found.figures.items() if name != "AP"),
-        ],
-        words=_words(found),
-        classes=_classes(found),
-        errors=_errors(found),
-        background=BACKGROUND,
-        threshold=found.protocol.thresholds[0],
-        curves=curves[:SHOWN_CURVES],
-        more_curves=curves[SHOWN_CURVES:],
-        command=command(),
-        settings={"protocol": found.protocol.name, **sources},
-        versions=versions(),
-    )
 
 
 def _words(found: AveragePrecision) -> list[str]:

@@ -1,7 +1,7 @@
 """A detector ready for use: `load_detector(path).detect(images)`."""
 
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 
 import numpy as np
@@ -13,11 +13,11 @@ from googlenet.detection.detector.file import read_detector
 from googlenet.detection.detector.settings import DetectorSettings, open_sources
 from googlenet.detection.detector.settings import fast as fast_settings
 from googlenet.detection.proposals.cache import ProposalCache, digest_of
-from googlenet.detection.proposals.sources import Source
+from googlenet.detection.proposals.sources import Found, Source
 from googlenet.detection.proposals.union import ranked
 from googlenet.detection.regions.background import BACKGROUND
 from googlenet.detection.regions.judging import detections_of
-from googlenet.detection.regions.scoring import Boxed, Member, score
+from googlenet.detection.regions.scoring import Boxed, Member, Scored, score
 from googlenet.errors import InputError, whole
 from googlenet.images.reading import Image, Kept, images_of, read_images, read_prepared
 from googlenet.inference.engine import Computing, DeviceName, EngineName, Precision
@@ -91,35 +91,39 @@ class Detector:
         With `proposals` only so many boxes of a picture are classified, the best. An image that cannot be read gives
         detections with an `error`; the others are done all the same.
         """
-        most = self._most(proposals)
-        return self._detections(read_images(images_of(images), partial(self._boxed, most=most)))
+        scored = self._scored(read_images(images_of(images), self._first(proposals)))
+        return (self.detected(one) for one in scored)
 
-    def detect_named(self, named: Iterable[tuple[str, Kept]], *, proposals: int | None = None) -> Iterator[Detections]:
-        """Yield what is detected in each picture, which has a name, as `detect` does."""
-        return self._detections(read_prepared(named, partial(self._boxed, most=self._most(proposals))))
+    def score_named(
+        self, named: Iterable[tuple[str, Kept]], boxes: Callable[[NDArray[np.uint8]], Boxes]
+    ) -> Iterator[Scored]:
+        """Yield each picture, which has a name, with the scores of the boxes that `boxes` gives for its pixels."""
+        return self._scored(read_prepared(named, lambda image: (image, boxes(image))))
+
+    def detected(self, scored: Scored, rows: slice | NDArray[np.int64] = slice(None)) -> Detections:
+        """Return what is detected in a picture among its boxes, or among some of their rows."""
+        image, name = scored.picture.image, scored.picture.name
+        if isinstance(image, InputError):
+            return Detections.failed(name, str(image))
+        size = (image.shape[1], image.shape[0])
+        boxes, scores = scored.picture.boxes[rows], scored.scores[rows]
+        return detections_of(name, size, boxes, scores, self.classes, self.settings.selection)
+
+    def propose(self, image: NDArray[np.uint8]) -> tuple[Found, ...]:
+        """Return what each source proposes for a picture, uint8 [h, w, 3] RGB."""
+        if self.cache is None:
+            return tuple(source.propose(image) for source in self.sources)
+        picture, cache = digest_of(image), self.cache
+        return tuple(cache.find(source, picture, partial(source.propose, image)) for source in self.sources)
 
     def boxes(self, image: NDArray[np.uint8]) -> Boxes:
         """Return all boxes that are proposed for a picture, uint8 [h, w, 3] RGB, the best first."""
-        if self.cache is None:
-            return ranked([source.propose(image) for source in self.sources])
-        picture, cache = digest_of(image), self.cache
-        return ranked([cache.find(source, picture, partial(source.propose, image)) for source in self.sources])
+        return ranked(self.propose(image))
 
-    def _most(self, proposals: int | None) -> int | None:
-        return self.settings.proposals if proposals is None else whole("proposals", proposals)
+    def _first(self, proposals: int | None) -> Callable[[NDArray[np.uint8]], tuple[NDArray[np.uint8], Boxes]]:
+        most = self.settings.proposals if proposals is None else whole("proposals", proposals)
+        return lambda image: (image, self.boxes(image)[:most])
 
-    def _boxed(self, image: NDArray[np.uint8], most: int | None) -> tuple[NDArray[np.uint8], Boxes]:
-        return image, self.boxes(image)[:most]
-
-    def _detections(
-        self, found: Iterable[tuple[str, tuple[NDArray[np.uint8], Boxes] | InputError]]
-    ) -> Iterator[Detections]:
+    def _scored(self, found: Iterable[tuple[str, tuple[NDArray[np.uint8], Boxes] | InputError]]) -> Iterator[Scored]:
         pictures = (Boxed(name, one) if isinstance(one, InputError) else Boxed(name, *one) for name, one in found)
-        for scored in score(pictures, self._members, self.settings.context):
-            image, name = scored.picture.image, scored.picture.name
-            if isinstance(image, InputError):
-                yield Detections.failed(name, str(image))
-                continue
-            size = (image.shape[1], image.shape[0])
-            boxes = scored.picture.boxes
-            yield detections_of(name, size, boxes, scored.scores, self.classes, self.settings.selection)
+        return score(pictures, self._members, self.settings.context)

@@ -9,6 +9,7 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from googlenet.detection.detector.settings import DetectorSettings
 from googlenet.errors import InputError
@@ -41,6 +42,11 @@ class DetectorFile:
     """The checkpoints of its region classifiers."""
     classes: tuple[Class, ...]
     """What it detects: the classes of the first member, without background."""
+
+    @property
+    def kind(self) -> dict[str, Any]:
+        """How many networks it has, and what the paper's Table 5 tells of each."""
+        return {"members": len(self.members), "box_regression": False, "context": False}
 
 
 @dataclass(frozen=True)

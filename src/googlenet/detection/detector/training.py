@@ -17,13 +17,12 @@ import numpy as np
 from googlenet.data.dataset import file_size
 from googlenet.data.labels import some
 from googlenet.detection.annotations import AnnotatedImages, Objects, keys_of
-from googlenet.detection.average_precision import evaluate
-from googlenet.detection.average_precision.predictions import read_predictions
-from googlenet.detection.average_precision.report import write_report
 from googlenet.detection.detector.detector import load_detector
 from googlenet.detection.detector.estimate import estimate
 from googlenet.detection.detector.evaluating import detect_all
-from googlenet.detection.detector.file import save_detector
+from googlenet.detection.detector.file import read_detector, save_detector
+from googlenet.detection.detector.judging import judge_detector
+from googlenet.detection.detector.report import write_report
 from googlenet.detection.detector.settings import DetectorSettings, proposed_by
 from googlenet.detection.proposals.cache import ProposalCache
 from googlenet.detection.proposals.coverage import Coverage, arms_of
@@ -196,11 +195,10 @@ class _Proposed:
 def _judge(detector: Path, validation: DetectorData, cache: ProposalCache, folder: Path) -> dict[str, Any]:
     """Return what the finished detector finds, by all proposals; the report is in `folder`."""
     folder.mkdir(parents=True, exist_ok=True)
-    lines = folder / "detections.jsonl"
-    detect_all(load_detector(detector, cache=cache), validation.images, lines, sha256(detector))
-    found = evaluate(read_predictions(lines), validation.images, PROTOCOL)
-    write_report(found, folder, str(detector), validation.source)
-    return found.to_json()
+    found = detect_all(load_detector(detector, cache=cache), validation.images, folder, sha256(detector))
+    judged = judge_detector(str(detector), read_detector(detector).kind, found, validation.images, PROTOCOL)
+    write_report([judged], validation.images, folder, validation.source)
+    return judged.to_json()
 
 
 def _cover(held_out: RegionData, settings: DetectorSettings, folder: Path) -> dict[str, Any]:

@@ -54,6 +54,7 @@ class Coverage:
 
     classes: tuple[Class, ...]
     arms: tuple[Arm, ...]
+    counts: tuple[int, ...] = COUNTS
     images: int = 0
     left_out: int = 0
     """objects that are difficult or a crowd"""
@@ -71,7 +72,7 @@ class Coverage:
         self.left_out += int((~counted).sum())
         self._labels.append(objects.labels[counted])
         self._areas.append(objects.areas[counted])
-        self._best.append(np.stack([_best_overlaps(boxes, truths) for boxes in found]))
+        self._best.append(np.stack([_best_overlaps(boxes, truths, self.counts) for boxes in found]))
         self._boxes.append([len(boxes) for boxes in found])
 
     @property
@@ -80,7 +81,7 @@ class Coverage:
 
     def to_json(self) -> dict[str, Any]:
         """Return plain JSON values: of each arm its figures with all boxes, by class, by size, and the curve."""
-        best = np.concatenate([np.empty((len(self.arms), len(COUNTS) + 1, 0)), *self._best], 2)
+        best = np.concatenate([np.empty((len(self.arms), len(self.counts) + 1, 0)), *self._best], 2)
         boxes = np.array(self._boxes, np.int64).reshape(-1, len(self.arms))
         labels, areas = np.concatenate([np.empty(0, np.int64), *self._labels]), np.concatenate([[], *self._areas])
         told = [
@@ -101,11 +102,12 @@ class Coverage:
     ) -> dict[str, Any]:
         every = best[-1]
         largest = int(boxes.max(initial=0))
-        places = [place for place, count in enumerate(COUNTS) if count < largest] + [len(COUNTS)]
-        counts = np.array([*COUNTS, largest])
+        last = len(self.counts)
+        places = [place for place, count in enumerate(self.counts) if count < largest] + [last]
+        counts = np.array([*self.counts, largest])
         curve = [
             {
-                "first": COUNTS[place] if place < len(COUNTS) else None,
+                "first": self.counts[place] if place < last else None,
                 "boxes": float(np.minimum(boxes, counts[place]).mean()) if len(boxes) else 0.0,
             }
             | _shares(best[place])
@@ -125,12 +127,12 @@ class Coverage:
         }
 
 
-def _best_overlaps(boxes: Boxes, truths: Boxes) -> NDArray[np.float64]:
-    """The best overlap of each object with the first boxes, [counts + 1, objects]: for each of `COUNTS`, and of all."""
+def _best_overlaps(boxes: Boxes, truths: Boxes, counts: Sequence[int]) -> NDArray[np.float64]:
+    """The best overlap of each object with the first boxes, [counts + 1, objects]: for each of `counts`, and of all."""
     if not len(boxes) or not len(truths):
-        return np.zeros((len(COUNTS) + 1, len(truths)))
+        return np.zeros((len(counts) + 1, len(truths)))
     best = np.maximum.accumulate(iou(boxes, truths), axis=0)
-    return best[np.minimum([*COUNTS, len(boxes)], len(boxes)) - 1]
+    return best[np.minimum([*counts, len(boxes)], len(boxes)) - 1]
 
 
 def _group(best: NDArray[np.float64]) -> dict[str, Any]:
