@@ -1,8 +1,10 @@
 """The errors of this package that its user can mend."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from numbers import Integral
 
-__all__ = ["BrokenOff", "InputError", "shown", "whole"]
+__all__ = ["BrokenOff", "InputError", "after_work", "shown", "whole"]
 
 
 class InputError(ValueError):
@@ -21,6 +23,15 @@ class BrokenOff(InputError):  # noqa: N818  it is what happened, not a fault of 
 
     The exit status is 1, and the same command goes on.
     """
+
+
+@contextmanager
+def after_work() -> Iterator[None]:
+    """Turn an `InputError` of the block, a folder that cannot be written, to `BrokenOff`: work was done before."""
+    try:
+        yield
+    except InputError as error:
+        raise BrokenOff(str(error)) from error
 
 
 def whole(name: str, value: object, least: int = 1) -> int:

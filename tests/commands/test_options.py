@@ -25,7 +25,8 @@ OPTIONS = {
     "train": ["data", "output", "validation", "pretrained", "recipe", "json"],
     "preview": ["data", "output", "images", "sampling", "distortion", "size", "seed", "epoch", "json"],
     "detector train": [
-        *["data", "output", "pretrained", "split", "validation", "validation_split", "source", "recipe", "json"],
+        *["data", "output", "pretrained", "split", "validation", "validation_split", "source", "multibox"],
+        *["stages", "recipe", "json"],
     ],
     "detector train-multibox": [
         *["data", "output", "pretrained", "split", "validation", "validation_split", "recipe", "json"],

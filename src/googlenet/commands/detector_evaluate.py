@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from tyro.conf import OmitArgPrefixes, Positional, arg
 
-from googlenet.commands.runs import after_work
 from googlenet.detection.average_precision.protocols import ProtocolName
-from googlenet.errors import InputError
+from googlenet.errors import InputError, after_work
 from googlenet.files import expect, expect_folder
 from googlenet.inference.engine import Computing
 from googlenet.reporting.console import json_line, percent, say, table

@@ -10,7 +10,10 @@ from tyro.conf import OmitArgPrefixes, Positional, UseAppendAction, arg
 
 from googlenet.commands.runs import carry_through
 from googlenet.detection.datasets.opening import open_annotated
+from googlenet.detection.detector.work import MULTIBOX_RECIPE, StageName, own_boxes
+from googlenet.detection.multibox.recipe import MultiBoxRecipe
 from googlenet.detection.regions.recipe import RegionRecipe
+from googlenet.errors import InputError
 from googlenet.files import expect_folder
 from googlenet.machine import keep_freed_memory
 from googlenet.reporting.console import percent
@@ -34,7 +37,12 @@ class Options:
     validation_split: Annotated[str | None, arg(metavar="NAME")] = None
     """Part of it; where there is no --validation, part of DATA."""
     source: Annotated[UseAppendAction[tuple[str, ...]], arg(metavar="SOURCE")] = ()
-    """selective-search:SETTINGS (the default) or multibox:FILE,boxes=200; give several for their union."""
+    """selective-search:SETTINGS (the default), multibox:FILE,boxes=200, or multibox:boxes=200, which is trained on DATA
+    first; give several for their union."""
+    multibox: MultiBoxRecipe = MULTIBOX_RECIPE
+    """How that MultiBox is trained; --device, --precision, --workers and --skip-bad-images hold for it, too."""
+    stages: Annotated[tuple[StageName, ...], arg(metavar="NAME...")] = ()
+    """Do these alone, of multibox, proposals, regions, detector, evaluation; those before must be done."""
     recipe: Annotated[RegionRecipe, OmitArgPrefixes] = RegionRecipe()  # noqa: RUF009  frozen
     json: bool = False
     """Print the summary as JSON (docs/json.md)."""
@@ -42,6 +50,8 @@ class Options:
 
 def run(options: Options) -> int:
     """Train, and print what came of it."""
+    if options.multibox != MULTIBOX_RECIPE and not any(own_boxes(text) for text in options.source):
+        raise InputError("--multibox... is about a MultiBox that this run trains; give --source multibox, too")
     describe(options.pretrained)
     expect_folder(options.output)
     data = open_annotated(options.data, options.split)
@@ -59,6 +69,8 @@ def run(options: Options) -> int:
             pretrained=options.pretrained,
             output=options.output,
             sources=tuple(dict.fromkeys(options.source)) or SELECTIVE_SEARCH,
+            multibox=options.multibox,
+            stages=options.stages,
         )
     )
     if isinstance(finished, int):
@@ -69,7 +81,7 @@ def run(options: Options) -> int:
         return 0
     if summary["evaluation"]:
         print(_told(summary["evaluation"]))
-    print(f"{finished.detector}")
+    print(f"{finished.detector if summary['detector'] else finished.folder}")
     return 0
 
 

@@ -7,7 +7,7 @@ from typing import Annotated, Optional
 
 from tyro.conf import OmitArgPrefixes, Positional, UseAppendAction, arg
 
-from googlenet.commands.runs import after_work, stopped
+from googlenet.commands.runs import stopped
 from googlenet.detection.annotations import Objects
 from googlenet.detection.datasets.opening import open_annotated
 from googlenet.detection.proposals.cache import ProposalCache
@@ -16,7 +16,7 @@ from googlenet.detection.proposals.pictures import Pictures
 from googlenet.detection.proposals.proposing import Proposals, propose
 from googlenet.detection.proposals.sources import open_source
 from googlenet.detection.proposals.union import union
-from googlenet.errors import BrokenOff, InputError
+from googlenet.errors import BrokenOff, InputError, after_work
 from googlenet.files import expect_folder
 from googlenet.images.decoding import decode
 from googlenet.images.finding import find_images, image_arguments

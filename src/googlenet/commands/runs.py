@@ -2,11 +2,10 @@
 
 import shlex
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from typing import TypeVar
 
-from googlenet.errors import BrokenOff, InputError
+from googlenet.errors import BrokenOff
 from googlenet.reporting.console import say
 
 BROKEN_OFF, INTERRUPTED = 1, 130
@@ -26,15 +25,6 @@ def carry_through(run: Callable[[], Run]) -> Run | int:
         return BROKEN_OFF
     except KeyboardInterrupt as error:
         return stopped(error)
-
-
-@contextmanager
-def after_work() -> Iterator[None]:
-    """Turn an `InputError` of the block, a folder that cannot be written, to `BrokenOff`: work was done before."""
-    try:
-        yield
-    except InputError as error:
-        raise BrokenOff(str(error)) from error
 
 
 def stopped(error: BrokenOff | KeyboardInterrupt, goes_on: bool = True) -> int:

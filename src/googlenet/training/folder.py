@@ -18,7 +18,7 @@ from googlenet.reporting.console import warn
 from googlenet.training.loop_recipe import LoopRecipe, differences, names_that_may, to_json
 from googlenet.weights.tensor_file import open_tensors
 
-__all__ = ["RunFolder"]
+__all__ = ["RunFolder", "alone_in", "expect_ours"]
 
 _SUMMARY = {"epochs": int, "steps": int, "seconds": int | float, "weights": str, "evaluation": dict}
 """What the summary of a finished run has at the least."""
@@ -28,6 +28,41 @@ _ALWAYS_THERE = ("epochs", "rate", "schedule", "warm_up", "classifier_rate", "di
 
 _NO_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP)
 """What file systems without locks answer."""
+
+
+@contextmanager
+def alone_in(path: Path) -> Iterator[None]:
+    """Keep other processes from training in a folder, which is made, for the length of a block."""
+    lock = FileLock(path / ".lock", timeout=0)
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+        with suppress(NotImplementedError):  # a file system without locks: the user is trusted
+            lock.acquire()
+    except Timeout:
+        message = f"{path}: another process trains in this folder; wait for it or give another one"
+        raise InputError(message) from None
+    except OSError as error:
+        if error.errno not in _NO_LOCKS:
+            raise InputError(f"{path}: cannot be written ({error.strerror}); give another output folder") from error
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def expect_ours(path: Path, mark: str) -> None:
+    """Raise `InputError` for a folder that holds something but no `mark`, the file that each of ours has.
+
+    Hidden files, as systems make them, are nothing.
+    """
+    if (path / mark).exists() or not path.is_dir():
+        return
+    try:
+        there = sorted(one for one in path.iterdir() if not _is_nothing(one))
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror}); give another output folder") from None
+    if there:
+        raise InputError(f"{path}: holds {there[0].name} but no {mark}; give a new or empty output folder")
 
 
 class RunFolder:
@@ -55,28 +90,16 @@ class RunFolder:
 
         Of a folder that was not there before nothing stays where no run has claimed it.
         """
-        self._refuse_foreign()
+        expect_ours(self.path, self.recipe.name)
         is_new = not self.path.exists()
-        lock = FileLock(self.path / ".lock", timeout=0)
-        try:
-            self.path.mkdir(parents=True, exist_ok=True)
-            with suppress(NotImplementedError):  # a file system without locks: the user is trusted
-                lock.acquire()
-        except Timeout:
-            message = f"{self.path}: another process trains in this folder; wait for it or give another one"
-            raise InputError(message) from None
-        except OSError as error:
-            if error.errno not in _NO_LOCKS:
-                message = f"{self.path}: cannot be written ({error.strerror}); give another output folder"
-                raise InputError(message) from error
-        try:
-            yield
-        finally:
-            if is_new and not self.recipe.exists():
-                with suppress(OSError):
-                    (self.path / ".lock").unlink(missing_ok=True)
-                    self.path.rmdir()
-            lock.release()
+        with alone_in(self.path):
+            try:
+                yield
+            finally:
+                if is_new and not self.recipe.exists():
+                    with suppress(OSError):
+                        (self.path / ".lock").unlink(missing_ok=True)
+                        self.path.rmdir()
 
     def begin(
         self, recipe: LoopRecipe, origin: Mapping[str, Any], identities: Mapping[str, Identity]
@@ -88,7 +111,7 @@ class RunFolder:
         What the run was stays until `claim`. Raises `InputError` with what differs where the folder is another run's.
         """
         self._claim, self._identities = {**origin, **to_json(recipe)}, identities
-        self._refuse_foreign()
+        expect_ours(self.path, self.recipe.name)
         if not self.recipe.exists():
             return None
         before = self._compare(recipe, origin, identities)
@@ -203,19 +226,6 @@ class RunFolder:
         if identity and self._listing(key).is_file():
             words = difference(self._listing(key).read_bytes(), identity)
         return f"{key}: {words}" if words else f"{key} {_shown(before)}, now {_shown(now)}"
-
-    def _refuse_foreign(self) -> None:
-        """Refuse a folder that holds something but no run; hidden files, as systems make them, are nothing."""
-        if self.recipe.exists() or not self.path.is_dir():
-            return
-        try:
-            there = sorted(path for path in self.path.iterdir() if not _is_nothing(path))
-        except OSError as error:
-            raise InputError(f"{self.path}: cannot be read ({error.strerror}); give another output folder") from None
-        if there:
-            raise InputError(
-                f"{self.path}: holds {there[0].name} but no recipe.json; give a new or empty output folder"
-            )
 
 
 def _is_nothing(path: Path) -> bool:

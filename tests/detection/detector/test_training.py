@@ -15,9 +15,10 @@ from coloured import Coloured, pretrained, recipe
 
 from googlenet.detection.boxes import iou
 from googlenet.detection.detector.detector import load_detector
-from googlenet.detection.detector.estimate import estimate
+from googlenet.detection.detector.estimate import Estimate, estimate
 from googlenet.detection.detector.training import DetectorData, train_detector
-from googlenet.detection.proposals.cache import ProposalCache
+from googlenet.detection.detector.work import DetectorWork
+from googlenet.detection.multibox.recipe import MultiBoxRecipe
 from googlenet.detection.proposals.sources import Found
 from googlenet.detection.regions.windows import open_windows
 from googlenet.errors import InputError
@@ -58,6 +59,11 @@ def train(folder: Path, weights: Path, data: Coloured | None = None, **options: 
     )
 
 
+def multibox(**options: object) -> MultiBoxRecipe:
+    chosen: dict[str, object] = {"epochs": 2, "batch_size": 4, "boxes": 6, "warm_up": 0.0, "evaluate_every": 30}
+    return MultiBoxRecipe(**(chosen | options))  # type: ignore[arg-type]
+
+
 def test_a_folder_holds_everything_and_nothing_is_done_twice(
     weights: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
@@ -85,22 +91,20 @@ def test_a_folder_holds_everything_and_nothing_is_done_twice(
     def never(*_: object, **__: object) -> None:
         raise AssertionError("it is done already")
 
-    monkeypatch.setattr("googlenet.detection.detector.training.propose", never)
+    monkeypatch.setattr("googlenet.detection.detector.proposing.propose", never)
     monkeypatch.setattr("googlenet.training.session.Session._train", never)
     monkeypatch.setattr("googlenet.detection.regions.scoring._computed", never)
     again = train(tmp_path, weights)
     assert again.summary == run.summary
     assert sha256(run.detector) == kept
-    unchanged = ("proposals/README", "evaluation/")  # made anew of the same
-    moved = [path for path, at in before.items() if path.stat().st_mtime_ns != at]
-    assert [p for p in moved if not str(p.relative_to(tmp_path)).startswith(unchanged)] == []
+    assert [path for path, at in before.items() if path.stat().st_mtime_ns != at] == []
 
 
 def test_it_is_said_before_what_it_will_take(weights: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]):
     train(tmp_path, weights)
     lines = [line for line in capsys.readouterr().err.splitlines() if line.startswith("about ")]
     assert len(lines) == 1
-    assert re.search(r"about .* s: proposals .* s, training .* s, evaluation .* s; boxes take \d+ MiB", lines[0])
+    assert re.search(r"about .* s: proposals .* s, training .* s, evaluation .* s; \d+ MiB on the disk", lines[0])
     train(tmp_path, weights)
     assert "about " not in capsys.readouterr().err
 
@@ -114,16 +118,71 @@ def test_the_estimate_is_proposals_and_crops_times_their_number(weights: Path, t
             return Found(np.repeat(np.array([[0.0, 0.0, 9.0, 9.0]]), 3, 0) + np.arange(3)[:, None], np.zeros(3))
 
     network = Network(checkpoint.describe(weights).specification)
+    held = 8 * 4 * sum(parameter.numel() for parameter in network.parameters())
     cores = len(os.sched_getaffinity(0))
-    found = [
-        estimate(Broken(20), judged, recipe(epochs=10), network, [Slow()], ProposalCache(tmp_path / name))
-        for name, judged in (("alone", None), ("judged", Coloured(30)))
-    ]
-    assert found[0]
-    assert found[1]
-    assert (found[0].evaluation, found[0].disk, found[1].disk) == (0, 20 * 3 * 76, 50 * 3 * 76)
-    assert 20 * 0.4 / cores <= found[0].proposals < 3 * 20 * 0.4 / cores
-    assert found[1].evaluation > 0
+
+    def expected(name: str, judged: int, *texts: str) -> Estimate:
+        validation = DetectorData("judged", Coloured(judged)) if judged else None
+        work = DetectorWork(
+            *(tmp_path / name, DetectorData("broken", Broken(20)), validation, recipe(epochs=10), multibox(epochs=60)),
+            *(weights, texts),
+        )
+        work.__dict__["given_sources"] = [Slow()]
+        found = estimate(work, network)
+        assert found
+        return found
+
+    alone, judged, own = expected("alone", 0), expected("judged", 30), expected("own", 30, "multibox:boxes=7")
+    assert (alone.evaluation, alone.disk, judged.disk) == (0, 20 * 3 * 76 + held, 50 * 3 * 76 + held)
+    assert 20 * 0.4 / cores <= alone.proposals < 3 * 20 * 0.4 / cores
+    assert judged.evaluation > 0
+    assert (alone.multibox, judged.multibox, own.disk) == (0, 0, 50 * 10 * 76 + 2 * held)
+    assert own.multibox > 0
+    assert "MultiBox" in str(own)
+    assert "MultiBox" not in str(judged)
+
+
+def test_a_multibox_is_trained_first_where_it_is_asked_for(weights: Path, tmp_path: Path):
+    def run(*stages: str, **options: object):  # type: ignore[no-untyped-def]
+        return train_detector(
+            *(DetectorData("coloured", Coloured(4)), recipe(epochs=1, auxiliary_weight=0.0)),
+            validation=DetectorData("held out", Coloured(2, seed=1)),
+            pretrained=weights,
+            output=tmp_path / "run",
+            sources=(*SOURCES, "multibox:boxes=5"),
+            multibox=multibox(**options),
+            stages=stages,  # type: ignore[arg-type]
+        )
+
+    with pytest.raises(InputError, match="the stage multibox is not done; let --stages name it, too"):
+        run("regions")
+    (trained,) = (run("multibox").summary[name] for name in ("multibox",))
+    assert (trained["boxes"], trained["epochs"]) == (6, 2)
+    assert trained["evaluation"]["raw"]["images"] == 2
+    assert not (tmp_path / "run/windows").exists()
+    assert run("proposals", "regions").summary["detector"] is None
+    finished = run()
+    made = finished.summary
+    assert made["multibox"] == trained
+    assert list(made["seconds"]) == ["multibox", "proposals", "regions", "detector", "evaluation"]
+    text = made["settings"]["sources"][1]
+    final = tmp_path / "run/multibox/final.safetensors"
+    assert text == {"text": "multibox:multibox/final.safetensors,boxes=5", "sha256": sha256(final)}
+    tried = load_detector(finished.detector, device="cpu", engine="torch", fast=True)
+    assert len(tried.boxes(decode(Coloured(2, seed=1).read(0), "picture"))) <= 5
+    with pytest.raises(InputError, match=r"another run \(boxes 6, now 7\)"):
+        run(boxes=7)
+    assert run().summary["seconds"] == made["seconds"]  # what was refused has changed nothing
+    final.unlink()
+    with pytest.raises(InputError, match="the stage multibox is not done"):
+        run("evaluation")
+
+
+def test_the_multibox_computes_as_the_classifier_does_unless_it_is_told(weights: Path, tmp_path: Path):
+    given = recipe(workers=1, skip_bad_images=True)
+    work = DetectorWork(tmp_path, DetectorData("a", Coloured(2)), None, given, multibox(workers=2), weights, SOURCES)
+    found = work.multibox_recipe
+    assert (found.device, found.workers, found.skip_bad_images, found.epochs) == ("cpu", 2, True, 2)
 
 
 def test_objects_are_windows_in_training_alone(weights: Path, tmp_path: Path):
@@ -142,7 +201,7 @@ def test_other_options_and_other_data_are_refused_with_what_differs(weights: Pat
     train(tmp_path, weights)
     with pytest.raises(InputError, match=r"another run \(momentum 0.9, now 0.5\)"):
         train(tmp_path, weights, momentum=0.5)
-    with pytest.raises(InputError, match=r"another run \(data: image 1 was"):
+    with pytest.raises(InputError, match=r"another run \(train: image 1 was"):
         train(tmp_path, weights, Coloured(4, seed=7))
 
 

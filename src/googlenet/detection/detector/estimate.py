@@ -2,7 +2,6 @@
 
 import os
 import time
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -10,16 +9,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from googlenet.detection.annotations import AnnotatedImages
-from googlenet.detection.proposals.cache import ProposalCache, digest_of
-from googlenet.detection.proposals.sources import Source
+from googlenet.detection.detector.work import DetectorWork
+from googlenet.detection.multibox.squares import covering
+from googlenet.detection.proposals.cache import digest_of
 from googlenet.detection.proposals.union import union
-from googlenet.detection.regions.recipe import RegionRecipe
 from googlenet.detection.regions.sampler import PER_PICTURE
 from googlenet.errors import InputError
 from googlenet.images.decoding import decode
 from googlenet.inference.predictor import Predictor
 from googlenet.network.module import Network
 from googlenet.reporting.console import duration
+from googlenet.training.loop_recipe import LoopRecipe
 
 __all__ = ["Estimate", "estimate"]
 
@@ -32,52 +32,65 @@ TRAINED = 3
 KEPT = 40 + 36
 """Bytes on the disk of a box: as a proposal, and as a window."""
 
+COPIES = 8
+"""Of the weights that a training leaves on the disk: two states of three each, the best or final ones, a detector's."""
+
 
 @dataclass(frozen=True)
 class Estimate:
     """Seconds of each part, and bytes."""
 
+    multibox: float
     proposals: float
     training: float
     evaluation: float
     disk: float
 
     def __str__(self) -> str:
-        parts = {"proposals": self.proposals, "training": self.training, "evaluation": self.evaluation}
+        parts = {
+            "MultiBox": self.multibox,
+            "proposals": self.proposals,
+            "training": self.training,
+            "evaluation": self.evaluation,
+        }
         told = ", ".join(f"{name} {duration(seconds)}" for name, seconds in parts.items() if seconds)
-        return f"about {duration(sum(parts.values()))}: {told}; boxes take {self.disk / 2**20:,.0f} MiB on the disk"
+        return f"about {duration(sum(parts.values()))}: {told}; {self.disk / 2**20:,.0f} MiB on the disk"
 
 
-def estimate(
-    images: AnnotatedImages,
-    held_out: AnnotatedImages | None,
-    recipe: RegionRecipe,
-    network: Network,
-    sources: Sequence[Source],
-    cache: ProposalCache,
-) -> Estimate | None:
-    """Return what proposals, training and evaluation will take, by the first picture that can be read; None if none.
+def estimate(work: DetectorWork, network: Network) -> Estimate | None:
+    """Return what the stages will take, by the first picture that can be read and a `network`; None if none can be.
 
-    What is proposed for it is kept in `cache`. A shorter precision or another engine may be faster.
+    What is proposed for the picture is kept. A shorter precision or another engine may be faster.
     """
-    picture = _first(images)
+    picture = _first(work.data.images)
     if picture is None:
         return None
     begun, digest = time.perf_counter(), digest_of(picture)
-    parts = [cache.find(source, digest, partial(source.propose, picture)) for source in sources]
-    boxes, of_picture = len(union(parts)[0]), (time.perf_counter() - begun) / _cores()
-    of_box = _seconds_of_crop(network, recipe.device)
-    judged = 0 if held_out is None else len(held_out)
-    pictures = len(images) + judged
-    assert recipe.epochs is not None
-    windows = recipe.epochs * PER_PICTURE * len(images)
-    on_the_way = 2 * (recipe.epochs // recipe.evaluate_every) * judged * min(recipe.validation_boxes, boxes)
+    parts = [work.cache.find(source, digest, partial(source.propose, picture)) for source in work.given_sources]
+    of_picture = (time.perf_counter() - begun) / _cores()
+    of_box = _seconds_of_crop(network, work.recipe.device)
+    boxes, judged = len(union(parts)[0]), 0 if work.validation is None else len(work.validation.images)
+    learnt, squares = len(work.data.images), 0
+    pictures, recipe = learnt + judged, work.recipe
+    weights = COPIES * 4 * sum(parameter.numel() for parameter in network.parameters())
+    if work.own_boxes is not None:
+        squares = len(covering(picture.shape[1], picture.shape[0]))
+        boxes += work.own_boxes
+        of_picture += squares * of_box
     return Estimate(
+        multibox=_trained(work.multibox_recipe, learnt, judged * squares) * of_box if squares else 0.0,
         proposals=pictures * of_picture,
-        training=(TRAINED * windows + on_the_way) * of_box,
+        training=_trained(recipe, PER_PICTURE * learnt, judged * min(recipe.validation_boxes, boxes)) * of_box,
         evaluation=judged * boxes * of_box,
-        disk=float(pictures * boxes * KEPT),
+        disk=float(pictures * boxes * KEPT + weights * (2 if squares else 1)),
     )
+
+
+def _trained(recipe: LoopRecipe, samples: int, judged: int) -> int:
+    """In classifications, what a run takes of so many samples an epoch, where so many are judged at a time."""
+    assert recipe.epochs is not None
+    times = -(-recipe.epochs // recipe.evaluate_every)
+    return recipe.epochs * TRAINED * samples + 2 * times * judged
 
 
 def _first(images: AnnotatedImages) -> NDArray[np.uint8] | None:

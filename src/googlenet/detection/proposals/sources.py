@@ -21,7 +21,7 @@ from googlenet.weights.checkpoint import describe
 if TYPE_CHECKING:
     from googlenet.detection.multibox.proposing import Proposer
 
-__all__ = ["Found", "Source", "open_source"]
+__all__ = ["Found", "Source", "file_and_boxes", "open_source"]
 
 
 class Found(NamedTuple):
@@ -125,11 +125,17 @@ class MultiBoxSource:
         return Found(found.boxes, found.scores)
 
 
-def _multibox(text: str, rest: str, computing: Computing) -> MultiBoxSource:
+def file_and_boxes(text: str, rest: str) -> tuple[str, int]:
+    """Return the file that `rest` of the text of a source names, which may be none, and how many boxes it asks for."""
     path, setting, number = rest.rpartition(",boxes=")
     path = path if setting else number
     if setting and not (number.isdecimal() and 0 < int(number[:9]) == int(number)):
         raise InputError(f"--source {shown(text)}: boxes must be a whole number of at least 1, found {shown(number)}")
+    return path, int(number) if setting else BOXES
+
+
+def _multibox(text: str, rest: str, computing: Computing) -> MultiBoxSource:
+    path, boxes = file_and_boxes(text, rest)
     if not path:
         raise InputError(f"--source {shown(text)}: no file; give multibox:FILE,boxes={BOXES}")
     if computing.calibrate is not None:
@@ -139,4 +145,4 @@ def _multibox(text: str, rest: str, computing: Computing) -> MultiBoxSource:
     expect(Path(path))
     if not isinstance(describe(path).specification.classifier, MultiBox):
         raise InputError(f"{path}: a network of classes, not of boxes; googlenet detector train-multibox makes one")
-    return MultiBoxSource(text, path, int(number) if setting else BOXES, computing)
+    return MultiBoxSource(text, path, boxes, computing)
