@@ -1,13 +1,15 @@
 """Sizes known from Caffe and TensorFlow, and from Table 1."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from torch.nn import functional
 
-from googlenet.network.graph import expand, pool_padding, pool_size, same_padding
-from googlenet.network.specification import AveragePool, MaxPool
+from googlenet.network.graph import expand, features_of, pool_padding, pool_size, same_padding
+from googlenet.network.specification import AveragePool, Classifier, MaxPool
 from googlenet.network.zoo import specification
 from googlenet.paper import TABLE_1
 
@@ -46,6 +48,12 @@ def test_the_heads_see_a_grid_of_four():
     assert heads["auxiliary_4a/pool"] == (512, 4, 4)
     assert heads["auxiliary_4d/pool"] == (528, 4, 4)
     assert heads["auxiliary_4a/conv"] == (128, 4, 4)
+
+
+def test_features_are_what_the_last_layer_reads():
+    assert features_of(expand(specification("googlenet"))) == "pool5"
+    hidden = replace(specification("googlenet"), classifier=Classifier(10, hidden=(32, 16)))
+    assert features_of(expand(hidden, auxiliary=False)) == "classifier/fc2"
 
 
 def test_concatenation_keeps_the_papers_order():

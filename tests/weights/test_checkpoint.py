@@ -13,7 +13,7 @@ from googlenet.errors import InputError
 from googlenet.network.initialization import initialise
 from googlenet.network.module import Network
 from googlenet.network.zoo import specification
-from googlenet.weights.checkpoint import Checkpoint, describe, read, save
+from googlenet.weights.checkpoint import Checkpoint, describe, read, read_beside, save
 from googlenet.weights.classes import Class, numbered_classes
 from googlenet.weights.creation import build
 
@@ -43,6 +43,17 @@ def test_everything_comes_back(path):
 def test_all_but_the_weights_is_read_alone(path):
     ours, again = checkpoint(), describe(path)
     assert (again.specification, again.classes, again.provenance) == (ours.specification, ours.classes, ours.provenance)
+
+
+def test_what_stands_beside_a_network_is_passed_over(path, tmp_path):
+    more = {"boxes.weights": torch.arange(6.0).reshape(2, 3)}
+    save(tmp_path / "both.safetensors", checkpoint(), beside=more)
+    assert read(tmp_path / "both.safetensors").weights.keys() == read(path).weights.keys()
+    assert describe(tmp_path / "both.safetensors") == describe(path)
+    found = read_beside(tmp_path / "both.safetensors")
+    assert found.keys() == more.keys()
+    assert torch.equal(found["boxes.weights"], more["boxes.weights"])
+    assert read_beside(path) == {}
 
 
 def test_batch_statistics_are_kept(tmp_path):

@@ -34,6 +34,7 @@ __all__ = [
     "Shape",
     "Softmax",
     "expand",
+    "features_of",
     "logits_of",
     "pool_padding",
     "pool_size",
@@ -155,6 +156,18 @@ def expand(specification: Parts, *, auxiliary: bool = True, size: tuple[int, int
 def logits_of(nodes: Sequence[Node]) -> str:
     """Return the name of what a network ends with: its last operation but the softmax."""
     return [node.name for node in nodes if not isinstance(node.operation, Softmax)][-1]
+
+
+def features_of(nodes: Sequence[Node]) -> str:
+    """Return the name of what the last linear layer reads, with no dropout before it: `pool5` in the paper's network.
+
+    Logits are that layer's weights times it, and biases.
+    """
+    by_name = {node.name: node for node in nodes}
+    found = by_name[logits_of(nodes)].inputs[0]
+    while isinstance(by_name[found].operation, Dropout):
+        found = by_name[found].inputs[0]
+    return found
 
 
 def pool_size(size: int, pool: MaxPool | AveragePool) -> int:

@@ -27,12 +27,15 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 __all__ = ["WEIGHTS_NAME", "Checkpoint", "Description", "describe", "expect_classes", "expected_tensors", "read"]
-__all__ += ["save", "shareable", "today"]
+__all__ += ["read_beside", "save", "shareable", "today"]
 
 FORMAT = "googlenet-checkpoint-1"
 
 WEIGHTS_NAME = "model.safetensors"
 """What a checkpoint is called where a folder stands for a model (`googlenet.weights.model_folder`)."""
+
+BESIDE = "beside."
+"""How the names of tensors begin that are not the network's: readers of checkpoints pass them over."""
 
 DEEPEST = 30
 """Objects and lists within each other in a provenance; a training's has four."""
@@ -63,10 +66,15 @@ class Checkpoint:
     provenance: Mapping[str, Any] = field(default_factory=dict)
 
 
-def save(path: str | os.PathLike[str], checkpoint: Checkpoint, more: Mapping[str, str] | None = None) -> None:
+def save(
+    path: str | os.PathLike[str],
+    checkpoint: Checkpoint,
+    more: Mapping[str, str] | None = None,
+    beside: "Mapping[str, Tensor] | None" = None,
+) -> None:
     """Write `checkpoint` to one file, atomically; `more` are other texts by name that its metadata is to hold.
 
-    Raises `InputError` where it cannot be written.
+    So are the tensors `beside` it, which `read_beside` returns. Raises `InputError` where it cannot be written.
     """
     shapes = {name: tuple(tensor.shape) for name, tensor in checkpoint.weights.items()}
     _check(shapes, checkpoint.specification, checkpoint.classes, str(path))
@@ -77,7 +85,8 @@ def save(path: str | os.PathLike[str], checkpoint: Checkpoint, more: Mapping[str
         "classes": json.dumps([[item.id, item.name] for item in checkpoint.classes], ensure_ascii=False),
         "provenance": json.dumps(shareable(dict(checkpoint.provenance)), ensure_ascii=False),
     }
-    tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in checkpoint.weights.items()}
+    own = {BESIDE + name: tensor for name, tensor in (beside or {}).items()}
+    tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in (*checkpoint.weights.items(), *own.items())}
     with atomic_write(path) as file:
         write_tensors(file, tensors, metadata)
 
@@ -90,9 +99,15 @@ def read(path: str | os.PathLike[str]) -> Checkpoint:
     path = _file(path)
     with open_tensors(path) as file:
         found = _describe(file, path)
-        weights = {name: file.read(name) for name in file.shapes}
+        weights = {name: file.read(name) for name in file.shapes if not name.startswith(BESIDE)}
     _warn_of_broken_weights(weights, str(path))
     return Checkpoint(found.specification, found.classes, weights, found.provenance)
+
+
+def read_beside(path: str | os.PathLike[str]) -> "dict[str, Tensor]":
+    """Read the tensors that stand beside a checkpoint in its file, by name. Raises `InputError` as `read` does."""
+    with open_tensors(_file(path)) as file:
+        return {name.removeprefix(BESIDE): file.read(name) for name in file.shapes if name.startswith(BESIDE)}
 
 
 def describe(path: str | os.PathLike[str]) -> Description:
@@ -157,7 +172,8 @@ def _describe(file: TensorFile, path: Path) -> Description:
     specification = Specification.from_json(file.metadata.get("specification", ""), f"{where}: specification")
     classes = _read_classes(file.metadata.get("classes", ""), where)
     provenance = _read_object(file.metadata.get("provenance", "{}"), where)
-    _check(file.shapes, specification, classes, where)
+    shapes = {name: shape for name, shape in file.shapes.items() if not name.startswith(BESIDE)}
+    _check(shapes, specification, classes, where)
     return Description(specification, classes, provenance)
 
 

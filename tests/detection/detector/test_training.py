@@ -93,7 +93,7 @@ def test_a_folder_holds_everything_and_nothing_is_done_twice(
 
     monkeypatch.setattr("googlenet.detection.detector.proposing.propose", never)
     monkeypatch.setattr("googlenet.training.session.Session._train", never)
-    monkeypatch.setattr("googlenet.detection.regions.scoring._computed", never)
+    monkeypatch.setattr("googlenet.detection.regions.pipeline._computed", never)
     again = train(tmp_path, weights)
     assert again.summary == run.summary
     assert sha256(run.detector) == kept

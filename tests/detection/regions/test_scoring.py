@@ -6,6 +6,10 @@ import torch
 
 from googlenet.detection.boxes import as_boxes
 from googlenet.detection.regions.crop import cut, outside
+from googlenet.detection.regions.refinement.context import Context
+from googlenet.detection.regions.refinement.refinement import Refinement
+from googlenet.detection.regions.refinement.regression import BoxRegression
+from googlenet.detection.regions.refinement.svm import Svms
 from googlenet.detection.regions.scoring import Boxed, Member, score
 from googlenet.errors import InputError
 from googlenet.inference.predictor import Predictor
@@ -59,6 +63,55 @@ def test_members_of_other_sizes_are_averaged(one: Member):
     for first, second, both in zip(*alone, together, strict=True):
         np.testing.assert_allclose(both.scores, (first.scores + second.scores) / 2, atol=1e-6)
     assert np.abs(alone[0][2].scores - alone[1][2].scores).max() > 0.01
+
+
+def refinement(classes: int, width: int, seed: int = 0) -> Refinement:
+    random = np.random.default_rng(seed)
+
+    def drawn(*shape: int) -> np.ndarray:
+        return random.normal(0, 0.3, shape).astype(np.float32)
+
+    svms, regression = (
+        Svms(drawn(classes, width), drawn(classes)),
+        BoxRegression(drawn(classes, 4, width), drawn(classes, 4)),
+    )
+    return Refinement(svms, regression, Context(1 + abs(drawn(classes)), drawn(classes, classes), drawn(classes)))
+
+
+def test_what_refines_is_applied_to_each_box(one: Member):
+    """Machines in the softmax's place, then the picture's context; boxes moved by the same features."""
+    whole = refinement(3, 64)
+    for parts in (whole, Refinement(regression=whole.regression), Refinement(context=whole.context)):
+        found = list(score(iter(PICTURES), [Member(one.predictor, one.outputs, parts)]))
+        assert [len(scored.scores) for scored in found] == [len(picture.boxes) for picture in PICTURES]
+        for scored, picture in zip(found, PICTURES, strict=True):
+            size = picture.image.shape[1::-1]
+            boxes = np.concatenate([picture.boxes[::41], [(0, 0, *size)]])
+            pixels, inside = cut(picture.image, boxes, (32, 32))
+            seen = one.predictor.features(pixels, ["pool5", "classifier"], outside(inside, (32, 32)))
+            features = seen["pool5"].flatten(1).numpy()
+            scores = seen["classifier"].double().softmax(1).numpy()[:, :3]
+            scores = parts.svms.scores(features) if parts.svms else scores
+            expected = parts.context.rescored(scores[:-1], scores[-1]) if parts.context else scores[:-1]
+            np.testing.assert_allclose(scored.scores[::41], expected, atol=1e-5)
+            if parts.regression is None:
+                assert scored.boxes is scored.picture.boxes
+                np.testing.assert_array_equal(scored.boxes, picture.boxes)
+                continue
+            moved = parts.regression.moved(boxes[:-1], parts.regression.moves(features[:-1]), size)
+            np.testing.assert_allclose(scored.boxes[::41], moved, atol=1e-3)
+
+
+def test_the_mean_is_of_those_who_move_boxes(one: Member):
+    first, second = (Member(one.predictor, one.outputs, refinement(3, 64, seed)) for seed in (0, 1))
+    ones, others = (list(score(iter(PICTURES), [each])) for each in (first, second))
+    together = list(score(iter(PICTURES), [first, one, second]))
+    plain = list(score(iter(PICTURES), [one]))
+    for a, b, c, found in zip(ones, others, plain, together, strict=True):
+        np.testing.assert_allclose(found.boxes, (a.boxes + b.boxes) / 2, atol=1e-9)
+        np.testing.assert_allclose(found.scores, (a.scores + b.scores + c.scores) / 3, atol=1e-6)
+    broken = Boxed("broken.png", InputError("no picture"))
+    assert [len(each.scores) for each in score([broken, PICTURES[0]], [first, one])] == [0, 3]
 
 
 def test_an_error_comes_in_its_place_and_others_are_scored(one: Member):

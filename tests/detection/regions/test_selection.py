@@ -38,6 +38,23 @@ def test_it_is_what_the_definition_says(seed, count, classes):
         assert found == expected
 
 
+@given(st.integers(0, 10_000), st.integers(0, 12), st.integers(1, 3))
+def test_boxes_of_a_class_s_own_are_as_each_class_alone(seed, count, classes):
+    random = np.random.default_rng(seed)
+    corners = random.integers(0, 20, (count, classes, 2))
+    boxes = np.concatenate([corners, corners + random.integers(1, 20, (count, classes, 2))], 2).astype(float)
+    scores = random.permutation(count * classes).reshape(count, classes) / max(1, count * classes)
+    how = Selection(score=0.25, overlap=0.3, most=10)
+    rows, labels = select(boxes, scores, how)
+    alone = [
+        (row, label)
+        for label in range(classes)
+        for row, _ in by_brute_force(boxes[:, label], scores[:, [label]], Selection(0.25, 0.3, 100))
+    ]
+    expected = sorted(alone, key=lambda pair: -scores[pair])[:10]
+    assert list(zip(rows.tolist(), labels.tolist(), strict=True)) == expected
+
+
 def test_an_overlap_of_exactly_the_threshold_stays():
     boxes = as_boxes([(0, 0, 13, 10), (7, 0, 20, 10), (6.9, 0, 19.9, 10)])
     assert iou(boxes[:1], boxes[1:2])[0, 0] == 0.3

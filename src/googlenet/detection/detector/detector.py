@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from googlenet.detection.boxes import Boxes
 from googlenet.detection.detections import Detections
-from googlenet.detection.detector.file import read_detector
+from googlenet.detection.detector.file import read_detector, read_refinement
 from googlenet.detection.detector.settings import DetectorSettings, open_sources
 from googlenet.detection.detector.settings import fast as fast_settings
 from googlenet.detection.proposals.cache import ProposalCache, digest_of
@@ -17,6 +17,7 @@ from googlenet.detection.proposals.sources import Found, Source
 from googlenet.detection.proposals.union import ranked
 from googlenet.detection.regions.background import BACKGROUND
 from googlenet.detection.regions.judging import detections_of
+from googlenet.detection.regions.refinement.refinement import Refinement
 from googlenet.detection.regions.scoring import Boxed, Member, Scored, score
 from googlenet.errors import InputError, whole
 from googlenet.images.reading import Image, Kept, images_of, read_images, read_prepared
@@ -52,11 +53,12 @@ def load_detector(
     computing = Computing(device, precision, engine)
     given = tuple(sources) or open_sources(settings, found.path, computing)
     checkpoints = [read(member) for member in found.members]
-    return Detector(checkpoints, given, settings, computing, cache)
+    refinements = [read_refinement(*pair) for pair in zip(found.members, checkpoints, strict=True)]
+    return Detector(checkpoints, given, settings, computing, cache, refinements)
 
 
 class Detector:
-    """Region classifiers that answer together, what proposes their boxes, and how detections are chosen.
+    """Region classifiers that answer together, what refines each, what proposes boxes, how detections are chosen.
 
     `classes` is what it detects. Made by `load_detector`; it can be used again and again, by one thread at a time.
     """
@@ -68,6 +70,7 @@ class Detector:
         settings: DetectorSettings,
         computing: Computing = Computing(),  # noqa: B008  frozen
         cache: ProposalCache | None = None,
+        refinements: Sequence[Refinement] = (),
     ) -> None:
         if computing.precision == "int8" or computing.calibrate:
             raise InputError("--precision int8 is for networks of whole pictures; give float32 or bfloat16")
@@ -81,8 +84,10 @@ class Detector:
             raise InputError("the members of the ensemble have other classes; make it of detectors of the same")
         how = (computing.device, computing.precision, computing.engine)
         self._members = [
-            Member(Predictor(build(one, auxiliary=False).eval(), None, *how), outputs[:-1])
-            for one, outputs in zip(classifiers, chosen.outputs, strict=True)
+            Member(Predictor(build(one, auxiliary=False).eval(), None, *how), outputs[:-1], own.ordered(outputs[:-1]))
+            for one, outputs, own in zip(
+                classifiers, chosen.outputs, refinements or [Refinement()] * len(classifiers), strict=True
+            )
         ]
 
     def detect(self, images: Image | Iterable[Image], *, proposals: int | None = None) -> Iterator[Detections]:
@@ -106,7 +111,7 @@ class Detector:
         if isinstance(image, InputError):
             return Detections.failed(name, str(image))
         size = (image.shape[1], image.shape[0])
-        boxes, scores = scored.picture.boxes[rows], scored.scores[rows]
+        boxes, scores = scored.boxes[rows], scored.scores[rows]
         return detections_of(name, size, boxes, scores, self.classes, self.settings.selection)
 
     def propose(self, image: NDArray[np.uint8]) -> tuple[Found, ...]:

@@ -9,18 +9,24 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from googlenet.detection.detector.settings import DetectorSettings
+from googlenet.detection.regions.background import BACKGROUND
 from googlenet.errors import InputError
 from googlenet.files import atomic_write, expect, open_regular, read_regular, sha256
+from googlenet.network.graph import expand, logits_of
 from googlenet.records import decode, encode, parse_json
-from googlenet.weights.checkpoint import Checkpoint, describe, save
+from googlenet.weights.checkpoint import Checkpoint, describe, read_beside, save
 from googlenet.weights.classes import Class
 from googlenet.weights.kinds import BEGINNING, kind_of
 from googlenet.weights.tensor_file import open_tensors
 
-__all__ = ["DetectorFile", "is_detector", "read_detector", "save_detector", "save_detector_ensemble"]
+if TYPE_CHECKING:
+    from googlenet.detection.regions.refinement.refinement import Refinement
+
+__all__ = ["DetectorFile", "is_detector", "read_detector", "read_refinement"]
+__all__ += ["save_detector", "save_detector_ensemble"]
 
 FORMAT = "googlenet-detector-1"
 ENTRY = "detector"
@@ -62,9 +68,32 @@ class _Ensemble:
     settings: DetectorSettings
 
 
-def save_detector(path: FilePath, classifier: Checkpoint, settings: DetectorSettings) -> None:
-    """Write a detector of one region classifier, whose last class is background."""
-    save(path, classifier, {ENTRY: json.dumps({"format": FORMAT} | encode(settings), ensure_ascii=False)})
+def save_detector(
+    path: FilePath,
+    classifier: Checkpoint,
+    settings: DetectorSettings,
+    refinement: "Refinement | None" = None,
+) -> None:
+    """Write a detector of one region classifier, whose last class is background, and of what refines its answers."""
+    import torch
+
+    told = {ENTRY: json.dumps({"format": FORMAT} | encode(settings), ensure_ascii=False)}
+    arrays = refinement.arrays() if refinement else {}
+    save(path, classifier, told, {name: torch.from_numpy(array) for name, array in arrays.items()})
+
+
+def read_refinement(path: FilePath, classifier: Checkpoint) -> "Refinement":
+    """Read what refines the answers of the `classifier` in a detector's file; `InputError` where it does not fit."""
+    from googlenet.detection.regions.refinement.refinement import Refinement
+
+    arrays = {name: tensor.numpy() for name, tensor in read_beside(path).items()}
+    if not arrays:
+        return Refinement()
+    layer = logits_of(expand(classifier.specification, auxiliary=False)).replace("/", ".")
+    outputs, width = classifier.weights[f"{layer}.weight"].shape
+    if classifier.classes[-1].id != BACKGROUND.id:
+        raise InputError(f"{os.fspath(path)}: its last class is no background; train it anew")
+    return Refinement.of(arrays, outputs - 1, width, os.fspath(path))
 
 
 def save_detector_ensemble(path: FilePath, detectors: Sequence[FilePath]) -> None:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
@@ -17,7 +18,6 @@ from googlenet.detection.average_precision import evaluate
 from googlenet.detection.average_precision.predictions import predictions_of
 from googlenet.detection.average_precision.protocols import ProtocolName
 from googlenet.detection.average_precision.results import AveragePrecision
-from googlenet.detection.boxes import Boxes
 from googlenet.detection.detections import Detections
 from googlenet.detection.regions.dataset import RegionImages
 from googlenet.detection.regions.sampler import POSITIVES
@@ -71,12 +71,21 @@ def judge(answer: Answer, batches: Iterable[Batch], dataset: RegionImages, toget
 
 
 def detections_of(
-    image: str, size: tuple[int, int], boxes: Boxes, scores: np.ndarray, classes: tuple[Class, ...], how: Selection
+    image: str,
+    size: tuple[int, int],
+    boxes: NDArray[np.float64],
+    scores: NDArray[np.floating],
+    classes: tuple[Class, ...],
+    how: Selection,
 ) -> Detections:
-    """Return what is detected in a picture of `size` (width, height), given the scores [N, C] of its boxes [N, 4]."""
+    """Return what is detected in a picture of `size` (width, height), given the scores [N, C] of its boxes.
+
+    Those are [N, 4], or [N, C, 4] where each class has its own.
+    """
     rows, labels = select(boxes, scores, how)
     ids = tuple(classes[label].id for label in labels.tolist())
-    return Detections(image, size, boxes[rows], ids, scores[rows, labels].astype(np.float64))
+    found = boxes[rows] if boxes.ndim == 2 else boxes[rows, labels]
+    return Detections(image, size, found, ids, scores[rows, labels].astype(np.float64))
 
 
 def _detected(batch: Batch, probabilities: Tensor, dataset: RegionImages) -> list[Detections]:

@@ -1,171 +1,84 @@
-"""The scores of all boxes of many pictures: crops are cut by threads while the networks compute.
+"""The scores of all boxes of many pictures: the mean of several region classifiers, each with what refines it."""
 
-Boxes of several pictures go through a network together, those of a picture with many in several batches.
-"""
-
-import os
-from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
-from googlenet.detection.boxes import Boxes
-from googlenet.detection.regions.crop import CONTEXT, Crops, cut, outside
+from googlenet.detection.regions.crop import CONTEXT
+from googlenet.detection.regions.pipeline import Answer, Boxed, Read, read_boxes, whole_box
+from googlenet.detection.regions.refinement.refinement import Refinement
 from googlenet.errors import InputError
-from googlenet.inference.predictor import Predictor
+from googlenet.inference.predictor import LOGITS, Predictor
+from googlenet.network.graph import expand, features_of
 
 __all__ = ["Boxed", "Member", "Scored", "score"]
-
-TOGETHER = 128
-"""Boxes whose crops are cut and go through the networks together."""
-
-AHEAD = 2
-"""Batches whose crops are cut while one is computed."""
-
-PORTION = 16
-"""Boxes of which a thread cuts the crops at a time."""
 
 
 @dataclass(frozen=True)
 class Member:
-    """A region classifier, and which of its outputs are the classes that are asked for: [C]."""
+    """A region classifier, which of its outputs are the classes that are asked for, [C], and what refines those."""
 
     predictor: Predictor
     outputs: NDArray[np.int64]
+    refinement: Refinement = field(default_factory=Refinement)
 
-    @property
-    def size(self) -> tuple[int, int]:
-        """(height, width) of its crops."""
-        return self.predictor.specification.input[1:]
+    def read(self, pixels: NDArray[np.uint8], mask: NDArray[np.bool_]) -> Answer:
+        """Return the score of each class for crops, [N, C], and how far its box is to be moved, [N, C, 4]."""
+        svms, regression = self.refinement.svms, self.refinement.regression
+        if svms is None and regression is None:
+            return (self._probabilities(self.predictor(pixels, mask).double().softmax(1).numpy()),)
+        layer = self._layer
+        found = self.predictor.features(pixels, [layer] if svms else [layer, LOGITS], mask)
+        features = found[layer].flatten(1).numpy()
+        scores = svms.scores(features) if svms else self._probabilities(found[LOGITS].double().softmax(1).numpy())
+        return (scores, regression.moves(features)) if regression else (scores,)
 
+    @cached_property
+    def _layer(self) -> str:
+        return features_of(expand(self.predictor.specification, auxiliary=False))
 
-@dataclass(frozen=True)
-class Boxed:
-    """A picture with the boxes that are to be scored, or the reason why there is none."""
-
-    name: str
-    image: NDArray[np.uint8] | InputError
-    boxes: Boxes = field(default_factory=lambda: np.empty((0, 4)))
+    def _probabilities(self, all_outputs: NDArray[np.float64]) -> NDArray[np.float64]:
+        return all_outputs[:, self.outputs]
 
 
 @dataclass(frozen=True)
 class Scored:
-    """A picture, and for each of its boxes the probability of each class, the mean over the members: [N, C]."""
+    """A picture, and for each of its boxes the score of each class, the mean over the members: [N, C]."""
 
     picture: Boxed
     scores: NDArray[np.float64]
+    boxes: NDArray[np.float64]
+    """[N, 4] as they were proposed, or [N, C, 4] where they are moved for each class, the mean of those who move"""
 
 
 def score(pictures: Iterable[Boxed], members: Sequence[Member], context: float = CONTEXT) -> Iterator[Scored]:
-    """Yield each picture with its scores, in order; pictures are taken as they come, a few batches of boxes ahead.
-
-    Members whose input has the same size share the crops.
-    """
-    cutter = _Cutter(members, context)
-    pool = ThreadPoolExecutor(_workers(), thread_name_prefix="regions")
-    waiting: deque[_Batch] = deque()
-    try:
-        for batch in _batches(pictures, len(members[0].outputs), members):
-            cutter.begin(batch, pool)
-            waiting.append(batch)
-            if len(waiting) > AHEAD:
-                yield from _computed(waiting.popleft(), members)
-        while waiting:
-            yield from _computed(waiting.popleft(), members)
-    finally:
-        pool.shutdown(wait=False, cancel_futures=True)
+    """Yield each picture with its scores, in order; pictures are taken as they come, a few batches of boxes ahead."""
+    looks_around = any(member.refinement.context for member in members)
+    boxed = (_with_whole(picture) for picture in pictures) if looks_around else pictures
+    for read in read_boxes(boxed, members, context):
+        yield _scored(read, members, looks_around)
 
 
-@dataclass(frozen=True)
-class _Piece:
-    """Boxes `start` to `stop` of a picture."""
-
-    scored: Scored
-    start: int
-    stop: int
-
-    @property
-    def image(self) -> NDArray[np.uint8]:
-        assert not isinstance(self.scored.picture.image, InputError)
-        return self.scored.picture.image
-
-    @property
-    def boxes(self) -> Boxes:
-        return self.scored.picture.boxes[self.start : self.stop]
-
-    @property
-    def is_last(self) -> bool:
-        return self.stop == len(self.scored.scores)
+def _with_whole(picture: Boxed) -> Boxed:
+    """Add the whole picture to its boxes, as the last one."""
+    if isinstance(picture.image, InputError):
+        return picture
+    return replace(picture, boxes=np.concatenate([picture.boxes, whole_box(picture.image)]))
 
 
-@dataclass
-class _Batch:
-    pieces: list[_Piece]
-    crops: dict[tuple[int, int], list[Future[Crops]]] = field(default_factory=dict)
-    """For each size of an input, portion after portion."""
-
-
-def _batches(pictures: Iterable[Boxed], classes: int, members: Sequence[Member]) -> Iterator[_Batch]:
-    pieces: list[_Piece] = []
-    free = TOGETHER
-    for picture in pictures:
-        count = len(picture.boxes)
-        for member in members:
-            member.predictor.expect(count)
-        scored, start = Scored(picture, np.zeros((count, classes))), 0
-        while True:
-            stop = min(count, start + free)
-            pieces.append(_Piece(scored, start, stop))
-            free -= stop - start
-            start = stop
-            if free == 0 or len(pieces) == TOGETHER:  # of pictures without boxes too
-                yield _Batch(pieces)
-                pieces, free = [], TOGETHER
-            if stop == count:
-                break
-    if pieces:
-        yield _Batch(pieces)
-
-
-class _Cutter:
-    def __init__(self, members: Sequence[Member], context: float) -> None:
-        self._sizes, self._context = dict.fromkeys(member.size for member in members), context
-
-    def begin(self, batch: _Batch, pool: ThreadPoolExecutor) -> None:
-        """Have the crops of a batch cut."""
-        for size in self._sizes:
-            batch.crops[size] = [
-                pool.submit(cut, piece.image, piece.boxes[at : at + PORTION], size, context=self._context)
-                for piece in batch.pieces
-                for at in range(0, len(piece.boxes), PORTION)
-            ]
-
-
-def _computed(batch: _Batch, members: Sequence[Member]) -> Iterator[Scored]:
-    """Fill in the scores of a batch, and yield the pictures that are done with it."""
-    crops = {size: _joined([future.result() for future in found], size) for size, found in batch.crops.items()}
-    means = np.mean([_probabilities(member, *crops[member.size]) for member in members], axis=0)
-    at = 0
-    for piece in batch.pieces:
-        count = piece.stop - piece.start
-        piece.scored.scores[piece.start : piece.stop] = means[at : at + count]
-        at += count
-        if piece.is_last:
-            yield piece.scored
-
-
-def _joined(crops: Sequence[Crops], size: tuple[int, int]) -> Crops:
-    pixels = np.concatenate([np.empty((0, *size, 3), np.uint8), *(one.pixels for one in crops)])
-    return Crops(pixels, np.concatenate([np.empty((0, 4), np.int64), *(one.inside for one in crops)]))
-
-
-def _probabilities(member: Member, pixels: NDArray[np.uint8], inside: NDArray[np.int64]) -> NDArray[np.float64]:
-    logits = member.predictor(pixels, outside(inside, member.size))
-    return logits.double().softmax(1).numpy()[:, member.outputs]
-
-
-def _workers() -> int:
-    return min(8, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1)
+def _scored(read: Read, members: Sequence[Member], has_whole: bool) -> Scored:
+    picture = read.picture
+    if isinstance(picture.image, InputError):
+        return Scored(picture, np.mean([answer[0] for answer in read.answers], axis=0), picture.boxes)
+    size, count = (picture.image.shape[1], picture.image.shape[0]), len(picture.boxes) - has_whole
+    picture = replace(picture, boxes=picture.boxes[:count])
+    scores, moved = [], []
+    for member, answer in zip(members, read.answers, strict=True):
+        of_boxes, refinement = answer[0][:count], member.refinement
+        scores.append(refinement.context.rescored(of_boxes, answer[0][-1]) if refinement.context else of_boxes)
+        if refinement.regression:
+            moved.append(refinement.regression.moved(picture.boxes, answer[1][:count], size))
+    return Scored(picture, np.mean(scores, axis=0), np.mean(moved, axis=0) if moved else picture.boxes)

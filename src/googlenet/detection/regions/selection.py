@@ -1,11 +1,12 @@
 """From the scores of all boxes of a picture to what is detected in it."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from googlenet.detection.boxes import Boxes, suppress_classes
+from googlenet.detection.boxes import Boxes, suppress, suppress_classes
 from googlenet.errors import InputError
 
 __all__ = ["Selection", "select"]
@@ -31,19 +32,33 @@ class Selection:
 
 
 def select(
-    boxes: Boxes, scores: NDArray[np.floating], selection: Selection
+    boxes: NDArray[np.float64], scores: NDArray[np.floating], selection: Selection
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Return the rows of what is detected, and the class of each, the surest first; boxes [N, 4], scores [N, C].
+    """Return the rows of what is detected, and the class of each, the surest first, by scores [N, C].
 
-    Every class is suppressed by itself: a box may show two things. A box below the least score keeps none away.
+    Boxes are [N, 4], or [N, C, 4] where each class has its own. Every class is suppressed by itself: a box may show two
+    things. A box below the least score keeps none away.
     """
+    kept = _of_shared if boxes.ndim == 2 else _of_own
+    rows = [np.empty(0, np.int64), *kept(boxes, scores, selection)]
+    labels = np.repeat(np.arange(-1, scores.shape[1]), [len(found) for found in rows])
+    row = np.concatenate(rows)
+    order = np.argsort(-scores[row, labels], kind="stable")[: selection.most]
+    return row[order], labels[order]
+
+
+def _of_shared(boxes: Boxes, scores: NDArray[np.floating], selection: Selection) -> Iterator[NDArray[np.int64]]:
+    """Yield the rows of each class that are kept of boxes [N, 4]."""
     candidates = np.flatnonzero((scores >= selection.score).any(1))
-    rows, labels = [np.empty(0, np.int64)], [np.empty(0, np.int64)]
     for place, kept in enumerate(suppress_classes(boxes[candidates], scores[candidates], selection.overlap)):
         found = candidates[kept]
-        found = found[scores[found, place] >= selection.score]
-        rows.append(found)
-        labels.append(np.full(len(found), place))
-    row, label = np.concatenate(rows), np.concatenate(labels)
-    order = np.argsort(-scores[row, label], kind="stable")[: selection.most]
-    return row[order], label[order]
+        yield found[scores[found, place] >= selection.score]
+
+
+def _of_own(
+    boxes: NDArray[np.float64], scores: NDArray[np.floating], selection: Selection
+) -> Iterator[NDArray[np.int64]]:
+    """Yield the rows of each class that are kept of boxes [N, C, 4]."""
+    for place, column in enumerate(scores.T):
+        candidates = np.flatnonzero(column >= selection.score)
+        yield candidates[suppress(boxes[candidates, place], column[candidates], selection.overlap)]
