@@ -26,7 +26,7 @@ OPTIONS = {
     "preview": ["data", "output", "images", "sampling", "distortion", "size", "seed", "epoch", "json"],
     "detector train": [
         *["data", "output", "pretrained", "split", "validation", "validation_split", "source", "multibox"],
-        *["stages", "recipe", "json"],
+        *["refinement", "stages", "recipe", "json"],
     ],
     "detector train-multibox": [
         *["data", "output", "pretrained", "split", "validation", "validation_split", "recipe", "json"],

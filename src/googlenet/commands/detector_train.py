@@ -13,6 +13,7 @@ from googlenet.detection.datasets.opening import open_annotated
 from googlenet.detection.detector.work import MULTIBOX_RECIPE, StageName, own_boxes
 from googlenet.detection.multibox.recipe import MultiBoxRecipe
 from googlenet.detection.regions.recipe import RegionRecipe
+from googlenet.detection.regions.refinement.recipe import RefinementRecipe
 from googlenet.errors import InputError
 from googlenet.files import expect_folder
 from googlenet.machine import keep_freed_memory
@@ -41,8 +42,9 @@ class Options:
     first; give several for their union."""
     multibox: MultiBoxRecipe = MULTIBOX_RECIPE
     """How that MultiBox is trained; --device, --precision, --workers and --skip-bad-images hold for it, too."""
+    refinement: Annotated[RefinementRecipe, OmitArgPrefixes] = RefinementRecipe()  # noqa: RUF009  frozen
     stages: Annotated[tuple[StageName, ...], arg(metavar="NAME...")] = ()
-    """Do these alone, of multibox, proposals, regions, detector, evaluation; those before must be done."""
+    """Do these alone, of multibox, proposals, regions, refinement, detector, evaluation; those before must be done."""
     recipe: Annotated[RegionRecipe, OmitArgPrefixes] = RegionRecipe()  # noqa: RUF009  frozen
     json: bool = False
     """Print the summary as JSON (docs/json.md)."""
@@ -70,6 +72,7 @@ def run(options: Options) -> int:
             output=options.output,
             sources=tuple(dict.fromkeys(options.source)) or SELECTIVE_SEARCH,
             multibox=options.multibox,
+            refinement=options.refinement,
             stages=options.stages,
         )
     )

@@ -20,6 +20,7 @@ from googlenet.detection.detector.training import DetectorData, train_detector
 from googlenet.detection.detector.work import DetectorWork
 from googlenet.detection.multibox.recipe import MultiBoxRecipe
 from googlenet.detection.proposals.sources import Found
+from googlenet.detection.regions.refinement.recipe import RefinementRecipe
 from googlenet.detection.regions.windows import open_windows
 from googlenet.errors import InputError
 from googlenet.files import sha256
@@ -48,7 +49,13 @@ class Broken(Coloured):
         return super().read(index)[: 200 if index == 1 else None]
 
 
-def train(folder: Path, weights: Path, data: Coloured | None = None, **options: object):  # type: ignore[no-untyped-def]
+def train(  # type: ignore[no-untyped-def]
+    folder: Path,
+    weights: Path,
+    data: Coloured | None = None,
+    refinement: RefinementRecipe = RefinementRecipe(),  # noqa: B008
+    **options: object,
+):
     return train_detector(
         DetectorData("coloured", data or Coloured(4)),
         recipe(**{"epochs": 1, "auxiliary_weight": 0.0, **options}),
@@ -56,6 +63,7 @@ def train(folder: Path, weights: Path, data: Coloured | None = None, **options: 
         pretrained=weights,
         output=folder,
         sources=SOURCES,
+        refinement=refinement,
     )
 
 
@@ -185,6 +193,44 @@ def test_the_multibox_computes_as_the_classifier_does_unless_it_is_told(weights:
     assert (found.device, found.workers, found.skip_bad_images, found.epochs) == ("cpu", 2, True, 2)
 
 
+REFINED = RefinementRecipe("svm", box_regression=True, context=True, feature_windows=20)
+
+
+def test_what_refines_is_fitted_to_a_finished_run(
+    weights: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    def run(refinement: RefinementRecipe = REFINED):  # type: ignore[no-untyped-def]
+        return train_detector(
+            *(DetectorData("coloured", Coloured(4)), recipe(epochs=1, auxiliary_weight=0.0)),
+            **{"pretrained": weights, "output": tmp_path, "sources": SOURCES, "refinement": refinement},
+        )
+
+    plain = run(RefinementRecipe())
+    assert plain.summary["refinement"] is None
+    before = load_bytes(plain.detector)
+    assert not (tmp_path / "refinement").exists()
+
+    def never(*_: object, **__: object) -> None:
+        raise AssertionError("it is done already")
+
+    with monkeypatch.context() as patched:
+        patched.setattr("googlenet.training.session.Session._train", never)
+        refined = run()
+    assert refined.summary["refinement"] == {
+        **{"scores": "svm", "box_regression": True, "context": True, "feature_windows": 20}
+    }
+    assert re.search(r"features of \d+ regions, 64 numbers each: 0.0 MiB on the disk", capsys.readouterr().err)
+    after = load_bytes(refined.detector)
+    assert before.items() < after.items()
+    assert {name.partition(".")[2].partition(".")[0] for name in after.keys() - before.keys()} == {
+        *("svms", "regression", "context")
+    }
+    with monkeypatch.context() as patched:
+        patched.setattr("googlenet.detection.detector.stages.fit_refinement", never)
+        assert run().summary == refined.summary
+    assert load_bytes(run(RefinementRecipe()).detector) == before
+
+
 def test_objects_are_windows_in_training_alone(weights: Path, tmp_path: Path):
     train(tmp_path, weights)
     training, held_out = (open_windows(tmp_path / "windows" / name) for name in ("train", "validation"))
@@ -251,7 +297,7 @@ def in_a_process(folder: Path, weights: Path) -> None:
 
     torch.set_num_threads(1)
     with open(os.devnull, "w") as sys.stderr:  # noqa: PTH123
-        train(folder, weights, epochs=4)
+        train(folder, weights, epochs=4, refinement=REFINED)
 
 
 @pytest.mark.long
@@ -273,6 +319,7 @@ def test_kills_in_every_stage_leave_the_same_detector(weights: Path, tmp_path: P
         "proposals/*/*/*.boxes",
         "windows/train/boxes",
         "regions/metrics.jsonl",
+        "refinement/features/index",
         "evaluation/detections.jsonl",
     ):
         process = start(folder)
@@ -284,7 +331,7 @@ def test_kills_in_every_stage_leave_the_same_detector(weights: Path, tmp_path: P
         kills += process.is_alive()
         process.kill()
         process.join()
-    assert kills >= 3
+    assert kills >= 4
     last = start(folder)
     last.join(300)
     assert last.exitcode == 0

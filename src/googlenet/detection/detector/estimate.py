@@ -17,6 +17,7 @@ from googlenet.detection.regions.sampler import PER_PICTURE
 from googlenet.errors import InputError
 from googlenet.images.decoding import decode
 from googlenet.inference.predictor import Predictor
+from googlenet.network.graph import expand, logits_of
 from googlenet.network.module import Network
 from googlenet.reporting.console import duration
 from googlenet.training.loop_recipe import LoopRecipe
@@ -43,6 +44,7 @@ class Estimate:
     multibox: float
     proposals: float
     training: float
+    refinement: float
     evaluation: float
     disk: float
 
@@ -51,6 +53,7 @@ class Estimate:
             "MultiBox": self.multibox,
             "proposals": self.proposals,
             "training": self.training,
+            "refinement": self.refinement,
             "evaluation": self.evaluation,
         }
         told = ", ".join(f"{name} {duration(seconds)}" for name, seconds in parts.items() if seconds)
@@ -77,12 +80,15 @@ def estimate(work: DetectorWork, network: Network) -> Estimate | None:
         squares = len(covering(picture.shape[1], picture.shape[0]))
         boxes += work.own_boxes
         of_picture += squares * of_box
+    features = 0 if not work.refinement else learnt * (1 + min(work.refinement.feature_windows, boxes))
+    width = network.get_parameter(f"{logits_of(expand(network.specification))}.weight".replace("/", ".")).shape[1]
     return Estimate(
         multibox=_trained(work.multibox_recipe, learnt, judged * squares) * of_box if squares else 0.0,
         proposals=pictures * of_picture,
         training=_trained(recipe, PER_PICTURE * learnt, judged * min(recipe.validation_boxes, boxes)) * of_box,
+        refinement=features * of_box,
         evaluation=judged * boxes * of_box,
-        disk=float(pictures * boxes * KEPT + weights * (2 if squares else 1)),
+        disk=float(pictures * boxes * KEPT + features * width * 2 + weights * (2 if squares else 1)),
     )
 
 

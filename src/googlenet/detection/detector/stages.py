@@ -12,6 +12,8 @@ from googlenet.detection.detector.staging import Stage, StageRecords
 from googlenet.detection.detector.work import MULTIBOX_WEIGHTS, DetectorWork
 from googlenet.detection.multibox.setup import prepare as prepare_multibox
 from googlenet.detection.regions.judging import PROTOCOL
+from googlenet.detection.regions.refinement.fitting import FITTED, fit_refinement
+from googlenet.detection.regions.refinement.refinement import Refinement
 from googlenet.detection.regions.training import train_regions
 from googlenet.errors import after_work
 from googlenet.files import sha256
@@ -24,6 +26,9 @@ __all__ = ["DETECTOR", "REGIONS", "STAGES"]
 
 REGIONS, DETECTOR = "regions/final.safetensors", "detector.safetensors"
 """In the run's folder: the region classifier, and the detector."""
+
+REFINEMENT = "refinement"
+"""The folder, in the run's, of what refines the classifier's answers."""
 
 
 def _train_multibox(work: DetectorWork) -> dict[str, Any]:
@@ -48,8 +53,27 @@ def _train_regions(work: DetectorWork) -> dict[str, Any]:
     return {"regions": run.summary}
 
 
+def _refine(work: DetectorWork) -> dict[str, Any]:
+    _refinement(work)
+    return {"refinement": encode(work.refinement)}
+
+
+def _refinement(work: DetectorWork) -> Refinement:
+    """Fit what refines the region classifier, or return what was fitted."""
+    return fit_refinement(
+        work.refinement,
+        windows_of(work, "train").images,
+        work.folder / REGIONS,
+        work.folder / REFINEMENT,
+        seed=work.recipe.seed,
+        context=work.settings.context,
+        device=work.recipe.device,
+    )
+
+
 def _make_detector(work: DetectorWork) -> dict[str, Any]:
-    save_detector(work.folder / DETECTOR, checkpoint.read(work.folder / REGIONS), work.settings)
+    classifier = checkpoint.read(work.folder / REGIONS)
+    save_detector(work.folder / DETECTOR, classifier, work.settings, _refinement(work))
     return {"detector": DETECTOR, "settings": encode(work.settings)}
 
 
@@ -98,6 +122,13 @@ STAGES: tuple[Stage[DetectorWork], ...] = (
         _train_regions,
         made_of=lambda work: {"pretrained": sha256(work.pretrained), "recipe": _recipe(work.recipe)},
         leaves=(REGIONS, "regions/summary.json"),
+    ),
+    Stage(
+        "refinement",
+        _refine,
+        made_of=lambda work: encode(work.refinement),
+        leaves=(f"{REFINEMENT}/{FITTED}",),
+        lacks=lambda work: "" if work.refinement else "give --scores svm, --box-regression or --context",
     ),
     Stage(
         "detector",

@@ -17,6 +17,7 @@ from googlenet.detection.detector.staging import StageRecords, carry_out_stages,
 from googlenet.detection.detector.work import MULTIBOX_RECIPE, DetectorData, DetectorWork, StageName
 from googlenet.detection.multibox.recipe import MultiBoxRecipe
 from googlenet.detection.regions.recipe import RegionRecipe
+from googlenet.detection.regions.refinement.recipe import RefinementRecipe
 from googlenet.detection.regions.setup import check_data
 from googlenet.errors import InputError, shown
 from googlenet.files import atomic_write, write_json
@@ -30,7 +31,7 @@ __all__ = ["DetectorData", "DetectorRun", "train_detector"]
 
 SELECTIVE_SEARCH = ("selective-search",)
 
-SAID = ("detector", "settings", "multibox", "proposals", "regions", "evaluation")
+SAID = ("detector", "settings", "multibox", "proposals", "regions", "refinement", "evaluation")
 """What the summary always has, None where it was not done; and `bad_images` and `seconds`."""
 
 
@@ -56,20 +57,22 @@ def train_detector(
     output: str | os.PathLike[str],
     sources: Sequence[str] = SELECTIVE_SEARCH,
     multibox: MultiBoxRecipe = MULTIBOX_RECIPE,
+    refinement: RefinementRecipe = RefinementRecipe(),  # noqa: B008  frozen
     stages: Sequence[StageName] = (),
 ) -> DetectorRun:
     """Train a detector on the objects of `data` by `recipe`, in the folder `output`, and return the finished run.
 
     `sources` propose boxes, as `googlenet propose --source` names them; one that is "multibox", or
     "multibox:boxes=100", is first trained on `data` by the recipe `multibox`. `pretrained` is the checkpoint of a
-    classifier. The finished detector is judged on the pictures of `validation`, by all their proposals. With `stages`
-    only those of multibox, proposals, regions, detector and evaluation are done.
+    classifier; what `refinement` asks for is fitted to its features. The finished detector is judged on the pictures of
+    `validation`, by all their proposals. With `stages` only those of multibox, proposals, regions, refinement, detector
+    and evaluation are done.
 
     Given again with the same folder, an interrupted run goes on, nothing of it is done twice, and a finished one is
     only returned. Raises `InputError` for whatever does not fit together, before the first stage where that can be
     seen; others as `train`.
     """
-    work = DetectorWork(Path(output), data, validation, recipe, multibox, pretrained, tuple(sources))
+    work = DetectorWork(Path(output), data, validation, recipe, multibox, pretrained, tuple(sources), refinement)
     network = _check(work)
     check_chosen(STAGES, work, stages)
     expect_ours(work.folder, "stages.json")

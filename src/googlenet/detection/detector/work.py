@@ -18,12 +18,13 @@ from googlenet.detection.multibox.recipe import MultiBoxRecipe
 from googlenet.detection.proposals.cache import ProposalCache
 from googlenet.detection.proposals.sources import Source, file_and_boxes, open_source
 from googlenet.detection.regions.recipe import RegionRecipe
+from googlenet.detection.regions.refinement.recipe import RefinementRecipe
 from googlenet.files import recorded_name
 from googlenet.weights.classes import Class
 
 __all__ = ["MULTIBOX_RECIPE", "DetectorData", "DetectorWork", "StageName", "own_boxes"]
 
-StageName = Literal["multibox", "proposals", "regions", "detector", "evaluation"]
+StageName = Literal["multibox", "proposals", "regions", "refinement", "detector", "evaluation"]
 
 MULTIBOX_RECIPE = MultiBoxRecipe(evaluate_every=30)
 """Judged at its end alone: the squares of all validation pictures take longer than an epoch of some hundred others."""
@@ -65,6 +66,7 @@ class DetectorWork:
     pretrained: str | os.PathLike[str]
     texts: tuple[str, ...]
     """The sources, as `--source` has them; `multibox` without a file is the one that this run trains"""
+    refinement: RefinementRecipe = RefinementRecipe()  # noqa: RUF009  frozen
 
     @property
     def parts(self) -> Mapping[str, DetectorData]:

@@ -29,7 +29,10 @@ from googlenet.weights.checkpoint import Checkpoint, read
 from googlenet.weights.creation import build
 from googlenet.weights.tensor_file import open_tensors, write_tensors
 
-__all__ = ["fit_refinement"]
+__all__ = ["FITTED", "fit_refinement"]
+
+FITTED = "refinement.safetensors"
+"""The file in which what was fitted is kept."""
 
 
 def fit_refinement(
@@ -54,7 +57,7 @@ def fit_refinement(
     key = f"{sha256(weights)} {windows.identity} {hashlib.sha256(windows.key.encode()).hexdigest()}"
     plan = FeaturePlan(recipe.feature_windows, seed, context, key)
     classifier = read(weights)
-    kept, told = folder / "refinement.safetensors", f"{recipe} {plan.identity}"
+    kept, told = folder / FITTED, f"{recipe} {plan.identity}"
     if (found := _kept(kept, told, classifier)) is not None:
         return found
     features = write_features(folder / "features", images, _predictor(classifier, device), plan)
