@@ -78,7 +78,7 @@ def test_a_page_of_several_detectors_for_readers_of_all_kinds(tmp_path: Path, br
     for words in (
         "Average precision of 3 detectors",
         "row 2, one/detector.safetensors, which has the most",
-        "Row 2 is +",
+        "points above row 1 (interval of the difference +",
         "1,234 proposals a picture were classified, which cover 95.0 % of the objects",
         "--fast, 48 boxes of MultiBox a picture, has",
         "The best 100 proposals are within a point of all",

@@ -80,11 +80,11 @@ def strokes(pixels: np.ndarray, colour: tuple[int, int, int]) -> int:
 
 
 def test_lines_differ_in_form_and_not_in_colour_alone():
-    """Down over the upper side of a box: one stroke where it is right, two where it is wrong; dashes along the side."""
+    """Down over the lower side of a box: one stroke where it is right, two where it is wrong; dashes along the side."""
     right, wrong = (0, 0, 0.8, (20, 20, 120, 120)), (0, 0, 0.9, (200, 200, 300, 300))
     picture = drawn([right, wrong])
-    assert strokes(picture[10:60, 100], report_pictures._RIGHT) == 1
-    assert strokes(picture[190:240, 280], report_pictures._WRONG) == 2
+    assert strokes(picture[90:140, 100], report_pictures._RIGHT) == 1
+    assert strokes(picture[270:320, 280], report_pictures._WRONG) == 2
     side = drawn([(0, 0, 0.8, (300, 300, 340, 340))])[119, 20:120]
     assert strokes(side, (0, 0, 0)) > 3
     assert strokes(side, (255, 255, 255)) > 3

@@ -19,13 +19,15 @@ COLOURS: tuple[Colour, ...] = (
 """That colour-blind people can tell apart."""
 
 
-def label(draw: ImageDraw.ImageDraw, box: Box, text: str, colour: Colour, taken: list[Box]) -> None:
+def label(
+    draw: ImageDraw.ImageDraw, box: Box, text: str, colour: Colour, taken: list[Box], share: float = 1 / 45
+) -> None:
     """Write `text` at a box on a ground of its colour, at the first of some places where none of `taken` is.
 
-    The place is taken then; where there is none, nothing is written.
+    The place is taken then; where there is none, nothing is written. A letter's size is a `share` of the picture's.
     """
     width, height = draw.im.size
-    font = _font(max(12, round(max(width, height) / 45)))
+    font = _font(max(12, round(max(width, height) * share)))
     left, top, right, bottom = (round(value) for value in font.getbbox(text))
     size = (right - left + 6, bottom - top + 6)
     x = max(0, min(box[0], width - size[0]))

@@ -12,7 +12,7 @@ from googlenet.detection.detector.judging import Judged, differences, to_json
 from googlenet.detection.detector.report_pictures import Balance, remarkable
 from googlenet.errors import shown
 from googlenet.files import atomic_write, recorded_name
-from googlenet.reporting.console import percent
+from googlenet.reporting.console import duration, percent
 from googlenet.reporting.csv_file import write_csv
 from googlenet.reporting.curves import Curve, Panel, draw_curves
 from googlenet.reporting.html import Figure, Illustration, render
@@ -89,14 +89,7 @@ def _page(
         remarkable=remarkable(balance, images),
         balance=_balance(balance),
         beside=[one for one in (tables.beside_table_4(rows), tables.beside_table_5(rows)) if one is not None],
-        tables=[
-            one
-            for one in (
-                tables.seconds_table(seconds, "Time of each stage"),
-                tables.seconds_table(row.seconds, "Time of a picture"),
-            )
-            if one is not None
-        ],
+        tables=[one for one in [tables.stages_table(seconds)] if one is not None],
         command=command(),
         settings={"protocol": found.protocol.name, "truth": truth} | _predictions(names),
         versions=versions(),
@@ -110,11 +103,16 @@ def _predictions(names: Sequence[str]) -> dict[str, str]:
 
 
 def _figures(row: Judged) -> list[Figure]:
+    """What is known of a detector beside its precision."""
     if not row.by_proposals:
         return []
     every = row.by_proposals[-1]
     recall = "no object" if every.recall is None else percent(every.recall)
-    return [Figure("Objects that proposals cover", recall, note=f"{every.boxes_per_image:,.0f} boxes a picture")]
+    figures = [Figure("Objects that proposals cover", recall, note=f"{every.boxes_per_image:,.0f} boxes a picture")]
+    if "detection" in row.seconds:
+        told = duration(row.seconds["detection"])
+        figures.append(Figure("Time of a picture", told, note="crops and networks, with what ran beside"))
+    return figures
 
 
 def _words(rows: Sequence[Judged], place: int) -> list[str]:
@@ -125,10 +123,11 @@ def _words(rows: Sequence[Judged], place: int) -> list[str]:
     for one in differences(rows):
         if one.earlier == one.later - 1 and one.interval:
             low, high = one.interval
-            told = "more than chance" if low > 0 or high < 0 else "no more than chance may make"
+            told = "which is more than chance" if low > 0 or high < 0 else "which chance may make"
             words.append(
-                f"Row {one.later + 1} is {tables.points(one.difference)} points from row {one.earlier + 1}"
-                f" ({tables.points(low)} to {tables.points(high)}), {told}: both were judged on the same pictures."
+                f"Row {one.later + 1} lies {100 * abs(one.difference):.1f} points"
+                f" {'above' if one.difference >= 0 else 'below'} row {one.earlier + 1} (interval of the difference"
+                f" {tables.points(low)} to {tables.points(high)}), {told}."
             )
     return words
 

@@ -31,6 +31,9 @@ SHOWN = 6
 SIZE = 560
 """Pixels of a side at most."""
 
+LETTERS = 1 / 36
+"""Size of a letter, as a share of the picture's: to be read on a telephone."""
+
 _RIGHT, _WRONG, _MISSED = (0, 114, 178), (213, 94, 0), (20, 20, 20)
 _BLACK, _WHITE = (0, 0, 0), (255, 255, 255)
 
@@ -164,12 +167,12 @@ def _draw(balance: Balance, picture: int, pixels: NDArray[np.uint8]) -> Image.Im
     names, taken = balance.found.classes, list[Box]()
     for row in balance.missed_of(detections, objects):
         box = within((truths.boxes[row] * scale).tolist(), image.size)
-        label(draw, box, f"missed: {_short(names[truths.labels[row]].name)}", _MISSED, taken)
+        label(draw, box, f"missed: {_short(names[truths.labels[row]].name)}", _MISSED, taken, LETTERS)
     surest = list(zip(detections.tolist(), right, strict=True))[::-1]
     for row, is_right in sorted(surest, key=lambda one: one[1]):
         box = within((detected.boxes[row] * scale).tolist(), image.size)
         told = f"{_short(names[detected.labels[row]].name)} {_score(float(detected.scores[row]))}"
-        label(draw, box, f"{'✓' if is_right else '✗'} {told}", _RIGHT if is_right else _WRONG, taken)
+        label(draw, box, f"{'✓' if is_right else '✗'} {told}", _RIGHT if is_right else _WRONG, taken, LETTERS)
     return image
 
 

@@ -10,7 +10,7 @@ from googlenet.reporting.html import Bar, Notable, Table, between
 
 __all__ = [
     *["beside_table_4", "beside_table_5", "differences_table", "points", "proposals_table", "rows_table"],
-    *["seconds_table", "words_of"],
+    *["stages_table", "words_of"],
 ]
 
 _TOLD = {"50": "best 50", "fast": "fast: best 50 of MultiBox", "all": "all"}
@@ -26,9 +26,9 @@ def rows_table(rows: Sequence[Judged]) -> Table | None:
         boxes = [f"{every.boxes_per_image:,.0f}", _share(every.recall)] if every else [None, None]
         kind = [row.kind.get(name) for name in ("members", "context", "box_regression")]
         precision = Bar(row.found.mean, row.found.intervals.mean)
-        cells.append([number, recorded_name(row.name), *kind, *boxes, precision])
-    headers = ["row", "of", "networks", "context", "box regression", "boxes an image", "coverage"]
-    return Table([*headers, "mean average precision, 95 % interval"], cells, "The rows", heads=2)
+        cells.append([number, recorded_name(row.name), precision, *boxes, *kind])
+    headers = ["row", "of", "mean average precision, 95 % interval", "boxes an image", "coverage", "networks"]
+    return Table([*headers, "context", "box regression"], cells, "The rows", heads=2)
 
 
 def differences_table(rows: Sequence[Judged], compared: Sequence[Difference]) -> Table | None:
@@ -42,8 +42,8 @@ def differences_table(rows: Sequence[Judged], compared: Sequence[Difference]) ->
         difference: str | Notable = points(one.difference)
         if low is not None and high is not None and (low > 0 or high < 0):
             difference = Notable(points(one.difference))
-        cells.append([f"{one.later + 1} − {one.earlier + 1}", *of, difference, told])
-    headers = ["rows", "of", "against", "difference, points", "95 % interval"]
+        cells.append([f"{one.later + 1} − {one.earlier + 1}", difference, told, *of])
+    headers = ["rows", "difference, points", "95 % interval", "of", "against"]
     return Table(headers, cells, "What is between the rows", heads=1) if cells else None
 
 
@@ -57,29 +57,29 @@ def proposals_table(row: Judged) -> Table | None:
         against = None if low is None or high is None else f"{points(low)} to {points(high)}"
         name = _TOLD.get(one.name, f"best {one.name}")
         precision = Bar(one.mean, one.interval)
-        cells.append([name, f"{one.boxes_per_image:,.1f}", _share(one.recall), precision, against])
-    headers = ["proposals", "boxes an image", "objects covered", "mean average precision, 95 % interval"]
-    return Table([*headers, "against all, points"], cells, "By the number of proposals", heads=1)
+        cells.append([name, precision, against, _share(one.recall), f"{one.boxes_per_image:,.1f}"])
+    headers = ["proposals", "mean average precision, 95 % interval", "against all, points", "objects covered"]
+    return Table([*headers, "boxes an image"], cells, "By the number of proposals", heads=1)
 
 
-def seconds_table(seconds: Mapping[str, float], caption: str) -> Table | None:
+def stages_table(seconds: Mapping[str, float]) -> Table | None:
     """Return how long each stage took; None where nothing was timed."""
     total = sum(seconds.values())
     if not total:
         return None
     cells = [[name, duration(value), percent(value / total)] for name, value in seconds.items()]
-    return Table(["stage", "time", "share"], cells, caption, heads=1)
+    return Table(["stage", "time", "share"], cells, "Time of each stage", heads=1)
 
 
 def beside_table_4(rows: Sequence[Judged]) -> Table:
     """Return the paper's Table 4, and these rows below it."""
     cells: list[list[object]] = [
-        [team, year, place, f"{precision:.1f} %", None, outside, models]
+        [team, f"{precision:.1f} %", None, models, f"{place} of {year}", outside]
         for team, year, place, precision, outside, models in TABLE_4
     ]
     for row in rows:
-        cells.append([recorded_name(row.name), None, None, *_precision(row), None, row.kind.get("members")])
-    headers = ["team", "year", "place", "mAP", "95 % interval", "outside data", "networks"]
+        cells.append([recorded_name(row.name), *_precision(row), row.kind.get("members"), None, None])
+    headers = ["team", "mAP", "95 % interval", "networks", "place", "outside data"]
     return Table(headers, cells, "Beside Table 4 of the paper", heads=1)
 
 
