@@ -27,7 +27,7 @@ def rows_table(rows: Sequence[Judged]) -> Table | None:
         kind = [row.kind.get(name) for name in ("members", "context", "box_regression")]
         precision = Bar(row.found.mean, row.found.intervals.mean)
         cells.append([number, recorded_name(row.name), precision, *boxes, *kind])
-    headers = ["row", "of", "mean average precision, 95 % interval", "boxes an image", "coverage", "networks"]
+    headers = ["row", "of", "mAP, 95 % interval", "boxes an image", "coverage", "networks"]
     return Table([*headers, "context", "box regression"], cells, "The rows", heads=2)
 
 
@@ -58,7 +58,7 @@ def proposals_table(row: Judged) -> Table | None:
         name = _TOLD.get(one.name, f"best {one.name}")
         precision = Bar(one.mean, one.interval)
         cells.append([name, precision, against, _share(one.recall), f"{one.boxes_per_image:,.1f}"])
-    headers = ["proposals", "mean average precision, 95 % interval", "against all, points", "objects covered"]
+    headers = ["proposals", "mAP, 95 % interval", "against all, points", "objects covered"]
     return Table([*headers, "boxes an image"], cells, "By the number of proposals", heads=1)
 
 
