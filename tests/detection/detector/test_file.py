@@ -4,6 +4,7 @@ import json
 import shutil
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from coloured import pretrained
@@ -12,6 +13,8 @@ from googlenet.detection.detector.file import is_detector, read_detector, save_d
 from googlenet.detection.detector.settings import DetectorSettings, ProposedBy, open_sources, proposed_by
 from googlenet.detection.proposals.sources import open_source
 from googlenet.detection.regions.background import BACKGROUND
+from googlenet.detection.regions.refinement.refinement import Refinement
+from googlenet.detection.regions.refinement.regression import BoxRegression
 from googlenet.detection.regions.selection import Selection
 from googlenet.errors import InputError
 from googlenet.files import sha256
@@ -46,6 +49,18 @@ def test_what_is_written_is_read(tmp_path: Path):
 def test_the_same_detector_is_the_same_bytes(tmp_path: Path):
     first, second = (detector(tmp_path / f"{name}.safetensors") for name in "ab")
     assert first.read_bytes() == second.read_bytes()
+
+
+def test_it_is_told_what_refines_the_answers(tmp_path: Path):
+    path = detector(tmp_path / "plain.safetensors")
+    nothing = {"svms": False, "box_regression": False, "context": False}
+    assert read_detector(path).kind == {"members": 1, **nothing}
+    width = checkpoint.read(path).weights["classifier.weight"].shape[1]
+    moves = BoxRegression(np.zeros((2, 4, width), np.float32), np.zeros((2, 4), np.float32))
+    save_detector(tmp_path / "moved.safetensors", checkpoint.read(path), SETTINGS, Refinement(regression=moves))
+    assert read_detector(tmp_path / "moved.safetensors").kind == {"members": 1, **nothing, "box_regression": True}
+    save_detector_ensemble(tmp_path / "both.json", [path, tmp_path / "moved.safetensors"])
+    assert read_detector(tmp_path / "both.json").kind == {"members": 2, **nothing, "box_regression": True}
 
 
 def test_other_weights_are_no_detector(tmp_path: Path):

@@ -51,8 +51,10 @@ class DetectorFile:
 
     @property
     def kind(self) -> dict[str, Any]:
-        """How many networks it has, and what the paper's Table 5 tells of each."""
-        return {"members": len(self.members), "box_regression": False, "context": False}
+        """How many networks it has, and what refines the answers of any of them."""
+        parts = {name.partition(".")[0] for member in self.members for name in read_beside(member)}
+        refined = {"svms": "svms" in parts, "box_regression": "regression" in parts, "context": "context" in parts}
+        return {"members": len(self.members), **refined}
 
 
 @dataclass(frozen=True)

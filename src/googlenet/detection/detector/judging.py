@@ -65,7 +65,7 @@ class Judged:
     """as it was given: a path"""
     found: AveragePrecision
     kind: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
-    """of a detector: "members", and whether it has "box_regression" and "context"; empty of predictions"""
+    """of a detector: "members", and whether it has "svms", "box_regression", "context"; empty of predictions"""
     by_proposals: Sequence[WithFewer] = ()
     """of a detector: the fewest boxes first, all the last"""
     seconds: Mapping[str, float] = field(default_factory=lambda: MappingProxyType({}))

@@ -24,11 +24,11 @@ def rows_table(rows: Sequence[Judged]) -> Table | None:
     for number, row in enumerate(rows, start=1):
         every = row.by_proposals[-1] if row.by_proposals else None
         boxes = [f"{every.boxes_per_image:,.0f}", _share(every.recall)] if every else [None, None]
-        kind = [row.kind.get(name) for name in ("members", "context", "box_regression")]
+        kind = [row.kind.get(name) for name in ("members", "svms", "context", "box_regression")]
         precision = Bar(row.found.mean, row.found.intervals.mean)
         cells.append([number, recorded_name(row.name), precision, *boxes, *kind])
     headers = ["row", "of", "mAP, 95 % interval", "boxes an image", "coverage", "networks"]
-    return Table([*headers, "context", "box regression"], cells, "The rows", heads=2)
+    return Table([*headers, "SVMs", "context", "box regression"], cells, "The rows", heads=2)
 
 
 def differences_table(rows: Sequence[Judged], compared: Sequence[Difference]) -> Table | None:
