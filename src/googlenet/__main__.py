@@ -32,6 +32,7 @@ COMMANDS = {
     "train": "the recipe of section 6, or fine-tuning; continues when given again",
     "preview": "a sheet of augmented training samples, with what was done to each",
     "detector train": "from annotated pictures to a detector: proposals, region classifier, evaluation",
+    "detector ensemble": "several detectors as one small file that stands for them",
     "detector train-multibox": "boxes around any object, learnt from annotated pictures",
     "data check": "what is wrong with a data set",
     "detector evaluate": "average precision of predicted boxes: VOC, ILSVRC, COCO, with intervals and types of error",

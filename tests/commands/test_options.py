@@ -28,6 +28,7 @@ OPTIONS = {
         *["data", "output", "pretrained", "split", "validation", "validation_split", "source", "multibox"],
         *["refinement", "stages", "recipe", "json"],
     ],
+    "detector ensemble": ["detectors", "output", "json"],
     "detector train-multibox": [
         *["data", "output", "pretrained", "split", "validation", "validation_split", "recipe", "json"],
     ],

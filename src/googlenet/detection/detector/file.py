@@ -159,7 +159,7 @@ def _settings_of(path: Path) -> DetectorSettings:
 def _read_ensemble(path: Path) -> DetectorFile:
     content = parse_json(read_regular(path, LARGEST_FILE, "ensemble of detectors"), str(path))
     if not isinstance(content, dict) or content.get("format") != FORMAT:
-        raise InputError(f"{path}: no ensemble of detectors; googlenet.save_detector_ensemble makes one")
+        raise InputError(f"{path}: no ensemble of detectors; googlenet detector ensemble makes one")
     found = decode(_Ensemble, content, str(path))
     if not found.members:
         raise InputError(f"{path}: an ensemble without members")
