@@ -2,6 +2,7 @@
 
 import contextlib
 import dataclasses
+import difflib
 import errno
 import importlib
 import io
@@ -128,7 +129,7 @@ def _run(arguments: Sequence[str]) -> int:
     words = 2 if " ".join(arguments[:2]) in COMMANDS else 1
     command = " ".join(arguments[:words])
     if command not in COMMANDS:
-        raise InputError(f"'{command}' is no command; there are {', '.join(COMMANDS)}")
+        raise InputError(_no_command(arguments))
     # A module cannot be called `import`, which is a word of Python's own, nor have a space in its name.
     name = "import_" if command == "import" else command.replace(" ", "_").replace("-", "_")
     module = importlib.import_module(f"googlenet.commands.{name}")
@@ -138,6 +139,16 @@ def _run(arguments: Sequence[str]) -> int:
 
         data_on_stdout()
     return module.run(options)
+
+
+def _no_command(arguments: Sequence[str]) -> str:
+    """Say what may have been meant: the nearest command, or those that begin with the same word, or all."""
+    first = arguments[0]
+    group = [name for name in COMMANDS if name.startswith(f"{first} ")]
+    typed = " ".join(word for word in arguments[: 2 if group else 1] if not word.startswith("-"))
+    near = [] if typed == first and group else difflib.get_close_matches(typed, group or COMMANDS, 1, 0.7)
+    told = f"do you mean {near[0]}" if near else f"there are {', '.join(group or COMMANDS)}"
+    return f"'{typed}' is no command; {told}{'?' if near else ''}"
 
 
 def _overview() -> str:
@@ -171,13 +182,15 @@ def _first_sentence(box: str) -> str:
 
 def _with_option(complaint: str, options: type[Any]) -> str:
     """Name the option where a record of options (`Recipe`) was refused, which speaks of its fields."""
-    found = re.fullmatch(r"Error parsing \w+: ((\w+) .+)", complaint)
+    found = re.fullmatch(r"Error parsing (\w+): ((\w+) .+)", complaint)
     if found is None:
         return complaint
+    place, message, name = found.groups()
+    is_nested = dataclasses.is_dataclass(get_type_hints(options, include_extras=True).get(place))
+    prefix = f"{place.replace('_', '-')}." if is_nested else ""
     records = [options, *(hint for hint in get_type_hints(options).values() if dataclasses.is_dataclass(hint))]
     names = {field.name for record in records for field in dataclasses.fields(record)}
-    message, name = found.groups()
-    return f"--{name.replace('_', '-')}{message.removeprefix(name)}" if name in names else message
+    return f"--{prefix}{name.replace('_', '-')}{message.removeprefix(name)}" if name in names else message
 
 
 def _speak_through_console() -> None:

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from numbers import Integral
 
-__all__ = ["BrokenOff", "InputError", "after_work", "shown", "whole"]
+__all__ = ["BrokenOff", "InputError", "after_work", "counted", "shown", "whole"]
 
 
 class InputError(ValueError):
@@ -39,6 +39,12 @@ def whole(name: str, value: object, least: int = 1) -> int:
     if not isinstance(value, Integral) or isinstance(value, bool) or value < least:
         raise InputError(f"{name} must be a whole number of at least {least}, found {shown(repr(value))}")
     return int(value)
+
+
+def counted(count: int, things: str) -> str:
+    """Return a count with what is counted, of which there may be one: "1,400 images", "1 class"."""
+    one = things.removesuffix("es") if things.endswith(("sses", "xes")) else things.removesuffix("s")
+    return f"{count:,} {one if count == 1 else things}"
 
 
 def shown(text: str, longest: int = 60) -> str:

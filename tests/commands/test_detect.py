@@ -57,6 +57,14 @@ def test_json_is_as_the_design_has_it(detector, broken, capsys):
         assert 0 <= y0 < y1 <= 40
 
 
+def test_predict_says_that_it_is_a_detector(detector, pictures, tmp_path, capsys):
+    save_detector_ensemble(tmp_path / "both.json", [detector, make(tmp_path / "other.safetensors", 1)])
+    for path in (detector, tmp_path / "both.json"):
+        assert main(["predict", str(path), str(pictures)]) == 2
+        told = "a detector, which knows boxes and no whole pictures; googlenet detect takes it"
+        assert capsys.readouterr() == ("", f"googlenet: {path}: {told}\n")
+
+
 def test_csv_text_and_pictures(detector, pictures, tmp_path, capsys):
     picture = str(pictures / "a.png")
     assert main(["detect", str(detector), picture, "--csv", *CPU]) == 0
@@ -166,7 +174,7 @@ def test_a_detector_is_trained_by_the_command(voc, weights, tmp_path, capsys):
     assert main(arguments) == 0
     first, second = capsys.readouterr().out.splitlines()
     assert first.startswith("mean average precision ")
-    assert first.endswith("on 1 images, voc2010")
+    assert first.endswith("on 1 image, voc2010")
     assert second == str(tmp_path / "run/detector.safetensors")
     assert main([*arguments, "--json"]) == 0
     summary = json.loads(capsys.readouterr().out)

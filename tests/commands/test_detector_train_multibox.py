@@ -39,7 +39,7 @@ def test_it_trains_says_the_recall_and_goes_on(voc, weights, tmp_path, capsys):
     assert main(arguments) == 0
     printed = capsys.readouterr().out.splitlines()
     assert printed[0].startswith("recall of the averaged weights: ")
-    assert printed[0].endswith(" of 1 objects in 1 images, with 6 boxes an image, at IoU 0.5")
+    assert printed[0].endswith(" of 1 object in 1 image, with 6 boxes an image, at IoU 0.5")
     assert printed[1].startswith("1 step in ")
     (found,) = load(tmp_path / "run/final.safetensors").propose([decode(voc / "JPEGImages/4.jpg")])
     assert 0 < len(found.boxes) <= 200

@@ -35,6 +35,12 @@ def test_every_command_has_help(command, capsys):
     ("arguments", "complaint"),
     [
         (["paint"], "'paint' is no command; there are summary, "),
+        (["pedict"], "'pedict' is no command; do you mean predict?"),
+        (["detector", "trian", "voc"], "'detector trian' is no command; do you mean detector train?"),
+        (["detector", "fly"], "'detector fly' is no command; there are detector train, detector ensemble, "),
+        (["detector", "--help"], "'detector' is no command; there are detector train, "),
+        (["propose", "x", "--source", "selective-search:fsat"], "--source selective-search:fsat: version"),
+        (["detector", "train", "x", "-oy", "--pretrained=z", "--multibox.rate=0"], "--multibox.rate 0.0: give"),
         (["summary", "resnet"], "network 'resnet' is not known; there are googlenet, "),
         (["summary", "--tpo", "3"], "Unrecognized options: --tpo"),
         (["summary", "--width", "wide"], "Error parsing --width"),

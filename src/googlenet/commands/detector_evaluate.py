@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from tyro.conf import OmitArgPrefixes, Positional, arg
 
 from googlenet.detection.average_precision.protocols import ProtocolName
-from googlenet.errors import InputError, after_work
+from googlenet.errors import InputError, after_work, counted
 from googlenet.files import expect, expect_folder
 from googlenet.inference.engine import Computing
 from googlenet.reporting.console import json_line, percent, say, table
@@ -147,7 +147,7 @@ def _page_of_several(rows: "Sequence[Judged]") -> str:
         for one in differences(rows)
     ]
     parts = [
-        f"{found.protocol.name}: {found.protocol.words}, {found.images:,} images",
+        f"{found.protocol.name}: {found.protocol.words}, {counted(found.images, 'images')}",
         "",
         table(["row", "of", "boxes an image", "coverage", "mean average precision", "95 %"], cells),
         "",
@@ -173,7 +173,8 @@ def _page_of_one(row: "Judged") -> str:
     errors = [(name, error.count, f"{100 * error.gain:+.1f}") for name, error in found.errors.items()]
     parts = [
         f"{found.protocol.name}: {found.protocol.words}",
-        f"mean average precision {percent(found.mean)}  {_between(found.intervals.mean)}, {found.images:,} images",
+        f"mean average precision {percent(found.mean)}  {_between(found.intervals.mean)},"
+        f" {counted(found.images, 'images')}",
         "",
         table(["class", "objects", "detections", "average precision", "95 %"], classes, separators=True),
     ]

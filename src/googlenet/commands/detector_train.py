@@ -8,13 +8,13 @@ from typing import Annotated, Any
 
 from tyro.conf import OmitArgPrefixes, Positional, UseAppendAction, arg
 
-from googlenet.commands.runs import carry_through
+from googlenet.commands.runs import carry_through, expect_apart
 from googlenet.detection.datasets.opening import open_annotated
 from googlenet.detection.detector.work import MULTIBOX_RECIPE, StageName, own_boxes
 from googlenet.detection.multibox.recipe import MultiBoxRecipe
 from googlenet.detection.regions.recipe import RegionRecipe
 from googlenet.detection.regions.refinement.recipe import RefinementRecipe
-from googlenet.errors import InputError
+from googlenet.errors import InputError, counted
 from googlenet.files import expect_folder
 from googlenet.machine import keep_freed_memory
 from googlenet.reporting.console import percent
@@ -56,6 +56,7 @@ def run(options: Options) -> int:
         raise InputError("--multibox... is about a MultiBox that this run trains; give --source multibox, too")
     describe(options.pretrained)
     expect_folder(options.output)
+    expect_apart(options.output, options.data, options.validation)
     data = open_annotated(options.data, options.split)
     has_validation = options.validation is not None or options.validation_split is not None
     place = options.validation or options.data
@@ -93,4 +94,4 @@ def _told(found: Mapping[str, Any]) -> str:
     mean, ends = found["mean_average_precision"], found["mean_average_precision_interval"]
     interval = f"  [{100 * ends[0]:.1f}, {100 * ends[1]:.1f}]" if ends else ""
     told = "no ground truth" if mean is None else f"{percent(mean)}{interval}"
-    return f"mean average precision {told} on {found['images']:,} images, {found['protocol']}"
+    return f"mean average precision {told} on {counted(found['images'], 'images')}, {found['protocol']}"

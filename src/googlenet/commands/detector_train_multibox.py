@@ -7,12 +7,12 @@ from typing import Annotated
 
 from tyro.conf import OmitArgPrefixes, Positional, arg
 
-from googlenet.commands.runs import carry_through
+from googlenet.commands.runs import carry_through, expect_apart
 from googlenet.detection.annotations import AnnotatedImages
 from googlenet.detection.datasets.joined import Joined
 from googlenet.detection.datasets.opening import open_annotated
 from googlenet.detection.multibox.recipe import MultiBoxRecipe
-from googlenet.errors import InputError
+from googlenet.errors import InputError, counted
 from googlenet.machine import keep_freed_memory
 from googlenet.reporting.console import duration, percent
 from googlenet.weights.checkpoint import describe
@@ -42,6 +42,7 @@ class Options:
 def run(options: Options) -> int:
     """Train, and print what came of it."""
     describe(options.pretrained)
+    expect_apart(options.output, *options.data, options.validation)
     data = _opened(options.data, options.split)
     has_validation = options.validation is not None or options.validation_split is not None
     held_out = (options.validation,) if options.validation is not None else options.data
@@ -62,11 +63,11 @@ def run(options: Options) -> int:
     found = summary["evaluation"].get(summary["weights"])
     if found:
         print(
-            f"recall of the {summary['weights']} weights: {percent(found['recall'])} of {found['objects']:,} objects"
-            f" in {found['images']:,} images, with {summary['boxes']} boxes an image, at IoU 0.5"
+            f"recall of the {summary['weights']} weights: {percent(found['recall'])}"
+            f" of {counted(found['objects'], 'objects')} in {counted(found['images'], 'images')},"
+            f" with {counted(summary['boxes'], 'boxes')} an image, at IoU 0.5"
         )
-    steps = summary["steps"]
-    print(f"{steps:,} step{'s' * (steps != 1)} in {duration(summary['seconds'])}; {finished.weights}")
+    print(f"{counted(summary['steps'], 'steps')} in {duration(summary['seconds'])}; {finished.weights}")
     return 0
 
 

@@ -6,6 +6,7 @@ from typing import Annotated
 
 from tyro.conf import OmitArgPrefixes, Positional, arg
 
+from googlenet.errors import counted
 from googlenet.images.finding import find_images, image_arguments
 from googlenet.inference.engine import Computing
 from googlenet.machine import keep_freed_memory
@@ -66,7 +67,7 @@ def run(options: Options) -> int:
         file = str(options.output) if written else None
         print(json_line({"file": file, "at": options.at, "shape": shape, "failed": failed}))
     elif written:
-        print(f"{options.output}: {options.at} of {len(features.files)} images, {shape}")
+        print(f"{options.output}: {options.at} of {counted(len(features.files), 'images')}, {shape}")
     if failed:
         left = "" if written else f"; {options.output} is not written"
         say(f"{len(failed)} of {total} images could not be read{left}")

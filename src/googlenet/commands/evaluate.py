@@ -10,7 +10,7 @@ from tyro.conf import OmitArgPrefixes, Positional, arg
 
 from googlenet.commands.runs import stopped
 from googlenet.data.sources import expect_source
-from googlenet.errors import BrokenOff, InputError
+from googlenet.errors import BrokenOff, InputError, counted
 from googlenet.evaluation.protocol import find_protocols
 from googlenet.inference.engine import Computing
 from googlenet.machine import keep_freed_memory
@@ -124,7 +124,7 @@ def _page(found: "Evaluation") -> str:
     left_out = sum(found.lacking.values())
     also = f"; {left_out:,} more are of classes that the weights lack" if left_out else ""
     rows = [[*_cells(row), *([f"{row.changed} of {row.checked}"] if checked else [])] for row in found.rows]
-    return f"{found.images:,} images of {found.source}{also}\n\n" + table(
+    return f"{counted(found.images, 'images')} of {found.source}{also}\n\n" + table(
         [*headers, *(["changed"] if checked else [])], rows
     )
 

@@ -7,6 +7,7 @@ from typing import Annotated
 
 from tyro.conf import Positional, arg
 
+from googlenet.errors import counted
 from googlenet.reporting.console import say, warn
 from googlenet.weights.classes import read_classes
 
@@ -45,6 +46,7 @@ def run(options: Options) -> int:
     for name in report.left:
         say(f"  left: {name}")
     print(
-        f"{options.output}: {checkpoint.specification.name}, {parameters:,} numbers, {len(checkpoint.classes)} classes"
+        f"{options.output}: {checkpoint.specification.name}, {parameters:,} numbers,"
+        f" {counted(len(checkpoint.classes), 'classes')}"
     )
     return 0

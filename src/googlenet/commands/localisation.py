@@ -6,6 +6,7 @@ from typing import Annotated, Any
 
 from tyro.conf import Positional, arg
 
+from googlenet.errors import counted
 from googlenet.files import expect
 from googlenet.reporting.console import json_line, percent, table
 
@@ -37,7 +38,8 @@ def _page(figures: dict[str, Any]) -> str:
     names = ("localisation", "classification")
     rows = [(name, *(_error(figures, f"{name}_error_{top}") for top in ("top1", "top5"))) for name in names]
     left_out = f", {figures['left_out']:,} without boxes left out" if figures["left_out"] else ""
-    return f"{table(['error', 'of the first guess', 'of the first 5'], rows)}\n{figures['images']:,} images{left_out}"
+    told = f"{counted(figures['images'], 'images')}{left_out}"
+    return f"{table(['error', 'of the first guess', 'of the first 5'], rows)}\n{told}"
 
 
 def _error(figures: dict[str, Any], name: str) -> str:

@@ -10,6 +10,7 @@ from typing import Annotated
 
 from tyro.conf import OmitArgPrefixes, Positional, arg
 
+from googlenet.detection.detector.file import expect_no_detector
 from googlenet.errors import InputError
 from googlenet.images.finding import find_images, image_arguments
 from googlenet.inference.engine import Computing
@@ -45,6 +46,7 @@ def run(options: Options) -> int:
     """Print an answer for each image; name those that could not be read and return 1 for them."""
     if options.json and options.csv:
         raise InputError("--json and --csv say two things; give one of them")
+    expect_no_detector(options.weights)
     expect_weights(options.weights)
     found = find_images(image_arguments(options.images, options.null))
     from googlenet.prediction.loading import load

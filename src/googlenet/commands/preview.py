@@ -8,7 +8,7 @@ from tyro.conf import Positional, arg
 
 from googlenet.data.samples import Augmented, TrainingSamples
 from googlenet.data.sources import open_dataset
-from googlenet.errors import InputError
+from googlenet.errors import InputError, counted
 from googlenet.images.crops import find_sampling
 from googlenet.images.decoding import open_picture
 from googlenet.images.photometric import DistortionName
@@ -71,7 +71,7 @@ def run(options: Options) -> int:
     if options.json:
         print(json_line({"file": str(options.output), "images": shown}))
     else:
-        print(f"{options.output}: {len(chosen)} images, {VARIANTS} samples of each")
+        print(f"{options.output}: {counted(len(chosen), 'images')}, {VARIANTS} samples of each")
     return 0
 
 

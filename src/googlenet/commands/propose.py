@@ -16,7 +16,7 @@ from googlenet.detection.proposals.pictures import Pictures
 from googlenet.detection.proposals.proposing import Proposals, propose
 from googlenet.detection.proposals.sources import open_source
 from googlenet.detection.proposals.union import union
-from googlenet.errors import BrokenOff, InputError, after_work
+from googlenet.errors import BrokenOff, InputError, after_work, counted
 from googlenet.files import expect_folder
 from googlenet.images.decoding import decode
 from googlenet.images.finding import find_images, image_arguments
@@ -128,7 +128,7 @@ def _print(options: Options, name: str, answer: Proposals, names: Sequence[str])
         print(json_line({"file": name, **answer.to_json(names)}))
         return
     counts = ", ".join(f"{source} {len(part.boxes):,}" for source, part in zip(names, answer.parts, strict=True))
-    print(printable(f"{name}: {len(union(answer.parts)[0]):,} boxes ({counts})"))
+    print(printable(f"{name}: {counted(len(union(answer.parts)[0]), 'boxes')} ({counts})"))
 
 
 def _print_failure(options: Options, line: dict[str, str]) -> None:

@@ -1,17 +1,28 @@
 """What commands of long work have in common: how a run ends, in words and as an exit status."""
 
+import os
 import shlex
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import TypeVar
 
-from googlenet.errors import BrokenOff
+from googlenet.errors import BrokenOff, InputError
 from googlenet.reporting.console import say
 
 BROKEN_OFF, INTERRUPTED = 1, 130
 
 Run = TypeVar("Run")
 """A finished run of some kind."""
+
+
+def expect_apart(output: str, *data: str | None) -> None:
+    """Raise `InputError` where a run's folder is that of its data, or lies in it, where it would be data, too."""
+    folder = Path(output).resolve()
+    for source in data:
+        place = Path(source or "").resolve()
+        if source and os.path.isdir(place) and (folder == place or place in folder.parents):  # noqa: PTH112  no name is too long for it
+            raise InputError(f"{output}: lies in the data, {source}; give an output folder elsewhere")
 
 
 def carry_through(run: Callable[[], Run]) -> Run | int:

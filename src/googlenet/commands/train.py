@@ -7,8 +7,9 @@ from typing import Annotated
 
 from tyro.conf import OmitArgPrefixes, Positional, arg
 
-from googlenet.commands.runs import carry_through
+from googlenet.commands.runs import carry_through, expect_apart
 from googlenet.data.sources import expect_source
+from googlenet.errors import counted
 from googlenet.machine import keep_freed_memory
 from googlenet.reporting.console import duration, percent
 from googlenet.training.recipe import Recipe
@@ -37,6 +38,7 @@ def run(options: Options) -> int:
     expect_source(options.data)
     if options.validation is not None:
         expect_source(options.validation)
+    expect_apart(options.output, options.data, options.validation)
     if options.pretrained is not None:
         describe(options.pretrained)
     keep_freed_memory()
@@ -60,8 +62,8 @@ def run(options: Options) -> int:
     measured = summary["evaluation"].get(summary["weights"])
     if measured:
         print(
-            f"top-1 of the {summary['weights']} weights: {percent(measured['top1'])} of {measured['images']:,} images"
+            f"top-1 of the {summary['weights']} weights: {percent(measured['top1'])}"
+            f" of {counted(measured['images'], 'images')}"
         )
-    steps = summary["steps"]
-    print(f"{steps:,} step{'s' * (steps != 1)} in {duration(summary['seconds'])}; {finished.weights}")
+    print(f"{counted(summary['steps'], 'steps')} in {duration(summary['seconds'])}; {finished.weights}")
     return 0

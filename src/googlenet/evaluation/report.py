@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from googlenet.errors import counted
 from googlenet.evaluation import report_tables as tables
 from googlenet.evaluation.calibration import Bin, Calibration, calibration
 from googlenet.evaluation.findings import class_scores, confusions, mistakes, shares
@@ -51,10 +52,11 @@ def _page(evaluation: Evaluation, pairs: Sequence[Neighbours], judged: Sequence[
     row, outcome = rows[place], rows[place].outcome
     has_images = bool(outcome.images)
     scores = [score for score in class_scores(evaluation.classes, outcome) if score.images or score.answers]
+    counts = f"{counted(outcome.images, 'images')}, {counted(len(evaluation.classes), 'classes')}"
     return render(
         "evaluation.html",
         title=f"Evaluation of {_models(rows)}",
-        subtitle=f"{recorded_name(evaluation.source)}: {outcome.images:,} images, {len(evaluation.classes):,} classes",
+        subtitle=f"{recorded_name(evaluation.source)}: {counts}",
         figures=[*shares(outcome, row.name), *_facts(evaluation, row)],
         words=_words(evaluation, place, pairs, judged[place]),
         rows=tables.rows_table(rows) if has_images else None,

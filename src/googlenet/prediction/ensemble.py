@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from googlenet.errors import InputError, whole
+from googlenet.errors import InputError, counted, whole
 from googlenet.images.preprocessing import prepare
 from googlenet.images.reading import Image, images_of, read_images
 from googlenet.inference.predictor import BATCH
@@ -44,7 +44,7 @@ class Ensemble(Model):
 
     def __repr__(self) -> str:
         names = " + ".join(member.specification.name for member in self.members)
-        return f"<Ensemble {names}: {len(self.classes):,} classes>"
+        return f"<Ensemble {names}: {counted(len(self.classes), 'classes')}>"
 
     def _together(self, images: Iterable[Image], top: int, size: int) -> Iterator[Answer]:
         for member in self.members:

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from googlenet.errors import InputError, shown, whole
+from googlenet.errors import InputError, counted, shown, whole
 from googlenet.images.reading import Image, images_of, read_crops
 from googlenet.inference.device import find_device
 from googlenet.inference.engine import DeviceName, EngineName, Precision, find_engines
@@ -134,8 +134,8 @@ class Model:
         height, width = self.specification.input[1:]
         device, precision, engine = self._computing
         return (
-            f"<Model {self.specification.name}: {len(self.classes):,} classes, {height} x {width} pixels, {precision},"
-            f" device {device}, engine {engine}>"
+            f"<Model {self.specification.name}: {counted(len(self.classes), 'classes')}, {height} x {width} pixels,"
+            f" {precision}, device {device}, engine {engine}>"
         )
 
     def __getstate__(self) -> dict[str, Any]:

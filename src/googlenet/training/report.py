@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from googlenet.errors import counted
 from googlenet.files import atomic_write
 from googlenet.reporting.console import duration, number, warn
 from googlenet.reporting.curves import Curve, Panel, draw_curves
@@ -17,6 +18,10 @@ from googlenet.training.setup import Outcome, Score, Setup
 from googlenet.versions import command, hardware, versions
 
 __all__ = ["write_report"]
+
+
+_FEW = 10
+"""Steps whose losses are drawn as they are: the mean of so few says nothing more."""
 
 
 def write_report(folder: RunFolder, setup: Setup, summary: Mapping[str, Any], outcome: Outcome | None) -> None:
@@ -47,8 +52,8 @@ def _chart(folder: RunFolder, setup: Setup) -> Illustration:
 
 def _subject(setup: Setup) -> str:
     data = setup.origin["data"]
-    more = "".join(f", {count:,} {name}" for name, count in setup.counts.items())
-    return f"{data['source']}: {data['images']:,} images{more}"
+    more = "".join(f", {counted(count, name)}" for name, count in setup.counts.items())
+    return f"{data['source']}: {counted(data['images'], 'images')}{more}"
 
 
 def _recipe(setup: Setup) -> dict[str, Any]:
@@ -71,7 +76,9 @@ def _panels(metrics: Path, score: Score) -> list[Panel]:
 def _curves(records: list[dict[str, Any]], score: Score) -> list[Panel]:
     taken = [record for record in records if record["event"] == "step" and record["images"]]
     judged = [record for record in records if record["event"] == "evaluation"]
-    smoothing = max(5, len(taken) // 40)
+    if len({record["step"] for record in (*taken, *judged)}) < 2:
+        return []  # no line: the figures say the same
+    smoothing = max(5, len(taken) // 40) if len(taken) > _FEW else 0
     losses, rights = [], []
     for head in taken[0].get("losses", ()) if taken else ():
         steps = [record["step"] for record in taken]
@@ -87,8 +94,10 @@ def _curves(records: list[dict[str, Any]], score: Score) -> list[Panel]:
 
 
 def _figures(summary: Mapping[str, Any], outcome: Outcome | None) -> list[Figure]:
-    time = Figure("Time", duration(summary["seconds"]), note=f"{summary['steps']:,} steps, epochs: {summary['epochs']}")
+    time = Figure(
+        "Time", duration(summary["seconds"]), note=f"{counted(summary['steps'], 'steps')}, epochs: {summary['epochs']}"
+    )
     if outcome is None or not outcome.images:
         return [time]
-    loss = Figure("Loss", number(outcome.figures()["loss"] or 0.0), note=f"{outcome.images:,} validation images")
+    loss = Figure("Loss", number(outcome.figures()["loss"] or 0.0), note=counted(outcome.images, "validation images"))
     return [loss, time]

@@ -15,7 +15,7 @@ from googlenet.data.dataset import Dataset
 from googlenet.data.loader import Loader
 from googlenet.data.pool import WorkerPool, default_workers
 from googlenet.data.samples import Samples
-from googlenet.errors import InputError
+from googlenet.errors import InputError, counted
 from googlenet.files import write_json
 from googlenet.inference.device import find_device
 from googlenet.records import decode
@@ -358,7 +358,7 @@ class Session:
         for name, reason in list(bad.items())[:20]:
             say(f"left out: {reason if name in reason else f'{name}: {reason}'}")
         if bad:
-            say(f"{len(bad)} images could not be read and were left out; summary.json lists them")
+            say(f"{counted(len(bad), 'images')} left out, which could not be read; summary.json lists them")
         return summary
 
     def _best(self) -> tuple[str, dict[str, Tensor]]:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from torch import Tensor
 
-from googlenet.errors import InputError, whole
+from googlenet.errors import InputError, counted, whole
 from googlenet.network import zoo
 from googlenet.network.graph import Linear, expand
 from googlenet.network.initialization import Initialization, initialise
@@ -88,7 +88,7 @@ def build(
     network = Network(specification, auxiliary=auxiliary)
     if fresh:
         initialise(network, initialization, seed)
-        why = f"{specification.classifier.classes} classes" if other_classes else f"pictures of {size}"
+        why = counted(specification.classifier.classes, "classes") if other_classes else f"pictures of {size}"
         log.warning("%s: fresh %s, all else is loaded", why, ", ".join(fresh))
     weights = {name: tensor for name, tensor in checkpoint.weights.items() if name.rpartition(".")[0] not in fresh}
     network.load_state_dict({**network.state_dict(), **_only(weights, network)})

@@ -5,7 +5,7 @@ import os
 from pathlib import Path
 from typing import Any
 
-from googlenet.errors import InputError
+from googlenet.errors import InputError, counted
 from googlenet.files import atomic_write, open_regular
 from googlenet.network.cost import cost
 from googlenet.weights.checkpoint import WEIGHTS_NAME, Checkpoint, save, shareable
@@ -60,7 +60,7 @@ def model_card(checkpoint: Checkpoint) -> str:
         f"# {specification.name}",
         "",
         'A network of "Going deeper with convolutions" (Szegedy et al., 2014), '
-        f"{len(checkpoint.classes)} classes, for the package `googlenet`.",
+        f"{counted(len(checkpoint.classes), 'classes')}, for the package `googlenet`.",
         "",
         "```python",
         "import googlenet",

@@ -93,3 +93,12 @@ def test_a_source_with_a_long_name_leaves_room_for_the_curves(tmp_path, recwarn)
     assert [str(warning.message) for warning in recwarn] == []
     told = json.loads((tmp_path / "coverage.json").read_text())
     assert [arm["sources"] for arm in told["arms"]] == [names[:1], names[1:], names]
+
+
+def test_one_source_is_no_first_one(tmp_path):
+    pages = []
+    for names in (["selective-search"], ["selective-search", "multibox:a,boxes=1"]):
+        write_report(coverage(names), {"cat": "cat"}, "data", tmp_path)
+        pages.append((tmp_path / "report.html").read_text())
+    assert ["Coverage of the first source" in page for page in pages] == [False, True]
+    assert "1 image, 1 object" in pages[0]

@@ -81,7 +81,7 @@ def _words(found: AveragePrecision) -> list[str]:
     without = sum(not count for count in found.objects)
     words = [
         f"Protocol {found.protocol.name}. {found.protocol.words}.",
-        f"{len(found.detected):,} detections were judged.",
+        f"Detections that were judged: {len(found.detected):,}.",
     ]
     if found.seen < found.images:
         words.append(f"{found.images - found.seen:,} of {found.images:,} pictures are not among the predictions.")

@@ -25,7 +25,7 @@ from googlenet.weights.tensor_file import open_tensors
 if TYPE_CHECKING:
     from googlenet.detection.regions.refinement.refinement import Refinement
 
-__all__ = ["DetectorFile", "is_detector", "read_detector", "read_refinement"]
+__all__ = ["DetectorFile", "expect_no_detector", "is_detector", "read_detector", "read_refinement"]
 __all__ += ["save_detector", "save_detector_ensemble"]
 
 FORMAT = "googlenet-detector-1"
@@ -133,6 +133,21 @@ def is_detector(path: FilePath) -> bool:
     if kind_of(beginning[:BEGINNING]) == "safetensors":
         return True  # of whatever kind: `read_detector` says what is wrong with it
     return f'"{FORMAT}"'.encode() in beginning
+
+
+def expect_no_detector(path: FilePath) -> None:
+    """Raise `InputError` for a detector where a network of whole pictures is asked for; another file is let be."""
+    if not os.path.isfile(path):  # noqa: PTH113  no name is too long for it
+        return
+    with open_regular(path) as file:
+        beginning = file.read(1 << 10)
+    if kind_of(beginning[:BEGINNING]) == "safetensors":
+        with open_tensors(Path(path)) as tensors:
+            found = ENTRY in tensors.metadata
+    else:
+        found = f'"{FORMAT}"'.encode() in beginning
+    if found:
+        raise InputError(f"{path}: a detector, which knows boxes and no whole pictures; googlenet detect takes it")
 
 
 def read_detector(path: FilePath) -> DetectorFile:

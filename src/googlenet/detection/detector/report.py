@@ -10,7 +10,7 @@ from googlenet.detection.average_precision.report import figures_of, parts_of, w
 from googlenet.detection.detector import report_tables as tables
 from googlenet.detection.detector.judging import Judged, differences, to_json
 from googlenet.detection.detector.report_pictures import Balance, remarkable
-from googlenet.errors import shown
+from googlenet.errors import counted, shown
 from googlenet.files import atomic_write, recorded_name
 from googlenet.reporting.console import duration, percent
 from googlenet.reporting.csv_file import write_csv
@@ -76,10 +76,11 @@ def _page(
     balance = Balance(found)
     parts = parts_of(found)
     names = [recorded_name(one.name) for one in rows]
+    counts = {"pictures": found.images, "objects": sum(found.objects), "classes": len(found.classes)}
     return render(
         "detection.html",
         title=f"Average precision of {names[0] if len(rows) == 1 else f'{len(rows)} detectors'}",
-        subtitle=f"{truth}: {found.images:,} pictures, {sum(found.objects):,} objects, {len(found.classes):,} classes",
+        subtitle=f"{truth}: {', '.join(counted(count, name) for name, count in counts.items())}",
         figures=[*figures_of(found), *_figures(row)],
         **parts | {"words": [*_words(rows, place), *parts["words"], *tables.words_of(row)]},
         rows=tables.rows_table(rows),

@@ -75,7 +75,10 @@ def open_sources(settings: DetectorSettings, file: Path, computing: Computing) -
 
 def _open(entry: ProposedBy, file: Path, computing: Computing) -> Source:
     if entry.sha256 is None:
-        return open_source(entry.text, computing)
+        try:
+            return open_source(entry.text, computing)
+        except InputError as error:
+            raise InputError(f"{file}: {str(error).removeprefix('--source ')}") from None
     path, _, boxes = entry.text.removeprefix("multibox:").rpartition(",boxes=")
     try:
         source = open_source(f"multibox:{file.parent / path},boxes={boxes}", computing)

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from googlenet.detection.boxes import Boxes, iou
 from googlenet.detection.multibox.dataset import ObjectImages
 from googlenet.detection.multibox.judging import NEAR, MultiBoxOutcome
-from googlenet.errors import InputError
+from googlenet.errors import InputError, counted
 from googlenet.evaluation.intervals import share_interval
 from googlenet.images.decoding import decode
 from googlenet.reporting.console import printable
@@ -39,7 +39,7 @@ def findings(dataset: ObjectImages | None, outcome: MultiBoxOutcome | None, weig
     if dataset is None or outcome is None or not outcome.objects:
         return Findings()
     recall, objects = outcome.recall(), outcome.objects
-    note = f"{objects:,} objects, IoU {NEAR}, {weights} weights"
+    note = f"{counted(objects, 'objects')}, IoU {NEAR}, {weights} weights"
     figure = share("Recall", recall, share_interval(round(recall * objects), objects), note)
     pictures = {f"Where most was missed, at IoU {NEAR}": _pictures(dataset, outcome)}
     return Findings([figure], content={"tables": [_table(outcome)], "pictures": pictures})

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from googlenet.detection.proposals.coverage import COUNTS
-from googlenet.errors import shown
+from googlenet.errors import counted, shown
 from googlenet.files import atomic_write, recorded_name
 from googlenet.paper import PROPOSALS
 from googlenet.reporting.console import percent
@@ -43,10 +43,11 @@ def write_report(coverage: Mapping[str, Any], names: Mapping[str, str], truth: s
     """
     curves = folder / "curves.png"
     draw_curves(curves, _panels(coverage["arms"]), x_label="boxes an image (logarithmic)", x_logarithmic=True)
+    counts = ", ".join(counted(coverage[name], name) for name in ("images", "objects"))
     page = render(
         "page.html",
         title="Proposals and what they cover",
-        subtitle=f"{recorded_name(truth)}: {coverage['images']:,} images, {coverage['objects']:,} objects",
+        subtitle=f"{recorded_name(truth)}: {counts}",
         figures=_figures(coverage["arms"]),
         charts=[Illustration(file_uri(curves), _CAPTION)],
         tables=_tables(coverage, names),
@@ -83,7 +84,8 @@ def rows_of(arms: Sequence[Mapping[str, Any]]) -> list[tuple[object, ...]]:
 def _figures(arms: Sequence[Mapping[str, Any]]) -> list[Figure]:
     """The paper's two ratios, of each arm but the first, beside the paper's."""
     names = _names(arms)
-    figures = [Figure("Coverage of the first source", _share(arms[0]["recall"]) or "no object", note=names[0])]
+    first = "Coverage of the first source" if len(arms) > 1 else "Coverage"
+    figures = [Figure(first, _share(arms[0]["recall"]) or "no object", note=names[0])]
     for name, arm in zip(names[1:], arms[1:], strict=True):
         told = f"{_share(arm['recall']) or 'no object'}, with {_share(arm['share_of_first']) or 'no'} of the boxes"
         figures.append(Figure("Coverage", told, note=name))

@@ -60,7 +60,11 @@ def open_source(text: str, computing: Computing | None = None) -> Source:
     """
     kind, _, rest = text.partition(":")
     if kind == "selective-search":
-        return SelectiveSearchSource(text, parse_settings(rest))
+        try:
+            return SelectiveSearchSource(text, parse_settings(rest))
+        except InputError as error:
+            told = str(error).removeprefix("Selective Search: ")
+            raise InputError(f"--source {shown(text)}: {told}") from None
     if kind == "multibox":
         return _multibox(text, rest, computing or Computing())
     raise InputError(f"--source {shown(text)}: no such source; there are selective-search:SETTINGS and multibox:FILE")

@@ -2,6 +2,7 @@
 
 from googlenet.detection.average_precision.results import NO_GROUND_TRUTH
 from googlenet.detection.regions.judging import RegionOutcome
+from googlenet.errors import counted
 from googlenet.reporting.html import Bar, Table, share
 from googlenet.training.setup import Findings
 
@@ -13,7 +14,8 @@ def findings(outcome: RegionOutcome | None, weights: str, boxes: int) -> Finding
     if outcome is None or not outcome.images:
         return Findings()
     found = outcome.found
-    note = f"{sum(found.objects):,} objects, IoU 0.5, the first {boxes:,} proposals of an image, {weights} weights"
+    asked = counted(sum(found.objects), "objects")
+    note = f"{asked}, IoU 0.5, the first {boxes:,} proposals of an image, {weights} weights"
     rows = [
         [one.name, objects, len(of_class), NO_GROUND_TRUTH if ap is None else Bar(ap, interval)]
         for one, objects, of_class, ap, interval in zip(
