@@ -8,7 +8,7 @@ from types import MappingProxyType
 from googlenet.detection.annotations import AnnotatedImages
 from googlenet.detection.average_precision.report import figures_of, parts_of, write_tables
 from googlenet.detection.detector import report_tables as tables
-from googlenet.detection.detector.judging import Judged, differences, to_json
+from googlenet.detection.detector.judging import Judged, WithFewer, differences, to_json
 from googlenet.detection.detector.report_pictures import Balance, remarkable
 from googlenet.errors import counted, shown
 from googlenet.files import atomic_write, recorded_name
@@ -155,8 +155,7 @@ def _charts(rows: Sequence[Judged], folder: Path) -> list[Illustration]:
             Curve(name, [one.boxes_per_image for one in points], [float(getattr(one, figure)) for one in points])
             for row, of_row in zip(rows, told, strict=True)
             for is_fast, name in enumerate(of_row)
-            if (points := [one for one in row.by_proposals if (one.name == "fast") == bool(is_fast)])
-            and points[0].recall is not None
+            if (points := [one for one in _drawable(row) if (one.name == "fast") == bool(is_fast)])
         ]
         if curves:
             panels.append(Panel(label, tuple(curves), share=True))
@@ -165,3 +164,8 @@ def _charts(rows: Sequence[Judged], folder: Path) -> list[Illustration]:
     path = folder / "proposals.png"
     draw_curves(path, panels, x_label="boxes an image (logarithmic)", x_logarithmic=True)
     return [Illustration(file_uri(path), _CAPTION)]
+
+
+def _drawable(row: Judged) -> list[WithFewer]:
+    """What can be drawn on a logarithmic axis: a MultiBox may have no box, and a picture no object."""
+    return [one for one in row.by_proposals if one.boxes_per_image > 0 and one.recall is not None]
