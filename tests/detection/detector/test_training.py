@@ -2,10 +2,8 @@
 
 import json
 import os
-import random
 import re
 import time
-from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
@@ -290,55 +288,6 @@ def test_what_does_not_fit_is_refused_before_any_work(weights: Path, tmp_path: P
         with pytest.raises(InputError, match=complaint):
             train_detector(DetectorData("coloured", Coloured(3)), given.pop("recipe"), **given)  # type: ignore[arg-type]
         assert not (tmp_path / "run").exists()
-
-
-def in_a_process(folder: Path, weights: Path) -> None:
-    import sys
-
-    torch.set_num_threads(1)
-    with open(os.devnull, "w") as sys.stderr:  # noqa: PTH123
-        train(folder, weights, epochs=4, refinement=REFINED)
-
-
-@pytest.mark.long
-def test_kills_in_every_stage_leave_the_same_detector(weights: Path, tmp_path: Path):
-    context = get_context("forkserver")
-    context.set_forkserver_preload(["__main__", "googlenet.detection.detector.training"])
-    moment = random.Random(1)
-
-    def start(folder: Path):  # type: ignore[no-untyped-def]
-        process = context.Process(target=in_a_process, args=(folder, weights))
-        process.start()
-        return process
-
-    whole = start(tmp_path / "whole")
-    whole.join(300)
-    assert whole.exitcode == 0
-    folder, kills = tmp_path / "killed", 0
-    for sign in (
-        "proposals/*/*/*.boxes",
-        "windows/train/boxes",
-        "regions/metrics.jsonl",
-        "refinement/features/index",
-        "evaluation/detections.jsonl",
-    ):
-        process = start(folder)
-        deadline = time.monotonic() + 300
-        while process.is_alive() and not list(folder.glob(sign)):
-            assert time.monotonic() < deadline
-            time.sleep(0.001)
-        time.sleep(moment.uniform(0, 0.02))
-        kills += process.is_alive()
-        process.kill()
-        process.join()
-    assert kills >= 4
-    last = start(folder)
-    last.join(300)
-    assert last.exitcode == 0
-    one, other = (load_bytes(tmp_path / name / "detector.safetensors") for name in ("whole", "killed"))
-    assert one == other
-    lines = [(tmp_path / name / "evaluation/detections.jsonl").read_bytes() for name in ("whole", "killed")]
-    assert lines[0] == lines[1]
 
 
 def load_bytes(path: Path) -> dict[str, bytes]:
