@@ -122,6 +122,14 @@ def test_a_number_of_processes_that_is_none_is_refused(count):
         launch([], count)
 
 
+@pytest.mark.parametrize("count", [1_000_000, 10**20])
+def test_more_processes_than_a_machine_can_bear_are_refused(count, monkeypatch):
+    monkeypatch.setattr(processes.subprocess, "Popen", None)
+    monkeypatch.setattr("os.cpu_count", lambda: 6)
+    with pytest.raises(InputError, match=f"--processes {count}: there are 6 cores here; give at most 24"):
+        launch([], count)
+
+
 def test_the_command_itself_is_what_runs(capfd):
     assert launch(["summary", "list"], 2) == 0
     out, err = capfd.readouterr()

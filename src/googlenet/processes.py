@@ -39,6 +39,9 @@ PATIENCE = 10.0
 
 INTERRUPTED = 130
 
+MOST = 16
+"""Processes that any machine may start; more than four for a core would but take its memory."""
+
 _KEPT_LINES = 60
 _LAST_WORDS = 1.0  # seconds in which what a dead process has written still arrives
 
@@ -71,13 +74,16 @@ def launch(arguments: Sequence[str], processes: int, module: str = "googlenet") 
     cores, read nothing from standard input, and end with this process, however it ends. Where one fails, it is said
     which and how, and the others are ended. Ctrl-C, SIGTERM and SIGHUP are passed on once, and it is waited for what
     the processes do then; after `PATIENCE`, or at a second Ctrl-C, they are killed. Raises `InputError` where the
-    processes cannot be started, or where another number of them is there already.
+    processes cannot be started, are far more than there are cores, or where another number of them is there already.
     """
     processes, there = whole("--processes", processes), ranks()
     if there.size > 1 and processes not in (1, there.size):
         raise InputError(f"--processes {processes}: there are {there.size} already (WORLD_SIZE); leave the option out")
     if processes == 1 or there.size > 1:
         return None
+    cores = os.cpu_count() or 1
+    if processes > (most := max(MOST, 4 * cores)):
+        raise InputError(f"--processes {processes}: there are {cores} cores here; give at most {most}")
     events: queue.SimpleQueue[_Process | int] = queue.SimpleQueue()
     with _signals_into(events):
         return _Company(_started(arguments, processes, module), events).wait()
