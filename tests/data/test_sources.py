@@ -12,7 +12,7 @@ from googlenet.data.folder import Folder
 from googlenet.data.list_file import ListFile
 from googlenet.data.plausibility import refuse_unlearnable
 from googlenet.data.shards import Shards
-from googlenet.data.sources import open_dataset, open_training, open_validation
+from googlenet.data.sources import expect_source, open_dataset, open_training, open_validation
 from googlenet.errors import InputError
 from googlenet.weights.classes import Class
 
@@ -32,6 +32,18 @@ def test_each_kind_is_recognised(class_folders, write_shard, tmp_path, monkeypat
     class_folders.rename(tmp_path / "digits")
     monkeypatch.chdir(tmp_path)
     assert isinstance(open_dataset("digits"), Folder)  # what is there comes first
+
+
+@pytest.mark.parametrize("name", ["a\nb", "\x1b[31m", "\udcff"])
+def test_names_that_cannot_be_shown_are_names(class_folders, tmp_path, name):
+    with pytest.raises(InputError, match="no such file or folder"):
+        expect_source(str(tmp_path / name))
+    try:
+        class_folders.rename(tmp_path / name)
+    except OSError:
+        pytest.skip("this file system has no such names")
+    expect_source(str(tmp_path / name))
+    assert isinstance(open_dataset(str(tmp_path / name)), Folder)
 
 
 @pytest.mark.parametrize(

@@ -73,7 +73,7 @@ def open_dataset(
 def expect_source(name: str) -> None:
     """Raise `InputError` where a data set is nowhere: at once, before a network is made for it."""
     if not is_url(name) and not _SHARD.search(name) and not _DIGITS.fullmatch(name):
-        expect(source_name(name), "file or folder")
+        expect(name, "file or folder")
 
 
 def open_training(source: Source, known: tuple[Class, ...] | None = None) -> Dataset:
