@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from googlenet.reporting.console import duration, number, percent, printable, say, table, warn
+from googlenet.reporting.console import duration, number, percent, printable, say, scaled, table, warn
 
 
 class Terminal(io.StringIO):
@@ -147,3 +147,12 @@ def test_printable_text_can_be_printed_and_encoded(text: str) -> None:
 def test_good_text_is_left_alone() -> None:
     assert printable("Großer Panda, 鶴, naïve ✓") == "Großer Panda, 鶴, naïve ✓"
     assert printable("a\udcffb") == "a\\udcffb"
+
+
+@pytest.mark.parametrize(
+    ("count", "text"),
+    [(0, "0 B"), (999, "999 B"), (999.7, "1 KB"), (9_811_664, "9.81 MB"), (999_900_000, "1 GB"), (1.5e12, "1.5 TB")],
+)
+def test_counts_with_the_letter_of_their_size(count: float, text: str) -> None:
+    assert scaled(count, "B") == text
+    assert scaled(count) == text.removesuffix("B").rstrip()

@@ -15,7 +15,7 @@ from googlenet.evaluation.protocol import find_protocols
 from googlenet.inference.engine import Computing
 from googlenet.machine import keep_freed_memory
 from googlenet.processes import launch
-from googlenet.reporting.console import json_line, percent, say, table
+from googlenet.reporting.console import json_line, percent, say, scaled, table
 from googlenet.weights.ensemble import expect_weights
 
 if TYPE_CHECKING:
@@ -138,8 +138,8 @@ def _cells(row: "Row") -> Sequence[object]:
         *_share(told["top1"], told["top1_interval"]),
         *_share(told["top5"], told["top5_interval"]),
         f"{row.outcome.loss:.3f}",
-        f"{row.multiply_adds / 1e9:.1f} G",
-        f"{row.multiply_adds_performed / 1e9:.1f} G",
+        scaled(row.multiply_adds),
+        scaled(row.multiply_adds_performed),
         f"{row.seconds_per_image:.3f}",
     ]
 

@@ -10,7 +10,7 @@ from googlenet.evaluation.intervals import share_interval
 from googlenet.evaluation.neighbours import Neighbours
 from googlenet.evaluation.results import Evaluation, Row
 from googlenet.paper import TABLE_3
-from googlenet.reporting.console import duration, percent
+from googlenet.reporting.console import duration, percent, scaled
 from googlenet.reporting.html import Bar, Notable, Table, between
 
 __all__ = [
@@ -34,7 +34,7 @@ def rows_table(rows: Sequence[Row]) -> Table:
         images = row.outcome.images
         right = (row.right, row.right_of_five)[: len(measures)]
         rates = [None if k is None else Bar(k / images, share_interval(k, images)) for k in right]
-        cost = [_scaled(row.multiply_adds), _times(row.multiply_adds / least), _scaled(row.multiply_adds_performed)]
+        cost = [scaled(row.multiply_adds), _times(row.multiply_adds / least), scaled(row.multiply_adds_performed)]
         cost += [time_in_words(row.seconds_per_image), *[f"{row.changed:,} of {row.checked:,}"] * stopped]
         cells.append([place, row.models_in_words, row.crops, row.combination, *rates, *cost])
     headers = ["row", "models", "crops", "combination", *measures]
@@ -163,11 +163,3 @@ def _points(share: float, decimals: int = 1) -> str:
 
 def _times(ratio: float) -> str:
     return f"{ratio:.2g}x" if ratio < 9.95 else f"{ratio:,.0f}x"
-
-
-def _scaled(count: float) -> str:
-    """A count of operations with the letter of its size: "1.43 G"."""
-    for letter, unit in (("T", 1e12), ("G", 1e9), ("M", 1e6), ("K", 1e3)):
-        if count >= unit:
-            return f"{count / unit:.3g} {letter}"
-    return f"{count:.3g}"

@@ -16,7 +16,7 @@ from rich.text import Text
 
 __all__ = [
     *["cell_text", "data_on_stdout", "duration", "is_numeric", "json_line", "number", "percent", "printable", "say"],
-    *["table", "warn"],
+    *["scaled", "table", "warn"],
 ]
 
 
@@ -65,6 +65,14 @@ def number(value: float, *, separators: bool = True) -> str:
 def percent(share: float, decimals: int = 1) -> str:
     """Return a share between 0 and 1 as a percentage: 0.713 is "71.3 %"."""
     return f"{100 * share:.{decimals}f} %"
+
+
+def scaled(count: float, unit: str = "") -> str:
+    """Return a count with the letter of its size: "1.43 G", and of bytes "20.1 MB"."""
+    for letter, size in (("T", 1e12), ("G", 1e9), ("M", 1e6), ("K", 1e3)):
+        if count >= 0.9995 * size:
+            return f"{count / size:.3g} {letter}{unit}"
+    return f"{count:.3g} {unit}".rstrip()
 
 
 def duration(seconds: float) -> str:
