@@ -108,6 +108,8 @@ def test_files_that_are_no_protocol(tmp_path: Path):
         (b"[1]", "expected an object"),
         (b"\xff\xfe", "not JSON"),
         (b"[" * 60_000, "not JSON"),
+        (b'{"name": "a", "name": "b"}', "'name' is there twice; keep one of them"),
+        (b'{"name": "a", "scales": [NaN]}', "NaN is none of its numbers"),
         (b" " * 70_000, "not a protocol, which takes under 64 KiB"),
         (b'{"scales": [256]}', "field 'name' is missing"),
     ]:

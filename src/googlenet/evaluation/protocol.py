@@ -14,7 +14,7 @@ from typing import Literal
 
 from googlenet.errors import InputError, shown
 from googlenet.files import open_regular
-from googlenet.records import decode, encode
+from googlenet.records import decode, encode, parse_json
 
 __all__ = ["INPUT", "PROTOCOLS", "Position", "Protocol", "Square", "find_protocol", "find_protocols"]
 
@@ -135,10 +135,10 @@ def _read(path: str) -> Protocol:
             text = file.read(_LONGEST_FILE + 1)
         if len(text) > _LONGEST_FILE:
             raise InputError(f"{path}: not a protocol, which takes under {_LONGEST_FILE // 1024} KiB")
-        return decode(Protocol, json.loads(text), path)
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error.strerror or error}); check the path") from None
-    except InputError:
+    except InputError:  # a ValueError too
         raise
-    except (ValueError, RecursionError) as error:
-        raise InputError(f"{path}: not JSON ({error}); mend it, or save a protocol with to_json") from None
+    except (OSError, ValueError) as error:
+        raise InputError(
+            f"{path}: cannot be read ({getattr(error, 'strerror', None) or error}); check the path"
+        ) from None
+    return decode(Protocol, parse_json(text, path), path)
