@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from googlenet.errors import InputError
-from googlenet.files import atomic_write, open_regular, recorded_name, remove_leftovers, sha256
+from googlenet.files import atomic_write, expect_writable, open_regular, recorded_name, remove_leftovers, sha256
 from googlenet.weights.checkpoint import read
 from googlenet.weights.classes import read_classes
 from googlenet.weights.importers.source import Source
@@ -23,6 +23,17 @@ def test_the_file_is_there_when_the_block_ends(tmp_path):
     assert path.read_bytes() == b"content"
     assert stat.S_IMODE(path.stat().st_mode) & 0o600 == 0o600
     assert list(path.parent.iterdir()) == [path]
+
+
+def test_what_cannot_be_written_is_told_before(tmp_path):
+    (tmp_path / "file").write_bytes(b"old")
+    expect_writable(tmp_path / "file")
+    expect_writable(tmp_path / "new" / "file")
+    assert (tmp_path / "file").read_bytes() == b"old"
+    assert list((tmp_path / "new").iterdir()) == []
+    for path in (tmp_path, tmp_path / "file" / "below"):
+        with pytest.raises(InputError, match=r"cannot be written .*; give another name"):
+            expect_writable(path)
 
 
 def test_an_error_leaves_the_old_file_and_no_other(tmp_path):

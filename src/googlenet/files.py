@@ -14,8 +14,8 @@ from typing import IO, Any
 
 from googlenet.errors import InputError
 
-__all__ = ["atomic_write", "expect", "expect_folder", "open_regular", "read_regular", "recorded_name"]
-__all__ += ["remove_leftovers", "sha256", "text_lines", "write_json"]
+__all__ = ["atomic_write", "expect", "expect_folder", "expect_writable", "open_regular", "read_regular"]
+__all__ += ["recorded_name", "remove_leftovers", "sha256", "text_lines", "write_json"]
 
 
 _TEMPORARY = (".googlenet-", ".tmp")
@@ -86,6 +86,24 @@ def expect_folder(path: str | os.PathLike[str]) -> None:
             if not os.path.isdir(place):  # noqa: PTH112  no name is too long for it
                 raise InputError(f"{os.fspath(path)}: {place} is no folder; give another name")
             return
+
+
+def expect_writable(path: str | os.PathLike[str]) -> None:
+    """Raise `InputError` where `atomic_write` could not begin to write `path`: before the work whose end it is.
+
+    The folder is made; in it, nothing is left.
+    """
+    path = Path(os.path.realpath(path))
+    if _is_special(path):
+        return
+    try:
+        if path.is_dir():
+            raise IsADirectoryError(errno.EISDIR, "it is a folder")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=path.parent):
+            pass
+    except OSError as error:
+        raise InputError(f"{path}: cannot be written ({error.strerror or error}); give another name") from error
 
 
 def open_regular(path: str | os.PathLike[str]) -> IO[bytes]:

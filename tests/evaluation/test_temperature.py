@@ -66,12 +66,25 @@ def test_a_network_that_is_too_sure(weights: Path, tmp_path: Path):
     assert all(torch.equal(mended.weights[n], hot[n]) for n in hot if not n.startswith("classifier."))
 
 
+class Unread(Digits):
+    """Digits of which none may be read."""
+
+    def __init__(self) -> None:
+        super().__init__("validation")
+
+    def read(self, index: int) -> bytes:
+        raise AssertionError("an image was read")
+
+
 def test_what_is_refused(weights: Path, tmp_path: Path):
     split = Subset(Digits("validation"), range(30))
     with pytest.raises(InputError, match="fitted on other images than those that are reported"):
         write_calibrated(weights, split, tmp_path / "out.safetensors", reported=split, engine="torch")
     with pytest.raises(InputError, match="is a new file; give another name"):
         write_calibrated(weights, split, weights, engine="torch")
+    (tmp_path / "folder").mkdir()
+    with pytest.raises(InputError, match=r"folder: cannot be written \(it is a folder\)"):
+        write_calibrated(weights, Unread(), tmp_path / "folder", engine="torch")
     with pytest.raises(InputError, match="images are too few"):
         write_calibrated(weights, Subset(Digits("validation"), range(3)), tmp_path / "out.safetensors", engine="torch")
     assert not (tmp_path / "out.safetensors").exists()

@@ -21,7 +21,7 @@ from googlenet.evaluation.models import Judged, load_models
 from googlenet.evaluation.pipeline import Seen, computed, read_views
 from googlenet.evaluation.protocol import PROTOCOLS
 from googlenet.evaluation.questions import Questions, ask
-from googlenet.files import recorded_name
+from googlenet.files import expect_writable, recorded_name
 from googlenet.network.graph import Linear, expand
 from googlenet.reporting.progress import Progress
 from googlenet.weights.checkpoint import Checkpoint, read, save, today
@@ -41,7 +41,7 @@ def write_calibrated(
     """Write `weights` with the temperature that suits the labelled images of `split`, and return it.
 
     `split` must not be what is `reported`. Raises `InputError` for that, for an ensemble, for too few images, and
-    where `output` is `weights` itself.
+    where `output` is `weights` itself or could not be written.
     """
     members = members_of(weights)
     if len(members) > 1:
@@ -49,6 +49,7 @@ def write_calibrated(
     if Path(output).resolve() == members[0].path.resolve():
         raise InputError(f"{os.fspath(output)}: a calibrated checkpoint is a new file; give another name")
     (judged,) = load_models(members, **computing)
+    expect_writable(output)
     questions = ask(split, [judged])
     if reported is not None:
         other = ask(reported, [judged])
