@@ -373,8 +373,27 @@ def test_a_full_disk_ends_it_and_loses_nothing(folder: Path, tmp_path: Path, mon
 def test_classes_of_nobody(folder: Path):
     data = Some()
     data.classes = tuple(replace(one, id=f"n{one.id}", name=f"n{one.id}") for one in data.classes)
-    with pytest.raises(InputError, match=r"none of its classes \(n0, n1, .* is among those of the models"):
+    with pytest.raises(InputError, match=r"none of its classes \(n0, n1, .* is among those of first \(0, 1, "):
         run(folder, "first", data=data)
+
+
+def test_classes_that_one_of_the_models_does_not_know(folder: Path, tmp_path: Path):
+    network = Network(specification("googlenet-tiny", classes=2))
+    for name, ids in (("animals", "cd"), ("mixed", ("9", "c"))):
+        classes = tuple(Class(id_, id_) for id_ in ids)
+        save(tmp_path / f"{name}.safetensors", Checkpoint(network.specification, classes, network.state_dict()))
+    data = Some()
+    data.labels, data.classes = data.labels % 2, data.classes[:2]
+    for name in ("animals", "mixed"):
+        with pytest.raises(InputError, match=rf"none of its classes \(0, 1\) is among those of {name} \((c, d|9, c)\)"):
+            googlenet.evaluate([folder / "first.safetensors", tmp_path / f"{name}.safetensors"], data)
+    data.labels, data.classes = Some().labels % 2 + 8, Some().classes
+    ours = numbered_classes(10)[8:]
+    for name, own in (("eight", ours[0]), ("nine", ours[1])):
+        classes = (own, Class("c", "c"))
+        save(tmp_path / f"{name}.safetensors", Checkpoint(network.specification, classes, network.state_dict()))
+    with pytest.raises(InputError, match="is known to all models; evaluate them one by one"):
+        googlenet.evaluate([tmp_path / "eight.safetensors", tmp_path / "nine.safetensors"], data)
 
 
 def test_json(folder: Path):

@@ -24,8 +24,15 @@ def test_other_orders_and_more_outputs():
 def test_restriction_to_some_ids():
     chosen = common([(A, B, C)], (A, B, C), only={"c", "a"})
     assert chosen.places.tolist() == [0, 2]
-    with pytest.raises(InputError, match="the weights know 1 of the data's classes; give data of two or more"):
+    with pytest.raises(InputError, match=r"the weights know 1 of the data's classes, .*; give data of two or more"):
         common([(A, B, C)], (A, B, C), only={"b", "x"})
+
+
+def test_less_than_two_classes():
+    with pytest.raises(InputError, match=r"the weights know 1 class, among which .*; give other weights"):
+        common([(A,)], (A,))
+    with pytest.raises(InputError, match=r"all models together know 0 classes, among which .*; take them one by one"):
+        common([(A, B), (C, D)], (A, B, C, D))
 
 
 def test_ilsvrc_in_both_public_orders():

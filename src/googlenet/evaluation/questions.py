@@ -59,9 +59,7 @@ def ask(source: Source, models: Sequence[Judged]) -> Questions:
     found = [at if at >= 0 and id_key(classes[at].id) in known else -1 for at in found]
     used = np.bincount(dataset.labels, minlength=len(dataset.classes))
     if not any(at >= 0 and count for at, count in zip(found, used.tolist(), strict=True)):
-        theirs = some([item.id for item in dataset.classes])
-        ours = some([item.id for item in models[0].model.classes])
-        raise InputError(f"{name_of(source)}: none of its classes ({theirs}) is among those of the models ({ours})")
+        raise InputError(f"{name_of(source)}: none of its classes {_unknown(dataset.classes, models)}")
     truths = [tuple(found[label] for label in labels if found[label] >= 0) for labels in truths_of(dataset)]
     asked = list(zip(truths_of(dataset), truths, strict=True))
     lost = [labels[0] for labels, right in asked if not right]
@@ -114,6 +112,17 @@ def _refuse_missing(dataset: Dataset, source: str) -> None:
         raise InputError(
             f"{source}: {len(missing)} of {len(sizes)} images are not there ({names}); mend the list, or take them out"
         )
+
+
+def _unknown(classes: Sequence[Class], models: Sequence[Judged]) -> str:
+    """Say which model knows none of the classes; where each knows some, that those are others."""
+    theirs = some([item.id for item in classes])
+    for one in models:
+        place = _places(one.model.classes)
+        if not any(id_key(item.id) in place or id_key(item.name) in place for item in classes):
+            ours = some([item.id for item in one.model.classes])
+            return f"({theirs}) is among those of {one.name} ({ours}); give other weights or other data"
+    return f"({theirs}) is known to all models; evaluate them one by one"
 
 
 def _places(classes: tuple[Class, ...]) -> dict[str, int]:

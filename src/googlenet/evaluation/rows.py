@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from googlenet.errors import InputError
 from googlenet.evaluation.combination import Combination, across_models, across_views
 from googlenet.evaluation.models import Judged, System
 from googlenet.evaluation.pipeline import Seen
@@ -39,13 +40,20 @@ def plan_rows(
 
     `only` restricts answers to classes of these ids.
     """
-    sets = {system: common([models[one].model.classes for one in system.models], classes, only) for system in systems}
+    sets = {system: _class_set([models[one] for one in system.models], classes, only) for system in systems}
     return [
         RowPlan(system, protocol, combination, sets[system])
         for system in systems
         for protocol in protocols
         for combination in combinations
     ]
+
+
+def _class_set(models: Sequence[Judged], classes: tuple[Class, ...], only: Collection[str] | None) -> ClassSet:
+    try:
+        return common([one.model.classes for one in models], classes, only)
+    except InputError as error:
+        raise InputError(f"{' + '.join(one.name for one in models)}: {error}") from error
 
 
 @dataclass(frozen=True)

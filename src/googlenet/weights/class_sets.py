@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from googlenet.errors import InputError
+from googlenet.errors import InputError, counted
 from googlenet.weights.classes import Class, id_key
 
 __all__ = ["ClassSet", "common", "union"]
@@ -50,9 +50,10 @@ def common(
         if all(key in known for known in outputs) and (wanted is None or key in wanted)
     ]
     if len(places) < 2:
-        what = "the weights know" if len(models) == 1 else "the models have in common"
-        of = "" if only is None else " of the data's classes"
-        mend = "give data of two or more" if len(models) == 1 else "evaluate them one by one"
-        raise InputError(f"{what} {len(places)}{of or ' classes'}; {mend}")
+        who = "the weights know" if len(models) == 1 else "all models together know"
+        what = counted(len(places), "classes") if only is None else f"{len(places)} of the data's classes"
+        data = "give other weights" if only is None else "give data of two or more"
+        mend = data if len(models) == 1 else "take them one by one"
+        raise InputError(f"{who} {what}, among which nothing can be told apart; {mend}")
     chosen = [np.array([known[keys[place]] for place in places], np.int64) for known in outputs]
     return ClassSet(np.array(places, np.int64), tuple(chosen))
