@@ -111,6 +111,11 @@ def test_an_unreadable_image_is_named_and_the_status_is_1(made: Path, capsys):
             ["one.safetensors", "data", "--fit-temperature", "data", "-o", "new.safetensors"],
             "on other images than those",
         ),
+        (
+            ["one.safetensors", "data", "--report", "data"],
+            "data: lies in the data, data; give an output folder elsewhere",
+        ),
+        (["one.safetensors", "data", "--logits", "data/n1/kept"], "data/n1/kept: lies in the data, data"),
         (["one.safetensors", "list.txt"], "list.txt: 2 of 3 images are not there"),
     ],
 )

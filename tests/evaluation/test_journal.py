@@ -39,6 +39,26 @@ def test_it_goes_on(tmp_path: Path):
     assert again.reasons() == {}
 
 
+def test_a_record_that_is_damaged_counts_as_not_written(tmp_path: Path):
+    journal = Journal(tmp_path, PLAN, 3, KIND)
+    for image in range(3):
+        journal.write(image, record(image + 0.5))
+    path = tmp_path / "records.bin"
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1  # one bit of the second
+    path.write_bytes(content)
+    assert journal.states().tolist() == [DONE, 0, DONE]
+    assert journal.records()["preparing"].tolist() == [0.5, 0, 2.5]
+
+
+def test_records_of_another_plan_count_as_not_written(tmp_path: Path):
+    Journal(tmp_path, PLAN, 3, KIND).write(1, record(1.5))
+    (tmp_path / "plan.json").unlink()
+    assert Journal(tmp_path, PLAN, 3, KIND).states().tolist() == [0, DONE, 0]
+    (tmp_path / "plan.json").unlink()
+    assert Journal(tmp_path, PLAN | {"weights": ["b"]}, 3, KIND).states().tolist() == [0, 0, 0]
+
+
 def test_another_plan_is_refused_with_what_differs(tmp_path: Path):
     Journal(tmp_path, PLAN, 3, KIND).close()
     with pytest.raises(InputError, match=r'holds another evaluation \(crops: \["1"\] there, \["10"\] here\)'):

@@ -34,6 +34,19 @@ class Some(Digits):
         return DIGITS
 
 
+class Damaged(Some):
+    """Digits of which one cannot be read, until it is mended."""
+
+    bad = 3
+
+    def read(self, index: int) -> bytes:
+        return b"\xff\xd8\xff" if index == self.bad else super().read(index)
+
+
+class Mended(Damaged):
+    bad = -1
+
+
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Two networks, the second with two more classes and another order."""
@@ -204,10 +217,6 @@ def test_answers_among_the_classes_of_the_data(folder: Path):
 
 
 def test_images_that_cannot_be_read_are_in_no_row(folder: Path):
-    class Damaged(Some):
-        def read(self, index: int) -> bytes:
-            return b"\xff\xd8\xff" if index == 3 else super().read(index)
-
     found = run(folder, "first", data=Damaged())
     assert found.images == DIGITS - 1
     ((name, reason),) = found.unreadable
@@ -254,12 +263,86 @@ def test_logits_of_something_else_are_left_alone(folder: Path, tmp_path: Path, c
     assert {path.name: path.stat().st_size for path in contents.parent.iterdir()} == sizes
 
 
-def test_damaged_records_are_refused(folder: Path, tmp_path: Path):
-    run(folder, "first", report=tmp_path)
+def test_damaged_records_are_made_anew(folder: Path, tmp_path: Path):
+    whole = run(folder, "first", report=tmp_path)
     records = tmp_path / "records" / "records.bin"
     records.write_bytes(b"\x01" + b"\x7f" * (records.stat().st_size - 1))
-    with pytest.raises(InputError, match="is damaged; delete it and begin anew"):
-        run(folder, "first", report=tmp_path)
+    assert figures(run(folder, "first", report=tmp_path)) == figures(whole)
+
+
+@pytest.mark.parametrize("what", ["logits", "width", "checksum"])
+def test_damaged_logits_are_computed_anew(folder: Path, tmp_path: Path, what: str, caplog):
+    kept = {"crops": [10], "logits": tmp_path / "logits"}
+    whole = run(folder, "first", "second", **kept)
+    (file, place) = {
+        "logits": (next((tmp_path / "logits").glob("*.logits")), 20),
+        "width": (tmp_path / "logits" / "images.bin", 1),
+        "checksum": (tmp_path / "logits" / "images.bin", -1),
+    }[what]
+    content = bytearray(file.read_bytes())
+    content[place] ^= 0x40
+    file.write_bytes(content)
+    for _ in range(2):
+        found = run(folder, "first", "second", **kept)
+        assert [row.outcome.losses.tolist() for row in found.rows] == [
+            pytest.approx(row.outcome.losses.tolist(), abs=1e-5) for row in whole.rows
+        ]
+    assert caplog.text.count("the logits of 1 of 60 images are damaged, and computed anew") == 1
+
+
+def test_logits_that_lost_their_description_serve_no_other_data(folder: Path, tmp_path: Path):
+    others = Some()
+    others.name = lambda index: f"other {index}"  # type: ignore[method-assign]
+    others.read = lambda index: Some.read(others, DIGITS - 1 - index)  # type: ignore[method-assign]
+    run(folder, "first", data=others, logits=tmp_path)
+    (tmp_path / "view_logits.json").unlink()
+    found, whole = run(folder, "first", logits=tmp_path), run(folder, "first")
+    assert found.rows[0].outcome.losses == pytest.approx(whole.rows[0].outcome.losses, abs=1e-5)
+
+
+def test_what_could_not_be_read_is_tried_again_and_named_again(folder: Path, tmp_path: Path, caplog):
+    for _ in range(2):
+        caplog.clear()
+        found = run(folder, "first", data=Damaged(), report=tmp_path)
+        assert [name for name, _ in found.unreadable] == [Some().name(3)]
+        assert caplog.text.count("not a whole JPEG file") == 1
+    found = run(folder, "first", data=Mended(), report=tmp_path)
+    assert found.unreadable == ()
+    assert found.rows[0].outcome.losses == pytest.approx(run(folder, "first").rows[0].outcome.losses, abs=1e-5)
+
+
+def test_of_several_processes_the_first_tries_again(folder: Path, tmp_path: Path, monkeypatch):
+    monkeypatch.setattr(evaluation_work, "SHARE", 7)
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    data = Damaged()
+    data.bad = 8  # of the second's share
+    for mended in (False, True):
+        data.bad = -1 if mended else data.bad
+        for rank in (1, 0):
+            monkeypatch.setenv("RANK", str(rank))
+            found = googlenet.evaluate(folder / "first.safetensors", data, engine="torch", report=tmp_path)
+        assert found is not None
+        assert len(found.unreadable) == (0 if mended else 1)
+
+
+def test_kept_logits_of_some_of_the_models_though_an_image_cannot_be_read(folder: Path, tmp_path: Path):
+    both = run(folder, "first", "second", data=Damaged(), logits=tmp_path)
+    alone = run(folder, "first", data=Damaged(), logits=tmp_path)
+    assert figures(alone) == figures(both)[:1]
+    with pytest.raises(BrokenOff, match="is not finished; first finish it with all it is for: first, second"):
+        run(folder, "first", data=Mended(), logits=tmp_path)
+
+
+def test_other_right_answers_are_another_evaluation(folder: Path, tmp_path: Path):
+    for index in range(2):
+        (tmp_path / f"{index}.png").write_bytes(Some().read(index))
+    listed = tmp_path / "list.txt"
+    listed.write_text("0.png 3|1\n1.png 4|5\n")
+    run(folder, "first", data=listed, report=tmp_path / "report", logits=tmp_path / "logits")
+    listed.write_text("0.png 3|7\n1.png 4|5\n")
+    with pytest.raises(InputError, match=r"holds another evaluation .right answers: "):
+        run(folder, "first", data=listed, report=tmp_path / "report", logits=tmp_path / "logits")
+    assert run(folder, "first", data=listed, logits=tmp_path / "logits").images == 2  # they depend on pixels alone
 
 
 def test_a_report_that_cannot_be_written_loses_nothing(folder: Path, tmp_path: Path):

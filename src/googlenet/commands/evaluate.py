@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from tyro.conf import OmitArgPrefixes, Positional, arg
 
-from googlenet.commands.runs import stopped
+from googlenet.commands.runs import expect_apart, stopped
 from googlenet.data.sources import expect_source
 from googlenet.errors import BrokenOff, InputError, counted
 from googlenet.evaluation.protocol import find_protocols
@@ -63,6 +63,8 @@ def run(options: Options) -> int:
     for path in weights:
         expect_weights(path)
     expect_source(data)
+    for folder in filter(None, (options.report, options.logits)):
+        expect_apart(str(folder), data)
     find_protocols(options.crops)
     if (options.fit_temperature is None) != (options.output is None) or (options.output and len(weights) > 1):
         raise InputError("--fit-temperature SPLIT and --output FILE go together, with one checkpoint")

@@ -1,12 +1,14 @@
 """What is done of an evaluation, image by image, on the disk: what a kill leaves, the next start goes on with.
 
 A record of fixed size for each image, at its number's place, so that several processes write into one file and none
-waits for another. `plan.json` says what the records mean; other work in the same folder is refused.
+waits for another. Each has a checksum: one that is damaged, or of another plan, counts as not written. `plan.json` says
+what the records mean; other work in the same folder is refused.
 """
 
 import json
 import os
 import threading
+import zlib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -47,12 +49,14 @@ class Journal:
 
     def __init__(self, folder: Path, plan: Mapping[str, Any], images: int, kind: np.dtype[np.void]) -> None:
         self.folder, self.images, self.kind = folder, images, kind
+        self._seed = zlib.crc32(json.dumps(plan, sort_keys=True).encode())
+        self._kept = np.dtype([("record", kind), ("checksum", "<u4")])
         self._lock = threading.Lock()
         _agree(folder, plan)
         try:
             folder.mkdir(parents=True, exist_ok=True)
             self._file = os.fdopen(os.open(folder / RECORDS, os.O_RDWR | os.O_CREAT, 0o666), "r+b", buffering=0)
-            self._file.truncate(images * kind.itemsize)
+            self._file.truncate(images * self._kept.itemsize)
         except OSError as error:
             raise InputError(f"{folder}: cannot be written ({error.strerror or error})") from error
 
@@ -69,10 +73,12 @@ class Journal:
 
     def write(self, image: int, record: NDArray[np.void]) -> None:
         """Keep what was found of an image; one write, which a kill does not part."""
+        content = record.tobytes()
+        content += zlib.crc32(content, self._seed).to_bytes(4, "little")
         with self._lock:
             try:
-                self._file.seek(image * self.kind.itemsize)
-                self._file.write(record.tobytes())
+                self._file.seek(image * self._kept.itemsize)
+                self._file.write(content)
             except OSError as error:
                 raise InputError(f"{self.folder / RECORDS}: cannot be written ({error.strerror or error})") from error
 
@@ -107,13 +113,21 @@ class Journal:
     def _blocks(self) -> Iterator[NDArray[np.void]]:
         # Through the open file, which stays readable where another process has finished and deleted the folder.
         for start in range(0, self.images, _BLOCK):
-            size = min(self.images - start, _BLOCK) * self.kind.itemsize
+            size = min(self.images - start, _BLOCK) * self._kept.itemsize
             with self._lock:
-                self._file.seek(start * self.kind.itemsize)
+                self._file.seek(start * self._kept.itemsize)
                 content = self._file.read(size)
             if len(content) < size:
                 raise InputError(f"{self.folder / RECORDS}: was cut off; delete the folder and begin anew")
-            yield np.frombuffer(content, self.kind)
+            yield self._whole(np.frombuffer(content, self._kept))
+
+    def _whole(self, kept: NDArray[np.void]) -> NDArray[np.void]:
+        """Return the records; those that are not as this plan's were written are empty."""
+        found = kept["record"].copy()
+        for place in np.flatnonzero(found["state"]):
+            if zlib.crc32(found[place].tobytes(), self._seed) != kept["checksum"][place]:
+                found[place] = np.zeros((), self.kind)
+        return found
 
 
 def _agree(folder: Path, plan: Mapping[str, Any]) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from googlenet import machine
-from googlenet.data.identity import identity
+from googlenet.data.identity import Identity, identity
 from googlenet.data.sources import Source, name_of
 from googlenet.errors import BrokenOff, InputError
 from googlenet.evaluation.combination import find_combination
@@ -82,7 +82,7 @@ def evaluate(
     questions = ask(data, models)
     only = questions.ids if classes_of_data else None
     plans = plan_rows(systems, protocols, combinations, models, questions.classes, only)
-    work = Work(models, protocols, plans, questions, computing, identity(questions.dataset).sha256, until_sure)
+    work = Work(models, protocols, plans, questions, computing, _in_words(identity(questions.dataset)), until_sure)
     stored = work.open_logits(Path(logits), logits_as) if logits is not None else None
     _tell_lacking(questions, name_of(data))
     plan = work.plan(logits_as if logits else "")
@@ -114,6 +114,10 @@ def _refuse_with_until_sure(risk: float, combinations: Sequence[str], logits: bo
         )
     if logits:
         raise InputError("--until-sure leaves views out, --logits keeps those of all; give one of them")
+
+
+def _in_words(data: Identity) -> str:
+    return f"{data.images:,} images, SHA-256 {data.sha256[:16]}"
 
 
 def _passing_folder(plan: dict[str, Any]) -> Path:

@@ -2,13 +2,15 @@
 
 For each model one file of its outputs for the distinct views of each image, at the image's own place, so that several
 processes write at once and a kill loses nothing; the holes that images with fewer views leave (a square one has 48
-distinct among the paper's 144) take no room on most file systems. `view_logits.json` says what is in them.
+distinct among the paper's 144) take no room on most file systems. `view_logits.json` says what is in them, and
+checksums whether it is still what was written.
 """
 
 import json
 import os
 import shutil
 import threading
+import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -23,10 +25,11 @@ from googlenet.evaluation.protocol import Protocol
 from googlenet.evaluation.views import find_places
 from googlenet.files import atomic_write, open_regular
 from googlenet.records import decode, encode
+from googlenet.reporting.console import scaled
 
 __all__ = ["Contents", "Number", "ViewLogits"]
 
-FORMAT = "googlenet-view-logits-1"
+FORMAT = "googlenet-view-logits-2"
 CONTENTS, INDEX = "view_logits.json", "images.bin"
 
 Number = str
@@ -51,7 +54,7 @@ class Contents:
     """What a folder holds: logits of every model for all views of the protocols."""
 
     data: str
-    """The hash of the data's listing."""
+    """How many images there are, and the hash of their listing."""
     images: int
     number: Number
     computing: str
@@ -70,9 +73,13 @@ class Contents:
         return self.images * self.views * np.dtype(self.number).itemsize * sum(one.outputs for one in self.models)
 
     def entry(self) -> np.dtype[np.void]:
-        """What is kept of an image beside its logits: its size, and the seconds that they took."""
-        seconds = ("seconds", "<f4", (len(self.models),))
-        return np.dtype([("done", "u1"), ("width", "<i4"), ("height", "<i4"), ("preparing", "<f4"), seconds])
+        """What is kept of an image beside its logits: its size, the seconds that they took, and checksums.
+
+        There is one of each model's logits, and at the end one of the entry itself and of what the folder holds.
+        """
+        of_models = [("seconds", "<f4", (len(self.models),)), ("logits", "<u4", (len(self.models),))]
+        size = [("width", "<i4"), ("height", "<i4")]
+        return np.dtype([("done", "u1"), *size, ("preparing", "<f4"), *of_models, ("checksum", "<u4")])
 
     def lacks(self, wanted: "Contents") -> str:
         """Say what is wanted and not here; empty where all of it is."""
@@ -96,6 +103,7 @@ class ViewLogits:
         self.folder, self.models = folder, models
         self.contents, is_new = _agree(folder, wanted)
         self._entry = self.contents.entry()
+        self._seed = zlib.crc32(json.dumps(encode(self.contents)).encode())
         hashes = [one.sha256 for one in self.contents.models]
         self._numbers = [hashes.index(one.sha256) for one in models]
         self._stored = [self.contents.models[number] for number in self._numbers]
@@ -135,34 +143,41 @@ class ViewLogits:
         entry = np.zeros((), self._entry)
         entry["done"], entry["width"], entry["height"], entry["preparing"] = 1, seen.width, seen.height, seen.preparing
         entry["seconds"][self._numbers] = seen.seconds
+        contents = [logits.tobytes() for logits in kept]
+        entry["logits"][self._numbers] = [zlib.crc32(content) for content in contents]
+        entry["checksum"] = self._checksum(entry)
         try:
             with self._lock:
-                for one, logits in zip(self._stored, kept, strict=True):
-                    _write(self.folder / one.file, image * self._step(one), logits.tobytes())
+                for one, content in zip(self._stored, contents, strict=True):
+                    _write(self.folder / one.file, image * self._step(one), content)
                 _write(self.folder / INDEX, image * self._entry.itemsize, entry.tobytes())
         except OSError as error:
             raise InputError(f"{self.folder}: cannot be written ({error.strerror or error})") from error
         return replace(seen, logits=tuple(logits.astype(np.float32) for logits in kept))
 
-    def read(self, image: int) -> Seen:
-        """Return what was kept of an image."""
+    def read(self, image: int) -> Seen | None:
+        """Return what was kept of an image; None where that is damaged."""
         entry = np.fromfile(self.folder / INDEX, self._entry, 1, offset=image * self._entry.itemsize)[0]
+        if entry["checksum"] != self._checksum(entry):
+            return None
         shape = (int(entry["height"]), int(entry["width"]))
         found = []
         logits = []
-        for one, stored in zip(self.models, self._stored, strict=True):
+        for one, number, stored in zip(self.models, self._numbers, self._stored, strict=True):
             views, places = find_places(shape, self.contents.protocols, one.size, one.model.specification.pixels)
             found.append({name: places[name] for name in self._asked})
-            kept = np.memmap(
-                self.folder / stored.file,
-                self.contents.number,
-                "r",
-                image * self._step(stored),
-                (len(views), stored.outputs),
-            )
+            with (self.folder / stored.file).open("rb") as file:
+                file.seek(image * self._step(stored))
+                content = file.read(len(views) * stored.outputs * np.dtype(self.contents.number).itemsize)
+            if zlib.crc32(content) != entry["logits"][number]:
+                return None
+            kept = np.frombuffer(content, self.contents.number).reshape(len(views), stored.outputs)
             logits.append(np.array(kept, np.float32))
         seconds = tuple(entry["seconds"][self._numbers].tolist())
         return Seen(shape[1], shape[0], tuple(found), tuple(logits), seconds, float(entry["preparing"]))
+
+    def _checksum(self, entry: NDArray[np.void] | np.void) -> int:
+        return zlib.crc32(entry.tobytes()[: -self._entry["checksum"].itemsize], self._seed)
 
     def _step(self, model: StoredModel) -> int:
         return self.contents.views * model.outputs * np.dtype(self.contents.number).itemsize
@@ -194,8 +209,8 @@ def _refuse_without_room(folder: Path, needed: int) -> None:
     free = shutil.disk_usage(there).free
     if needed > free:
         raise InputError(
-            f"{folder}: the logits take up to {needed / 1e9:.1f} GB, and {free / 1e9:.1f} GB are free; give a folder on"
-            " another disk, fewer crops, or --logits-as float16"
+            f"{folder}: the logits take up to {scaled(needed, 'B')}, and {scaled(free, 'B')} are free; give a folder"
+            " on another disk, fewer crops, or --logits-as float16"
         )
 
 

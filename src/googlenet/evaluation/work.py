@@ -1,8 +1,9 @@
 """The work of an evaluation, image by image, and what is gathered from its records in the end."""
 
+import hashlib
 import logging
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -12,9 +13,9 @@ from numpy.typing import NDArray
 
 from googlenet.errors import BrokenOff, InputError
 from googlenet.evaluation.adaptive import answered_when_sure
-from googlenet.evaluation.journal import DONE, Journal, record_type
+from googlenet.evaluation.journal import DONE, UNREADABLE, Journal, record_type
 from googlenet.evaluation.models import Judged
-from googlenet.evaluation.pipeline import Seen, computed, read_views
+from googlenet.evaluation.pipeline import Seen, Views, computed, read_views
 from googlenet.evaluation.protocol import Protocol
 from googlenet.evaluation.questions import Questions
 from googlenet.evaluation.results import Evaluation, Row
@@ -25,6 +26,7 @@ from googlenet.evaluation.view_logits import Contents, StoredModel, ViewLogits
 from googlenet.files import recorded_name
 from googlenet.processes import ranks
 from googlenet.records import encode
+from googlenet.reporting.console import scaled
 from googlenet.reporting.progress import Progress
 from googlenet.versions import hardware, versions
 
@@ -50,7 +52,7 @@ class Work:
     computing: Mapping[str, Any]
     """How the models compute, as `load` takes it."""
     data: str
-    """The hash of the data's listing."""
+    """How many images there are, and the hash of their listing."""
     risk: float | None = None
     """Views are added until the answer is sure but for this risk; None: all are."""
     rounding: "Rounding" = field(default_factory=lambda: Rounding())
@@ -68,6 +70,7 @@ class Work:
         return {
             "weights": [f"{one.name} {one.sha256[:12]}" for one in self.models],
             "data": self.data,
+            "right answers": hashlib.sha256(repr(list(self.questions.truths)).encode()).hexdigest()[:16],
             "crops": [encode(protocol) for protocol in self.protocols],
             "rows": [
                 [list(plan.system.models), plan.protocol.name, plan.combination, len(plan.class_set.places)]
@@ -85,13 +88,14 @@ class Work:
         count = len(self.questions.dataset)
         wanted = Contents(self.data, count, number, self._how, self.protocols, stored)
         if not folder.exists():
-            log.info("%s: the logits take up to %s MB", folder, f"{wanted.bytes / 1e6:,.1f}")
+            log.info("%s: the logits take up to %s", folder, scaled(wanted.bytes, "B"))
         return ViewLogits(folder, self.models, self.protocols, wanted)
 
     def do(self, journal: Journal, stored: ViewLogits | None) -> None:
         """Do this process's share of what is left, then wait for the others where this is the first.
 
-        Raises `BrokenOff` where it cannot go on.
+        The first tries what could not be read before once more, whosever share it is. Raises `BrokenOff` where it
+        cannot go on.
         """
         rank, size = ranks()
         everything = self.questions.images
@@ -101,8 +105,11 @@ class Work:
             is_left |= (states == DONE) & ~stored.done()
         left = everything[is_left[everything]]
         mine = left[left // SHARE % size == rank]
-        if rank == 0 and len(left) < len(everything):
-            log.info("%d of %d images are done already", len(everything) - len(left), len(everything))
+        if rank == 0:
+            failed = everything[states[everything] == UNREADABLE]
+            mine = np.union1d(mine, failed)
+            if done := len(everything) - len(left) - len(failed):
+                log.info("%d of %d images are done already", done, len(everything))
         try:
             with Progress("evaluating", total=len(mine)) as progress:
                 for index, found in self._answered(mine, stored):
@@ -133,16 +140,22 @@ class Work:
     def _seen(self, images: NDArray[np.int64], stored: ViewLogits | None) -> Iterator[tuple[int, Seen | InputError]]:
         """Yield what the models make of all views of each image: as it was kept, or computed now."""
         kept = stored.done()[images] if stored else np.zeros(len(images), bool)
+        missing = images[~kept].tolist()
         if stored:
             for index in images[kept].tolist():
-                yield index, stored.read(index)
-            if not kept.all():
-                stored.refuse_more()
-        missing = images[~kept].tolist()
+                if found := stored.read(index):
+                    yield index, found
+                else:
+                    missing.append(index)
+            if damaged := len(missing) - int((~kept).sum()):
+                told = "%s: the logits of %d of %d images are damaged, and computed anew"
+                log.warning(told, stored.folder, damaged, kept.sum())
         if not missing:
             return
         self._expect(len(missing))
         prepared = read_views(self.questions.dataset, missing, self.models, self.protocols)
+        if stored:
+            prepared = _that_may_be_kept(prepared, stored)
         for index, seen in computed(prepared, self.models):
             yield index, self._kept(index, seen, stored) if stored and isinstance(seen, Seen) else seen
 
@@ -171,10 +184,6 @@ class Work:
         images = self.questions.images
         records = journal.records()[images]
         done = records["state"] == DONE
-        first, places = (records["rows"]["score"][name] for name in ("first", "rank"))
-        count = len(self.questions.classes)
-        if (first < -1).any() or (first >= count).any() or (places < 0).any() or (places > count).any():
-            raise InputError(f"{journal.folder}: is damaged; delete it and begin anew")
         reasons = journal.reasons()
         dataset = self.questions.dataset
         unreadable = tuple((dataset.name(int(index)), reasons.get(int(index), "")) for index in images[~done])
@@ -226,6 +235,16 @@ class Work:
         chosen = {"engine": f"{self.computing['engine']}" + (f" ({', '.join(sorted(engines))})" if engines else "")}
         told = {name: str(self.computing[name]) for name in ("device", "precision")}
         return weights | told | chosen | {"machine": hardware()} | versions()
+
+
+def _that_may_be_kept(
+    prepared: Iterable[tuple[int, Views | InputError]], stored: ViewLogits
+) -> Iterator[tuple[int, Views | InputError]]:
+    """Refuse to go on with the first image of which more would be kept than is computed here."""
+    for index, views in prepared:
+        if isinstance(views, Views):
+            stored.refuse_more()
+        yield index, views
 
 
 def _wait(journal: Journal, images: NDArray[np.int64]) -> None:
