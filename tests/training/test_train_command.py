@@ -77,6 +77,36 @@ def test_a_signal_saves_and_says_how_to_continue(data: Path, tmp_path: Path, num
     assert finished.stdout == again.stdout
 
 
+def test_two_processes_stop_together_and_go_on_together(data: Path, tmp_path: Path):
+    options = ("--epochs", "12", "--processes", "2")
+    process = subprocess.Popen(
+        command(data, tmp_path / "run", *options),
+        stderr=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        env=ENVIRONMENT,
+    )
+    metrics = tmp_path / "run/metrics.jsonl"
+    deadline = time.monotonic() + 240
+    while not metrics.exists() or metrics.stat().st_size < 1000:
+        assert time.monotonic() < deadline
+        assert process.poll() is None, process.communicate()
+        time.sleep(0.01)
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=60)
+    assert process.returncode == 130, err
+    assert out == ""
+    assert err.count("go on with: googlenet train") == 1
+    assert "Traceback" not in err
+    again = run(data, tmp_path / "run", *options, "--json")
+    assert again.returncode == 0, again.stderr
+    assert json.loads(again.stdout) == json.loads((tmp_path / "run/summary.json").read_text())
+    steps = [json.loads(line) for line in metrics.read_text().splitlines()]
+    assert [line["step"] for line in steps if line["event"] == "step"] == list(range(1, 73))
+    assert [one.name for one in (tmp_path / "run/ranks").iterdir()] == ["rank-1.log"]
+    assert "stopped after step" in (tmp_path / "run/ranks/rank-1.log").read_text()
+
+
 def test_what_cannot_be_begun_is_one_line_and_status_2(data: Path, tmp_path: Path):
     (tmp_path / "file").write_text("")
     for arguments, wanted in {

@@ -1,9 +1,10 @@
 """`googlenet train`: the recipe of section 6, on any images; fine-tuning; goes on when it is given again."""
 
 import json
+import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 from tyro.conf import OmitArgPrefixes, Positional, arg
 
@@ -11,6 +12,7 @@ from googlenet.commands.runs import carry_through, expect_apart
 from googlenet.data.sources import expect_source
 from googlenet.errors import counted
 from googlenet.machine import keep_freed_memory
+from googlenet.processes import launch
 from googlenet.reporting.console import duration, percent
 from googlenet.training.recipe import Recipe
 from googlenet.weights.checkpoint import describe
@@ -29,6 +31,10 @@ class Options:
     pretrained: Path | None = None
     """Weights to begin with; where their classes are others, their classifiers start fresh."""
     recipe: Annotated[Recipe, OmitArgPrefixes] = Recipe()  # noqa: RUF009  frozen
+    processes: Annotated[int, arg(metavar="N")] = 1
+    """Processes on this machine that share each batch; over several machines, torchrun starts them."""
+    wire: Literal["float32", "bfloat16"] = "float32"
+    """What gradients are sent as between processes; bfloat16 halves what goes over a slow link."""
     json: bool = False
     """Print the summary as JSON (docs/json.md)."""
 
@@ -41,20 +47,27 @@ def run(options: Options) -> int:
     expect_apart(options.output, options.data, options.validation)
     if options.pretrained is not None:
         describe(options.pretrained)
+    if (status := launch(sys.argv[1:], options.processes)) is not None:
+        return status
     keep_freed_memory()
+    from googlenet.distributed.meeting import all_processes
     from googlenet.training.run import train
 
-    finished = carry_through(
-        lambda: train(
-            options.data,
-            options.recipe,
-            validation=options.validation,
-            pretrained=options.pretrained,
-            output=options.output,
+    with all_processes(options.wire) as exchange:
+        finished = carry_through(
+            lambda: train(
+                options.data,
+                options.recipe,
+                validation=options.validation,
+                pretrained=options.pretrained,
+                output=options.output,
+                exchange=exchange,
+            )
         )
-    )
     if isinstance(finished, int):
         return finished
+    if exchange.rank:  # the first one speaks
+        return 0
     if options.json:
         print(json.dumps(finished.summary))
         return 0

@@ -157,8 +157,13 @@ class Order:
 
 
 def default_workers() -> int:
-    """Return how many workers suit this machine: a core each, one left for the network, at most eight."""
+    """Return how many workers suit this machine: a core each, one left for the network, at most eight.
+
+    Processes that torchrun or `--processes` has started beside this one have their share of the cores.
+    """
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    beside = os.environ.get("LOCAL_WORLD_SIZE", "")
+    cores //= int(beside) if beside.isdecimal() and int(beside) else 1
     return max(0, min(cores - 1, 8))
 
 

@@ -9,16 +9,20 @@ from collections.abc import Callable, Mapping, Sequence
 from enum import IntFlag
 from functools import reduce
 from operator import or_
-from typing import Any
+from pathlib import Path
+from typing import Any, TypeVar, cast
 
 from torch import Tensor, nn
 
-from googlenet.errors import InputError
+from googlenet.errors import InputError, shown
 from googlenet.training.interruption import EndedAtOnce, Interrupted
 from googlenet.training.optimizer import SGD
 from googlenet.training.task import Figures, Sum
 
 __all__ = ["Alone", "Exchange", "Wish"]
+
+
+Result = TypeVar("Result")
 
 
 class Wish(IntFlag):
@@ -35,14 +39,20 @@ class Wish(IntFlag):
 class Exchange(ABC):
     """What connects the processes. The first three methods are to be written, others may be for less traffic.
 
-    Every process calls `gather`, `agree` and `total` once in each step, in this order, whether it has images or not,
-    and `apply` where any process had some. Whoever is left waiting by a process that ended must raise an error.
+    Every process calls `expect`, `gather`, `agree` and `total` once in each step, in this order, whether it has images
+    or not, and `apply` where any process had some. Whoever is left waiting by a process that ended must raise an error.
     """
 
     rank: int = 0
     """The number of this process, from 0."""
     size: int = 1
     """How many processes there are."""
+
+    def expect(self, parameters: Sequence[nn.Parameter], images: int, passes: int) -> None:  # noqa: B027
+        """Prepare for the gradients over this process's `images`, which are added up in so many backward `passes`.
+
+        They may be sent from then on, as they come.
+        """
 
     @abstractmethod
     def gather(self, parameters: Sequence[nn.Parameter], images: int) -> int:
@@ -72,6 +82,34 @@ class Exchange(ABC):
                 found[name] = found[name] + value if name in found else value
         return found
 
+    def each(self, work: Callable[[], Result]) -> Result:
+        """Do `work` on every process, and return what it gives this one; where it fails on one, it has on all.
+
+        A process whose own work failed raises its error, the others say which rank it was.
+        """
+        result, failed = None, None
+        try:
+            result = work()
+        except InputError as error:
+            failed = error
+        told = self.all_gather(None if failed is None else str(failed))
+        if failed is not None:
+            raise failed
+        if others := [f"rank {rank}: {why}" for rank, why in enumerate(told) if why is not None]:
+            raise InputError(others[0])
+        return cast(Result, result)
+
+    def expect_same(self, what: Mapping[str, str]) -> None:
+        """Raise `InputError`, on every process, where one has something else than rank 0."""
+        first, *others = self.all_gather(dict(what))
+        for rank, found in enumerate(others, start=1):
+            for name, value in found.items():
+                if value != first.get(name):
+                    raise InputError(
+                        f"rank {rank} has {name} {shown(value)}, rank 0 {shown(first.get(name, ''))};"
+                        " give all processes the same"
+                    )
+
     def lead(self, work: Callable[[], Any]) -> Any:
         """Do `work` on rank 0 alone; every process gets what it returns, or the error that it raises."""
         result: Any = None
@@ -88,6 +126,9 @@ class Exchange(ABC):
         if self.rank != 0 and isinstance(first, BaseException):
             raise first
         return first
+
+    def keep_log(self, folder: Path) -> None:  # noqa: B027
+        """Keep what this process says in the run's folder, where it is not the one that speaks."""
 
     def state(self) -> Mapping[str, Tensor]:
         """Return what a later process needs to go on beside weights and velocity, by name; every process calls it."""

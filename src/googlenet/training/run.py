@@ -1,5 +1,7 @@
 """A whole run, from data to a finished folder, that goes on where it was interrupted: `train`, and other kinds."""
 
+import hashlib
+import json
 import os
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
@@ -8,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from googlenet.data.sources import Source
 from googlenet.errors import BrokenOff, InputError
@@ -15,11 +18,13 @@ from googlenet.reporting.console import say
 from googlenet.training.classification import prepare
 from googlenet.training.exchange import Alone, Exchange
 from googlenet.training.folder import RunFolder
+from googlenet.training.loop_recipe import to_json
 from googlenet.training.recipe import Recipe
 from googlenet.training.session import Session
 from googlenet.training.setup import Setup, Weights
 from googlenet.training.taken_away import as_begun
 from googlenet.training.trainer import Diverged
+from googlenet.versions import versions
 
 __all__ = ["Run", "carry_out", "train"]
 
@@ -63,7 +68,9 @@ def carry_out(prepare: Callable[[], Setup], output: str | os.PathLike[str], exch
     folder, exchange = RunFolder(output), exchange or Alone()
     # Measuring draws numbers; asking the devices for theirs would occupy each.
     with torch.random.fork_rng([]), ExitStack() as closing:
-        setup, told = as_begun(prepare(), exchange.lead(folder.listings))
+        prepared = exchange.each(prepare)
+        exchange.expect_same(_essentials(prepared))
+        setup, told = as_begun(prepared, exchange.lead(folder.listings))
 
         def begin() -> Mapping[str, Any] | None:
             closing.enter_context(folder.held())
@@ -83,3 +90,18 @@ def carry_out(prepare: Callable[[], Setup], output: str | os.PathLike[str], exch
                         raise
                     raise BrokenOff(str(error)) from error
         return Run(folder.path, summary)
+
+
+def _essentials(setup: Setup) -> dict[str, str]:
+    """What all processes of a run must have the same of, by its name; where it lies may differ."""
+    found = {name: versions().get(name, "none") for name in ("googlenet", "torch")}
+    found["first weights"] = _digest(setup.network.state_dict())
+    found |= {name: str(value.get("sha256", "")) for name, value in setup.origin.items() if value}
+    return found | {name: json.dumps(value) for name, value in to_json(setup.recipe).items()}
+
+
+def _digest(weights: Mapping[str, Tensor]) -> str:
+    digest = hashlib.sha256()
+    for tensor in weights.values():
+        digest.update(tensor.detach().cpu().reshape(-1).view(torch.uint8).numpy().data)
+    return digest.hexdigest()

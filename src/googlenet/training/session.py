@@ -110,6 +110,7 @@ class Session:
         """Train what is left of the run, finish it and return its summary."""
         if not self.exchange.lead(lambda: self.folder.is_claimed):
             self.exchange.lead(self.folder.claim)
+        self.exchange.keep_log(self.folder.path)
         if self.step:
             self._say(f"going on after step {self.step:,} of {self.total_steps:,}")
         with self._interruption, self.execution.computing():

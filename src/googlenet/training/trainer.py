@@ -85,6 +85,7 @@ def steps(
         rate = rate_at(recipe, done / steps_per_epoch)
         for parameter in parameters.values():
             parameter.grad = None
+        exchange.expect(list(parameters.values()), len(batch), min(recipe.accumulate, len(batch)))
         figures: Figures = task.compute(batch) if len(batch) else {}
         images = exchange.gather(list(parameters.values()), len(batch))
         figures, gradient = _to_host(figures, clip(parameters.values(), recipe.clip) if images else None)

@@ -1,0 +1,69 @@
+"""How the processes of a run find each other: by the environment that torchrun and `--processes` set."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+
+import torch
+from torch import distributed
+from torch.distributed.rendezvous import rendezvous
+
+from googlenet.distributed.synchronous import InStep, Wire
+from googlenet.errors import InputError
+from googlenet.processes import ranks
+from googlenet.training.exchange import Alone, Exchange
+
+__all__ = ["all_processes"]
+
+MEETING = timedelta(seconds=120)
+"""How long is waited for the others in the beginning."""
+
+WORK = timedelta(days=1)
+"""How long a process may leave the others waiting, as rank 0 does while it evaluates; a dead one is noticed at once."""
+
+
+@contextmanager
+def all_processes(wire: Wire = "float32") -> Iterator[Exchange]:
+    """Connect the processes of a run in which each has its share of each batch, for the length of a block.
+
+    A process that is alone gets `Alone`. Otherwise MASTER_ADDR and MASTER_PORT say where rank 0 is met. Gradients go
+    over gloo or, where they are on a GPU, nccl. Raises `InputError` where the others are not met.
+    """
+    there = ranks()
+    if there.size == 1:
+        yield Alone()
+        return
+    place = _place()
+    backend = "gloo"
+    if torch.cuda.is_available():
+        backend = "cpu:gloo,cuda:nccl"
+        torch.cuda.set_device(int(os.environ.get("LOCAL_RANK", there.rank)) % torch.cuda.device_count())
+    try:
+        store, rank, size = next(rendezvous("env://", there.rank, there.size, timeout=MEETING))
+        distributed.init_process_group(backend, store=store, rank=rank, world_size=size, timeout=WORK)
+    except (RuntimeError, ValueError, OSError) as error:
+        raise InputError(_why(str(error), place, there.rank)) from None
+    exchange = InStep(there.rank, there.size, wire)
+    try:
+        yield exchange
+    finally:
+        exchange.close()
+        distributed.destroy_process_group()
+
+
+def _place() -> str:
+    address, port = os.environ.get("MASTER_ADDR"), os.environ.get("MASTER_PORT")
+    if not address or not port or not port.isdecimal() or not 0 < int(port) < 65536:
+        raise InputError(
+            "several processes (WORLD_SIZE) meet at MASTER_ADDR and MASTER_PORT; start with torchrun or --processes"
+        )
+    return f"{address}:{port}"
+
+
+def _why(said: str, place: str, rank: int) -> str:
+    if "EADDRINUSE" in said or "address already in use" in said.lower():
+        return f"{place}: the port is in use; give another one (torchrun --master-port, or MASTER_PORT)"
+    if rank == 0:
+        return f"{place}: not all processes have come within {MEETING.seconds} s; start them all with the same address"
+    return f"{place}: nobody answers there; check that rank 0 runs, and the address (MASTER_ADDR, MASTER_PORT)"

@@ -1,0 +1,183 @@
+"""Data parallelism in step: each process has its share of each batch, and all move by the same mean gradient.
+
+Gradients are summed in buckets, each as soon as all of its layers are computed, while the network goes on with the
+layers below. So nothing but the last bucket is waited for where the link keeps up.
+"""
+
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager, redirect_stderr
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+from torch import Tensor, distributed, nn
+
+from googlenet.distributed.rank_log import RankLog
+from googlenet.errors import BrokenOff
+from googlenet.training.exchange import Exchange, Wish
+from googlenet.training.optimizer import SGD
+
+__all__ = ["InStep", "Wire"]
+
+Wire = Literal["float32", "bfloat16"]
+"""What gradients are sent as."""
+
+BUCKET = 4 * 2**20
+"""Bytes of gradients, in float32, that are sent together: a fifth to a tenth of GoogLeNet's."""
+
+
+class InStep(Exchange):
+    """One of the processes of `torch.distributed`, whose group exists.
+
+    With a `wire` of bfloat16 half as much is sent; sums are then rounded to 8 bits.
+    """
+
+    def __init__(self, rank: int, size: int, wire: Wire = "float32") -> None:
+        self.rank, self.size = rank, size
+        self._wire = torch.bfloat16 if wire == "bfloat16" else None
+        self._buckets: list[_Bucket] = []
+        self._bucket_of: dict[nn.Parameter, _Bucket] = {}
+        self._hooks: list[Any] = []
+        self._closing = ExitStack()
+        self._passes = 0
+        self._sent = 0
+        """Buckets of this step that are on their way."""
+
+    def expect(self, parameters: Sequence[nn.Parameter], images: int, passes: int) -> None:
+        if [parameter for bucket in self._buckets for parameter in bucket.parameters] != list(reversed(parameters)):
+            self._bundle(parameters)
+        self._passes, self._sent = passes, 0
+        for bucket in self._buckets:
+            bucket.begin(images)
+        with _together():
+            device = parameters[0].device
+            self._images = torch.tensor(images, dtype=torch.int64, device=device)
+            self._counting = distributed.all_reduce(self._images, async_op=True)
+
+    def gather(self, parameters: Sequence[nn.Parameter], images: int) -> int:
+        with _together():
+            self._send(len(self._buckets))
+            self._counting.wait()
+            total = int(self._images)
+            for bucket in self._buckets:
+                bucket.receive(total)
+        return total
+
+    def apply(self, optimizer: SGD, rate: float) -> None:
+        for group in optimizer.param_groups:
+            group["lr"] = rate
+        optimizer.step()
+
+    def keep_log(self, folder: Path) -> None:
+        if self.rank:
+            self._closing.enter_context(redirect_stderr(RankLog(folder, self.rank)))
+
+    def close(self) -> None:
+        """End what was begun for the run; the group of processes is its owner's."""
+        self._closing.close()
+        for hook in self._hooks:
+            hook.remove()
+
+    def all_gather(self, value: Any) -> list[Any]:
+        found: list[Any] = [None] * self.size
+        with _together():
+            distributed.all_gather_object(found, value)
+        return found
+
+    def agree(self, wish: Wish) -> Wish:
+        wishes = torch.tensor(int(wish), dtype=torch.int64)
+        with _together():
+            distributed.all_reduce(wishes, distributed.ReduceOp.BOR)
+        return Wish(int(wishes))
+
+    def _bundle(self, parameters: Sequence[nn.Parameter]) -> None:
+        """Put the parameters into buckets, the last layer first, as their gradients come."""
+        for hook in self._hooks:
+            hook.remove()
+        self._buckets = []
+        bundle: list[nn.Parameter] = []
+        for parameter in reversed(parameters):
+            bundle.append(parameter)
+            if sum(4 * one.numel() for one in bundle) >= BUCKET:
+                self._buckets.append(_Bucket(bundle, self._wire))
+                bundle = []
+        if bundle:
+            self._buckets.append(_Bucket(bundle, self._wire))
+        self._bucket_of = {parameter: bucket for bucket in self._buckets for parameter in bucket.parameters}
+        self._hooks = [one.register_post_accumulate_grad_hook(self._computed) for one in parameters]
+
+    def _computed(self, parameter: nn.Parameter) -> None:
+        """Note a gradient of one of the passes; send the buckets that are complete, in their order."""
+        self._bucket_of[parameter].passes[parameter] += 1
+        with _together():
+            while self._sent < len(self._buckets) and self._buckets[self._sent].is_complete(self._passes):
+                self._send(self._sent + 1)
+
+    def _send(self, upto: int) -> None:
+        """Send what is not sent yet of so many buckets; the order is the same in all processes."""
+        for bucket in self._buckets[self._sent : upto]:
+            bucket.send()
+        self._sent = max(self._sent, upto)
+
+
+@dataclass
+class _Bucket:
+    """Gradients that are sent together."""
+
+    parameters: Sequence[nn.Parameter]
+    wire: torch.dtype | None
+    """None: as they are"""
+    passes: dict[nn.Parameter, int] = field(default_factory=dict)
+    """How often each parameter's gradient was added to in this step."""
+
+    def begin(self, images: int) -> None:
+        self._own_images = images
+        self.passes = dict.fromkeys(self.parameters, 0)
+
+    def is_complete(self, passes: int) -> bool:
+        return all(count >= passes for count in self.passes.values())
+
+    def send(self) -> None:
+        """Send the sum over this process's images: nothing counts where it has none."""
+        parts = [_gradient(parameter) for parameter in self.parameters]
+        self._sum = torch.cat(parts).mul_(self._own_images).to(self.wire or parts[0].dtype)
+        self._sending = distributed.all_reduce(self._sum, async_op=True)
+
+    def receive(self, images: int) -> None:
+        """Wait, and make the mean over all images the gradient of each parameter; none where there are no images."""
+        self._sending.wait()
+        if not images:
+            for parameter in self.parameters:
+                parameter.grad = None
+            return
+        mean = self._sum.to(self.parameters[0].dtype).div_(images)
+        sizes = [parameter.numel() for parameter in self.parameters]
+        for parameter, part in zip(self.parameters, mean.split(sizes), strict=True):
+            if parameter.grad is None:
+                parameter.grad = torch.empty_like(parameter)
+            parameter.grad.copy_(part.view_as(parameter))
+
+
+def _gradient(parameter: nn.Parameter) -> Tensor:
+    if parameter.grad is None:
+        return torch.zeros(parameter.numel(), dtype=parameter.dtype, device=parameter.device)
+    return parameter.grad.detach().reshape(-1)
+
+
+@contextmanager
+def _together() -> Iterator[None]:
+    """Where another process is gone, say so: it is no fault of this one."""
+    try:
+        yield
+    except RuntimeError as error:
+        said = str(error)
+        if not any(sign in said.lower() for sign in _GONE):
+            raise
+        raise BrokenOff(
+            "another process of this run has ended; see what it said, and give the same command again to go on"
+        ) from None
+
+
+_GONE = ("connection closed by peer", "connection reset", "broken pipe", "timed out", "socket", "nccl")
+"""What gloo, nccl and their sockets say when a process is gone."""
