@@ -17,12 +17,8 @@ def curves(steps: int) -> list[list[tuple[str, int]]]:
     return [[(curve.name, curve.smoothing) for curve in panel.curves] for panel in _curves(records, SCORE)]
 
 
-def test_a_single_step_has_no_curves():
-    assert curves(1) == []
-
-
 def test_few_steps_are_drawn_as_they_are_and_many_with_their_mean():
     validation = [("validation, raw weights", 0), ("validation, averaged weights", 0)]
     few, many = ([[("training main", n), ("training aux", n)], [("training main", n)]] for n in (0, 5))
-    assert curves(2) == [part + validation for part in few]
+    assert curves(1) == curves(2) == [part + validation for part in few]
     assert curves(11) == [part + validation for part in many]
