@@ -282,7 +282,7 @@ def judge(path: Path, truth: Path, protocol: str) -> tuple[int, list[str], dict 
     out, talk = io.StringIO(), io.StringIO()
     try:
         with redirect_stdout(out), redirect_stderr(talk):
-            status = run(Options(path, truth, protocol, json=True))  # type: ignore[arg-type]
+            status = run(Options((path, truth), protocol, json=True))  # type: ignore[arg-type]
     except InputError as error:
         return 2, [*talk.getvalue().splitlines(), str(error)], None
     found = json.loads(out.getvalue())

@@ -19,7 +19,8 @@ from googlenet.weights.creation import create
 def member(seed: int = 0, size: int = 32) -> Member:
     network = create("googlenet-tiny", width=0.25, classes=4, size=(size, size), seed=seed).eval()
     with torch.no_grad():
-        network.get_parameter("classifier.weight").normal_(0, 1)
+        random = torch.Generator().manual_seed(seed)
+        network.get_parameter("classifier.weight").normal_(0, 0.1, generator=random)
     return Member(Predictor(network, None, "cpu", engine="torch"), np.arange(3))
 
 

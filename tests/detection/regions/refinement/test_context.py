@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from regions_world import examples
 from scipy.special import expit
 from sklearn.linear_model import LogisticRegression
-from worlds import examples
 
 from googlenet.detection.regions.refinement.context import Context, fit_context
 from googlenet.detection.regions.refinement.logistic import fit_logistic, log_odds

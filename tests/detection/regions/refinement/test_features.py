@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from coloured import grid, objects, region_data
-from worlds import region_images
+from regions_world import region_images
 
 from googlenet.detection.boxes import as_boxes
 from googlenet.detection.regions.crop import CONTEXT, cut, outside

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from regions_world import examples
 from sklearn.linear_model import Ridge
-from worlds import examples
 
 from googlenet.detection.boxes import as_boxes, iou
 from googlenet.detection.regions.refinement import regression

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from regions_world import examples
 from sklearn.svm import LinearSVC
-from worlds import examples
 
 from googlenet.detection.regions.refinement.svm import fit_svms, mine
 
