@@ -39,25 +39,32 @@ def run(*arguments: object) -> subprocess.CompletedProcess[str]:
     )
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_signal_saves_and_says_how_to_continue(data: Path, tmp_path: Path, number: signal.Signals):
-    epochs = ("--epochs", "12")
+def interrupted(data: Path, folder: Path, number: signal.Signals, *options: str) -> tuple[int, str, str]:
+    """Send a signal to a run after some steps; return its exit status, and what it wrote to its two streams."""
     process = subprocess.Popen(
-        command(data, tmp_path / "run", *epochs),
-        stderr=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-        env=ENVIRONMENT,
+        command(data, folder, *options), stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=ENVIRONMENT
     )
-    metrics = tmp_path / "run/metrics.jsonl"
-    deadline = time.monotonic() + 120
+    metrics = folder / "metrics.jsonl"
+    deadline = time.monotonic() + 240
     while not metrics.exists() or metrics.stat().st_size < 1000:
         assert time.monotonic() < deadline
-        assert process.poll() is None
+        assert process.poll() is None, process.communicate()
         time.sleep(0.01)
     process.send_signal(number)
     out, err = process.communicate(timeout=60)
-    assert process.returncode == 130
+    return process.returncode, out, err
+
+
+def steps(folder: Path) -> list[int]:
+    lines = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
+    return [line["step"] for line in lines if line["event"] == "step"]
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_saves_and_says_how_to_continue(data: Path, tmp_path: Path, number: signal.Signals):
+    epochs = ("--epochs", "12")
+    status, out, err = interrupted(data, tmp_path / "run", number, *epochs)
+    assert status == 130
     assert out == ""
     last = err.strip().splitlines()[-1]
     assert "stopped after step" in last
@@ -70,8 +77,7 @@ def test_a_signal_saves_and_says_how_to_continue(data: Path, tmp_path: Path, num
     assert "going on after step" in again.stderr
     summary = json.loads(again.stdout)
     assert summary == json.loads((tmp_path / "run/summary.json").read_text())
-    steps = [json.loads(line) for line in metrics.read_text().splitlines()]
-    assert [line["step"] for line in steps if line["event"] == "step"] == list(range(1, 73))
+    assert steps(tmp_path / "run") == list(range(1, 73))
     finished = run(data, tmp_path / "run", *epochs, "--json")
     assert finished.returncode == 0
     assert finished.stdout == again.stdout
@@ -79,30 +85,15 @@ def test_a_signal_saves_and_says_how_to_continue(data: Path, tmp_path: Path, num
 
 def test_two_processes_stop_together_and_go_on_together(data: Path, tmp_path: Path):
     options = ("--epochs", "12", "--processes", "2")
-    process = subprocess.Popen(
-        command(data, tmp_path / "run", *options),
-        stderr=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-        env=ENVIRONMENT,
-    )
-    metrics = tmp_path / "run/metrics.jsonl"
-    deadline = time.monotonic() + 240
-    while not metrics.exists() or metrics.stat().st_size < 1000:
-        assert time.monotonic() < deadline
-        assert process.poll() is None, process.communicate()
-        time.sleep(0.01)
-    process.send_signal(signal.SIGINT)
-    out, err = process.communicate(timeout=60)
-    assert process.returncode == 130, err
+    status, out, err = interrupted(data, tmp_path / "run", signal.SIGINT, *options)
+    assert status == 130, err
     assert out == ""
     assert err.count("go on with: googlenet train") == 1
     assert "Traceback" not in err
     again = run(data, tmp_path / "run", *options, "--json")
     assert again.returncode == 0, again.stderr
     assert json.loads(again.stdout) == json.loads((tmp_path / "run/summary.json").read_text())
-    steps = [json.loads(line) for line in metrics.read_text().splitlines()]
-    assert [line["step"] for line in steps if line["event"] == "step"] == list(range(1, 73))
+    assert steps(tmp_path / "run") == list(range(1, 73))
     assert [one.name for one in (tmp_path / "run/ranks").iterdir()] == ["rank-1.log"]
     assert "stopped after step" in (tmp_path / "run/ranks/rank-1.log").read_text()
 

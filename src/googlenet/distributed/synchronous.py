@@ -45,7 +45,7 @@ class InStep(Exchange):
         """Buckets of this step that are on their way."""
 
     def expect(self, parameters: Sequence[nn.Parameter], images: int, passes: int) -> None:
-        if [parameter for bucket in self._buckets for parameter in bucket.parameters] != list(reversed(parameters)):
+        if [*map(id, self._bucket_of)] != [*map(id, reversed(parameters))]:
             self._bundle(parameters)
         self._passes, self._sent = passes, 0
         for bucket in self._buckets:
