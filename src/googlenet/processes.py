@@ -29,7 +29,7 @@ from googlenet.errors import InputError, shown, whole
 from googlenet.machine import processor
 from googlenet.reporting.console import say
 
-__all__ = ["Ranks", "launch", "main", "ranks"]
+__all__ = ["INTERRUPTED", "Ranks", "launch", "main", "ranks"]
 
 NOTICE = 2.0
 """Seconds in which the others may notice by themselves that one has ended, and end too."""

@@ -4,7 +4,6 @@ import io
 import json
 import sys
 import tarfile
-from dataclasses import replace
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 from types import ModuleType
@@ -42,7 +41,27 @@ def write_shards(folder: Path, each: int = 6) -> Path:
 
 @pytest.fixture
 def recipe(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
-    found = spec_from_file_location("ensemble7", RECIPE)
+    return _loaded(RECIPE, monkeypatch)
+
+
+@pytest.fixture
+def small_recipe(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+    """The recipe with its last three members alone, of the fewest channels, trained for a moment."""
+    text = RECIPE.read_text()
+    for what, instead in (
+        ("0.3125)", "0.025)"),
+        ('Member("larger"), Member("paper")] * 3', 'Member("larger", 0.02), Member("paper", 0.02)]'),
+        ("epochs=3", "epochs=1, workers=0"),
+        ("batch_size=64", "batch_size=9"),
+    ):
+        assert text.count(what) == 1
+        text = text.replace(what, instead)
+    (tmp_path / "ensemble7.py").write_text(text)
+    return _loaded(tmp_path / "ensemble7.py", monkeypatch)
+
+
+def _loaded(path: Path, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+    found = spec_from_file_location("ensemble7", path)
     assert found is not None
     assert found.loader is not None
     module = module_from_spec(found)
@@ -66,13 +85,8 @@ def test_no_images_are_refused_before_any_work(recipe: ModuleType, tmp_path: Pat
     assert not (tmp_path / "run").exists()
 
 
-def test_the_whole_way(recipe: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys):
-    data, folder = write_shards(tmp_path / "data"), tmp_path / "run"
-    # the last three members, of the fewest channels
-    monkeypatch.setattr(
-        recipe, "MEMBERS", [replace(member, width=0.08 * member.width) for member in recipe.MEMBERS[4:]]
-    )
-    monkeypatch.setattr(recipe, "RECIPE", replace(recipe.RECIPE, epochs=1, batch_size=9, workers=0))
+def test_the_whole_way(small_recipe: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys):
+    recipe, data, folder = small_recipe, write_shards(tmp_path / "data"), tmp_path / "run"
     monkeypatch.setenv("GOOGLENET_CACHE", str(tmp_path / "cache"))
     monkeypatch.setattr(sys, "argv", ["ensemble7.py", str(data), str(folder), "--images", "9"])
     recipe.main()
