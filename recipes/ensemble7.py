@@ -313,5 +313,5 @@ if __name__ == "__main__":
     except googlenet.InputError as error:
         sys.exit(f"ensemble7: {error}")
     except KeyboardInterrupt as error:
-        say(f"ensemble7: {error or 'interrupted'}; the same command goes on")
+        say(f"ensemble7: {str(error) or 'interrupted'}; the same command goes on")
         sys.exit(130)
