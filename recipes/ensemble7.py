@@ -19,7 +19,7 @@ import json
 import os
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, replace
 from pathlib import Path
 from signal import SIGINT
@@ -104,42 +104,42 @@ def main() -> None:
 
 
 def train_members(data: Path, folder: Path) -> list[Run]:
-    """Train all members to their end, as many at a time as there are cores."""
-    classes = open_dataset(f"{data}/{TRAINING}").classes
-    for width in {member.width for member in MEMBERS}:
-        first_weights(folder, classes, width)
+    """Train all members to their end, as many at a time as there are cores, and what takes longest first."""
+    training = open_dataset(f"{data}/{TRAINING}")
+    for member in MEMBERS:
+        first_weights(folder, training.classes, member.width)
     numbers = range(1, len(MEMBERS) + 1)
+    left = [number for number in numbers if not (member_folder(folder, number) / "summary.json").exists()]
+    left.sort(key=lambda number: -MEMBERS[number - 1].width)
     started: list[Popen[str]] = []
     with ThreadPoolExecutor(processor().cores) as cores:
-        longest_first = sorted(numbers, key=lambda number: -MEMBERS[number - 1].width)
-        ends = [cores.submit(train_apart, data, folder, number, started) for number in longest_first]
         try:
-            for end in ends:
+            for end in as_completed([cores.submit(train_apart, data, folder, number, started) for number in left]):
                 end.result()
         except BaseException:
             cores.shutdown(wait=False, cancel_futures=True)
             for process in started:
                 process.send_signal(SIGINT)
             raise
-    return [finished(member_folder(folder, number)) for number in numbers]
+    return [train_member(data, folder, number) for number in numbers]
 
 
 def train_apart(data: Path, folder: Path, number: int, started: list["Popen[str]"]) -> None:
     """Train a member in a process of its own, which ends with this one; repeat what it says."""
-    command = [
-        sys.executable,
-        "-m",
-        "googlenet.processes",
-        "ensemble7",
-        str(data),
-        str(folder),
-        "--member",
-        str(number),
-    ]
+    member = MEMBERS[number - 1]
+    say(f"member {number} of {len(MEMBERS)}: patches '{member.sampling}', {member.width:g} of the channels")
+    arguments = ["ensemble7", str(data), str(folder), f"--member={number}"]
     paths = [str(Path(__file__).parent), *filter(None, [os.environ.get("PYTHONPATH")])]
     environment = {"OMP_NUM_THREADS": "1"} | os.environ | {"PYTHONPATH": os.pathsep.join(paths)}
-    pipes = {"stdin": PIPE, "stderr": PIPE, "encoding": "utf-8", "errors": "replace"}
-    with Popen(command, env=environment, start_new_session=True, **pipes) as process:
+    with Popen(
+        [sys.executable, "-m", "googlenet.processes", *arguments],
+        stdin=PIPE,
+        stderr=PIPE,
+        encoding="utf-8",
+        errors="replace",
+        env=environment,
+        start_new_session=True,
+    ) as process:
         started.append(process)
         assert process.stderr is not None
         for line in process.stderr:
@@ -150,11 +150,10 @@ def train_apart(data: Path, folder: Path, number: int, started: list["Popen[str]
         raise googlenet.InputError(f"member {number} ended with status {process.returncode}; the same command goes on")
 
 
-def train_member(data: Path, folder: Path, number: int) -> None:
-    """Train one member to its end."""
+def train_member(data: Path, folder: Path, number: int) -> Run:
+    """Train one member to its end; one that is there already is only returned."""
     member, training = MEMBERS[number - 1], open_dataset(f"{data}/{TRAINING}")
-    say(f"patches '{member.sampling}', {member.width:g} of the channels")
-    googlenet.train(
+    return googlenet.train(
         training,
         replace(RECIPE, sampling=member.sampling, seed=number),
         validation=f"{data}/{HELD_OUT}",
@@ -166,11 +165,6 @@ def train_member(data: Path, folder: Path, number: int) -> None:
 def member_folder(folder: Path, number: int) -> Path:
     """Return where a member's run is kept."""
     return folder / f"member-{number}"
-
-
-def finished(folder: Path) -> Run:
-    """Return the run in a folder, which has come to its end."""
-    return Run(folder, json.loads((folder / "summary.json").read_bytes()))
 
 
 def first_weights(folder: Path, classes: tuple[googlenet.Class, ...], width: float) -> Path:
