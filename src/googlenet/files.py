@@ -80,12 +80,17 @@ def expect(path: str | os.PathLike[str], what: str = "file") -> None:
 
 
 def expect_folder(path: str | os.PathLike[str]) -> None:
-    """Raise `InputError` where no folder could be made at `path`, since it or one above it is something else."""
+    """Raise `InputError` where no folder could be made and filled at `path`; nothing is left."""
     for place in (Path(path), *Path(path).parents):
         if os.path.lexists(place):
             if not os.path.isdir(place):  # noqa: PTH112  no name is too long for it
                 raise InputError(f"{os.fspath(path)}: {place} is no folder; give another name")
-            return
+            try:
+                with tempfile.TemporaryFile(dir=place):
+                    return
+            except OSError as error:
+                told = f"{place} cannot be written to ({error.strerror or error})"
+                raise InputError(f"{os.fspath(path)}: {told}; give another name") from error
 
 
 def expect_writable(path: str | os.PathLike[str]) -> None:

@@ -1,4 +1,5 @@
 import json
+import sys
 
 import pytest
 
@@ -81,6 +82,13 @@ def test_a_folder_that_cannot_be_made_is_refused_before_anything_is_read(tmp_pat
     (tmp_path / "damaged.safetensors").touch()
     _, err = explain(capsys, tmp_path / "damaged.safetensors", pictures / "a.png", "-o", tmp_path / output, status=2)
     assert err == f"googlenet: {tmp_path / output}: {tmp_path / 'taken'} is no folder; give another name\n"
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="looks for a folder in which nobody can write")
+def test_a_folder_in_which_nothing_can_be_written_is_refused_before_anything_is_read(tmp_path, pictures, capsys):
+    (tmp_path / "damaged.safetensors").touch()
+    _, err = explain(capsys, tmp_path / "damaged.safetensors", pictures / "a.png", "-o", "/proc/why", status=2)
+    assert err.startswith("googlenet: /proc/why: /proc cannot be written to (")
 
 
 def test_weights_that_are_not_finite_explain_nothing(weights, pictures, tmp_path, capsys):

@@ -80,11 +80,13 @@ def test_squares_that_coincide_share_a_row_of_the_sheet(capsys, tmp_path):
 
 
 def test_what_cannot_be_shown_is_one_line(picture, capsys, tmp_path):
+    (tmp_path / "folder.png").mkdir()
     for arguments, message in [
         ([picture, "--crops", "12"], "crops '12' are not known; there are 1, 10, 144, howard-90, or a .json file"),
         ([tmp_path / "nowhere.png"], "nowhere.png"),
         ([picture, "--network", "lenet"], "network 'lenet' is not known"),
         ([picture, "--network", "googlenet", "--weights", "w"], "--weights bring their own network; leave --network"),
+        ([tmp_path / "nowhere.png", "-o", tmp_path / "folder.png"], "folder.png: cannot be written (it is a folder)"),
         ([picture, "-o", tmp_path / "sheet.jpg"], "sheet.jpg: the sheet is a PNG; let the name end in .png"),
     ]:
         assert main(["views", *map(str, arguments)]) == 2

@@ -1,6 +1,7 @@
 """An explanation as a whole: of which class, of what the network saw, and as a folder."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -12,7 +13,7 @@ import googlenet
 from googlenet.errors import InputError
 from googlenet.evaluation import occlusion
 from googlenet.evaluation.explain import explain_members
-from googlenet.evaluation.explain_page import write_members
+from googlenet.evaluation.explain_page import evidence_rows, write_members
 from googlenet.prediction.ensemble import Ensemble
 from googlenet.prediction.model import Model
 from googlenet.weights.checkpoint import Checkpoint
@@ -135,3 +136,10 @@ def test_each_member_of_an_ensemble_is_explained_for_the_class_of_all(model, pic
         googlenet.explain(both, picture)
     with pytest.raises(InputError, match="--at inception_3z: no Inception module"):
         explain_members(both, picture, at="inception_3z")
+
+
+def test_a_share_that_rounds_to_nothing_has_no_sign(model, picture):
+    found = googlenet.explain(model, picture)
+    shares = replace(found.attribution, logit=-0.0036, maps=dict.fromkeys(("1x1", "pool"), np.array([[-0.0018]])))
+    _, (row,) = evidence_rows(replace(found, attributions={found.at: shares}))
+    assert row == [found.at, "+0.00", "+0.00", "+0.00"]

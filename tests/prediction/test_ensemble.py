@@ -111,6 +111,17 @@ def test_another_file(folder: Path, content: bytes):
         googlenet.load(folder / "bad.json")
 
 
+def test_no_other_file_is_lost_to_it(folder: Path):
+    members = [folder / "tiny.safetensors", folder / "other.safetensors"]
+    (folder / "notes.json").write_text('{"my": "notes"}')
+    with pytest.raises(InputError, match=r"notes\.json: is another file, which would be lost"):
+        googlenet.save_ensemble(folder / "notes.json", members)
+    assert (folder / "notes.json").read_text() == '{"my": "notes"}'
+    before = (folder / "both.json").read_bytes()
+    googlenet.save_ensemble(folder / "both.json", members)
+    assert (folder / "both.json").read_bytes() == before
+
+
 def test_one_alone_is_none(folder: Path):
     with pytest.raises(InputError, match="an ensemble has two members or more, found 1"):
         googlenet.save_ensemble(folder / "one.json", [folder / "tiny.safetensors"])

@@ -11,6 +11,7 @@ from googlenet.errors import InputError
 from googlenet.evaluation.protocol import find_protocol
 from googlenet.evaluation.views import View, views
 from googlenet.evaluation.views_sheet import draw_views
+from googlenet.files import expect_writable
 from googlenet.images.decoding import decode
 from googlenet.network.specification import Specification
 from googlenet.network.zoo import specification
@@ -42,6 +43,7 @@ def run(options: Options) -> int:
     output = options.output or (None if options.json else Path("views.png"))
     if output:
         check_name(output)
+        expect_writable(output)
     network = _network(options)
     size = network.input[1], network.input[2]
     image = decode(options.image)

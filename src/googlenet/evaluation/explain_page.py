@@ -67,8 +67,12 @@ def evidence_rows(explanation: Explanation) -> tuple[list[str], list[list[object
     """Return the table of the evidence: its headers, and a row for each module."""
     rows: list[list[object]] = []
     for one in explanation.attributions.values():
-        rows.append([one.module, *(f"{value:+.2f}" for value in (*one.evidence.values(), one.rest))])
+        rows.append([one.module, *map(_signed, (*one.evidence.values(), one.rest))])
     return ["module", *explanation.attribution.evidence, "rest"], rows
+
+
+def _signed(value: float) -> str:
+    return f"{round(value, 2) + 0.0:+.2f}"  # no "-0.00"
 
 
 def about_rest(explanation: Explanation) -> str:
@@ -102,7 +106,7 @@ def _page(
     return render(
         "explanation.html",
         title=f"Why {target.name.split(',')[0]}?",
-        subtitle=f"{printable(explanation.file)}, seen by {explanation.network}",
+        subtitle=f"{printable(Path(explanation.file).name)}, seen by {explanation.network}",
         figures=[
             Figure(named(target), percent(target.probability), note=f"logit {explanation.logit:.2f}"),
             *others[:3],

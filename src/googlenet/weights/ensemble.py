@@ -46,11 +46,13 @@ class _Ensemble:
 def save_ensemble(path: str | os.PathLike[str], members: Sequence[str | os.PathLike[str]]) -> None:
     """Write the ensemble of the checkpoints `members`; an ensemble among them stands for its own members.
 
-    Raises `InputError` where one cannot be read, is there twice, or `path` cannot be written.
+    Raises `InputError` where one cannot be read, is there twice, or `path` cannot be written or is another file.
     """
     path = Path(path)
     if path.suffix.lower() != ".json":
         raise InputError(f"{path}: an ensemble is a JSON file; let its name end in .json")
+    if path.exists() and not _is_ours(path):
+        raise InputError(f"{path}: is another file, which would be lost; give another name")
     found = [member for given in members for member in members_of(given)]
     if len(found) < 2:
         raise InputError(f"{path}: an ensemble has two members or more, found {len(found)}")
@@ -84,6 +86,14 @@ def expect_weights(path: str | os.PathLike[str]) -> None:
 def is_ensemble(path: str | os.PathLike[str]) -> bool:
     """Whether a path is, by its name, that of an ensemble and not of a checkpoint."""
     return Path(path).suffix.lower() == ".json" and not os.path.isdir(path)  # noqa: PTH112  no name is too long for it
+
+
+def _is_ours(path: Path) -> bool:
+    try:
+        _read(path)
+    except InputError:
+        return False
+    return True
 
 
 def _read(path: Path) -> _Ensemble:
