@@ -48,6 +48,7 @@ _HOMES = {
     "save": "googlenet.weights.checkpoint",
     "save_detector_ensemble": "googlenet.detection.detector.file",
     "save_ensemble": "googlenet.weights.ensemble",
+    "save_explanation": "googlenet.evaluation.explain_page",
     "specification": "googlenet.network.zoo",
     "train": "googlenet.training.run",
 }
@@ -63,6 +64,7 @@ if TYPE_CHECKING:
     from googlenet.errors import InputError as InputError
     from googlenet.evaluation.explain import Explanation as Explanation
     from googlenet.evaluation.explain import explain as explain
+    from googlenet.evaluation.explain_page import save_explanation as save_explanation
     from googlenet.evaluation.protocol import Protocol as Protocol
     from googlenet.evaluation.results import Evaluation as Evaluation
     from googlenet.evaluation.run import evaluate as evaluate

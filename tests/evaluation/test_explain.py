@@ -83,7 +83,7 @@ def saved(model, picture, tmp_path_factory):
     folder = tmp_path_factory.mktemp("saved")
     Image.fromarray(picture).save(folder / "<b>&.png")
     found = googlenet.explain(model, folder / "<b>&.png", at="inception_4a")
-    return found, found.save(folder / "below" / "it")
+    return found, googlenet.save_explanation(folder / "below" / "it", found)
 
 
 def test_the_folder_holds_pictures_numbers_and_a_page(saved):
@@ -118,7 +118,7 @@ def test_the_page_can_be_read_everywhere(browser: Chromium, saved):
 
 def test_a_folder_that_cannot_be_written_is_named(model, picture):
     with pytest.raises(InputError, match=r"/dev/null/x/crop\.png: cannot be written"):
-        googlenet.explain(model, picture).save("/dev/null/x")
+        googlenet.save_explanation("/dev/null/x", googlenet.explain(model, picture))
 
 
 def test_each_member_of_an_ensemble_is_explained_for_the_class_of_all(model, picture, tmp_path):

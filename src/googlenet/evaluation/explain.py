@@ -5,10 +5,8 @@ explanation.attribution.evidence           # {"1x1": 7.1, "3x3": 8.4, ...}, in u
 explanation.save("explanation")            # pictures, a page that shows them, and the numbers as JSON
 """
 
-import os
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -77,15 +75,6 @@ class Explanation:
             "occlusion": {"square": list(covered.square), "lost": _rounded(covered.lost)}
             | {"probability": _rounded(covered.probability)},
         }
-
-    def save(self, folder: str | os.PathLike[str]) -> list[Path]:
-        """Write the pictures, `explanation.json` and the page `explanation.html`, which comes first; return the paths.
-
-        Raises `InputError` where the folder cannot be written.
-        """
-        from googlenet.evaluation.explain_page import write_explanation  # matplotlib takes long to import
-
-        return write_explanation(self, Path(folder))
 
 
 def explain(

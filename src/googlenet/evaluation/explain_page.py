@@ -1,6 +1,7 @@
 """The folder of an explanation: its pictures, the page that shows them, and the numbers as JSON."""
 
 import io
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -18,14 +19,18 @@ from googlenet.reporting.pictures import data_uri
 from googlenet.reporting.sheet import Tile, draw_sheet
 from googlenet.versions import versions
 
-__all__ = ["about_rest", "evidence_rows", "named", "write_explanation", "write_members"]
+__all__ = ["about_rest", "evidence_rows", "named", "save_explanation", "write_members"]
 
 SIDE = 448
 """Pixels, about, of the longer side of a picture on disk."""
 
 
-def write_explanation(explanation: Explanation, folder: Path) -> list[Path]:
-    """Write the page, the numbers and the pictures into `folder`; return their paths, the page first."""
+def save_explanation(folder: str | os.PathLike[str], explanation: Explanation) -> list[Path]:
+    """Write the page `explanation.html`, `explanation.json` and the pictures; return their paths, the page first.
+
+    Raises `InputError` where the folder cannot be written.
+    """
+    folder = Path(folder)
     pictures = {"crop": _enlarged(explanation.crop)}
     pictures |= {"grad-cam": overlay(pictures["crop"], explanation.attribution.grad_cam)}
     pictures |= {"occlusion": overlay(pictures["crop"], explanation.occlusion.lost)}
@@ -51,10 +56,10 @@ def write_members(explanations: Sequence[Explanation], folder: Path) -> list[Pat
     A single explanation is written into `folder` itself.
     """
     if len(explanations) == 1:
-        return write_explanation(explanations[0], folder)[:1]
+        return save_explanation(folder, explanations[0])[:1]
     pages, tiles = [], []
     for number, one in enumerate(explanations, start=1):
-        pages += write_explanation(one, folder / f"member-{number}")[:1]
+        pages += save_explanation(folder / f"member-{number}", one)[:1]
         crop, sure = _enlarged(one.crop), percent(one.target.probability)
         tiles.append(Tile(crop, (f"{number}, {one.network}: {sure} {one.target.name}",)))
         tiles.append(Tile(overlay(crop, one.attribution.grad_cam), (f"Grad-CAM at {one.at}",)))

@@ -11,11 +11,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Literal, get_args
 
 from googlenet.errors import InputError
+from googlenet.inference.ranges import Range
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from googlenet.inference.quantization import Range
     from googlenet.network.module import Network
     from googlenet.network.specification import Pixels
 
@@ -76,7 +76,7 @@ class Engine(ABC):
         pixels: "Pixels",
         device: str,
         precision: str,
-        ranges: "Mapping[str, Range] | None" = None,
+        ranges: Mapping[str, Range] | None = None,
     ) -> None:
         """`ranges`, for int8 alone: over what each map moves (`quantization`)."""
 

@@ -4,7 +4,7 @@ from abc import abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from importlib.util import find_spec
 from threading import Lock
-from typing import TYPE_CHECKING, ClassVar
+from typing import ClassVar
 
 import numpy as np
 import torch
@@ -13,12 +13,10 @@ from torch import Tensor
 from googlenet import machine
 from googlenet.errors import InputError
 from googlenet.inference.engine import Engine
+from googlenet.inference.ranges import Range
 from googlenet.network.graph import expand, logits_of
 from googlenet.network.module import Network
 from googlenet.network.specification import Pixels
-
-if TYPE_CHECKING:
-    from googlenet.inference.quantization import Range
 
 __all__ = ["Compiled", "GraphEngine"]
 
@@ -50,7 +48,7 @@ class GraphEngine(Engine):
         pixels: Pixels,
         device: str,
         precision: str,
-        ranges: "Mapping[str, Range] | None" = None,
+        ranges: Mapping[str, Range] | None = None,
     ) -> None:
         if precision == "int8" and ranges is None:
             raise InputError("int8 needs the ranges of a calibration: `googlenet predict --calibrate FOLDER`")

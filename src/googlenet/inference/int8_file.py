@@ -24,7 +24,8 @@ from googlenet.images.finding import find_images
 from googlenet.images.reading import read_crops
 from googlenet.inference.engine import EngineName, find_engines, version
 from googlenet.inference.predictor import Predictor
-from googlenet.inference.quantization import Range, calibrate, sources
+from googlenet.inference.quantization import calibrate, sources
+from googlenet.inference.ranges import Range
 from googlenet.network.module import Network
 from googlenet.network.specification import Pixels
 

@@ -8,7 +8,6 @@ time go through the whole network, so that maps stay in the cache.
 
 from collections.abc import Mapping, Sequence
 from threading import Lock
-from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
@@ -16,13 +15,11 @@ from torch import Tensor
 from googlenet import native
 from googlenet.inference.engine import Engine
 from googlenet.inference.native_plan import Packed, Plan
+from googlenet.inference.ranges import Range
 from googlenet.network.graph import Convolve, expand, logits_of
 from googlenet.network.module import Network
 from googlenet.network.specification import Pixels, SeparableConvolution
 from googlenet.network.stem import collapse
-
-if TYPE_CHECKING:
-    from googlenet.inference.quantization import Range
 
 __all__ = ["NativeEngine"]
 
@@ -55,7 +52,7 @@ class NativeEngine(Engine):
         pixels: Pixels,
         device: str,
         precision: str,
-        ranges: "Mapping[str, Range] | None" = None,
+        ranges: Mapping[str, Range] | None = None,
     ) -> None:
         self._network, dense = network, _without_groups(network)
         nodes = expand(dense.specification, auxiliary=False)

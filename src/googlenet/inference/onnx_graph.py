@@ -4,7 +4,6 @@ A traced graph would break local response normalisation into slices and pools, w
 """
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
 
 import numpy as np
 import onnx
@@ -12,12 +11,10 @@ from onnx import TensorProto, helper, numpy_helper
 
 from googlenet.errors import InputError
 from googlenet.inference.folding import fold
+from googlenet.inference.ranges import Range
 from googlenet.network.graph import Concatenate, Convolve, Linear, Node, Softmax, expand, pool_padding
 from googlenet.network.module import ConvolutionUnit, FullyConnected, Network
 from googlenet.network.specification import AdaptiveAveragePool, AveragePool, Dropout, LocalResponseNorm, MaxPool
-
-if TYPE_CHECKING:
-    from googlenet.inference.quantization import Range
 
 __all__ = ["OPSET", "build", "obstacle"]
 
@@ -28,7 +25,7 @@ OPSET, IR_VERSION = 17, 8
 def build(
     network: Network,
     outputs: Sequence[str] | None = None,
-    ranges: Mapping[str, "Range"] | None = None,
+    ranges: Mapping[str, Range] | None = None,
     largest_weight: int = 127,
 ) -> onnx.ModelProto:
     """Return the graph of `network` in evaluation: `input` [N, 3, H, W] to `logits` and `probabilities` [N, classes].
@@ -86,7 +83,7 @@ def _information(name: str, shape: Sequence[int]) -> onnx.ValueInfoProto:
 class _Graph:
     """Grows node by node; `values` says under which name each of our nodes' outputs stands."""
 
-    def __init__(self, network: Network, ranges: Mapping[str, "Range"], largest_weight: int) -> None:
+    def __init__(self, network: Network, ranges: Mapping[str, Range], largest_weight: int) -> None:
         self.network, self.ranges, self.largest_weight = network, ranges, largest_weight
         self.nodes: list[onnx.NodeProto] = []
         self.weights: list[onnx.TensorProto] = []

@@ -13,7 +13,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import torch
@@ -24,14 +24,12 @@ from googlenet.errors import InputError, whole
 from googlenet.images.preprocessing import normalise
 from googlenet.inference.device import find_device, synchronize
 from googlenet.inference.engine import Engine, find_engines, version
+from googlenet.inference.ranges import Range
 from googlenet.inference.torch_engine import TorchEngine
 from googlenet.network.cost import multiply_adds
 from googlenet.network.graph import Linear, expand
 from googlenet.network.module import Network
 from googlenet.network.specification import Pixels
-
-if TYPE_CHECKING:
-    from googlenet.inference.quantization import Range
 
 __all__ = ["BATCH", "LOGITS", "Pictures", "Predictor"]
 
@@ -74,7 +72,7 @@ class Predictor:
         engine: str = "auto",
         *,
         batch_size: int = BATCH,
-        ranges: "Mapping[str, Range] | None" = None,
+        ranges: Mapping[str, Range] | None = None,
     ) -> None:
         self.batch_size = whole("batch_size", batch_size)
         self.specification, self.precision = network.specification, precision

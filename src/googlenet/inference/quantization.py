@@ -8,7 +8,6 @@ squared error of rounding and clipping together least, since few large values wo
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -16,31 +15,15 @@ from torch import Tensor
 
 from googlenet.errors import InputError
 from googlenet.inference.predictor import Predictor
+from googlenet.inference.ranges import STEPS, Range
 from googlenet.network.graph import Concatenate, Convolve, Node, expand
 from googlenet.network.module import Network
 from googlenet.network.parts import LocalResponseNorm, MaxPool
 from googlenet.network.specification import Pixels, Specification
 
-__all__ = ["BINS", "STEPS", "Range", "calibrate", "sources"]
+__all__ = ["BINS", "calibrate", "sources"]
 
-STEPS, BINS = 255, 2048
-
-
-@dataclass(frozen=True)
-class Range:
-    """The values that a map's steps reach: `low` is 0 or below."""
-
-    low: float
-    high: float
-
-    @property
-    def scale(self) -> float:
-        return (self.high - self.low) / STEPS
-
-    @property
-    def zero(self) -> int:
-        """The step that means 0."""
-        return round(-self.low / self.scale)
+BINS = 2048
 
 
 def sources(specification: Specification) -> dict[str, str]:

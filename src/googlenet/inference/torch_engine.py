@@ -4,17 +4,15 @@ import copy
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
 
 from googlenet.inference.engine import Engine
+from googlenet.inference.ranges import Range
 from googlenet.network.module import Network
 from googlenet.network.specification import Pixels
-
-if TYPE_CHECKING:
-    from googlenet.inference.quantization import Range
 
 __all__ = ["TorchEngine"]
 
@@ -32,7 +30,7 @@ class TorchEngine(Engine):
         pixels: Pixels,
         device: str,
         precision: str,
-        ranges: "Mapping[str, Range] | None" = None,
+        ranges: Mapping[str, Range] | None = None,
     ) -> None:
         self._dtype = torch.bfloat16 if precision == "bfloat16" else torch.float32
         self._network = network if precision == "float32" else copy.deepcopy(network).to(self._dtype)

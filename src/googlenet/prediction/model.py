@@ -16,7 +16,7 @@ from googlenet.images.reading import Image, images_of, read_crops
 from googlenet.inference.device import find_device
 from googlenet.inference.engine import DeviceName, EngineName, Precision, find_engines
 from googlenet.inference.predictor import BATCH, LOGITS, Predictor
-from googlenet.inference.quantization import Range
+from googlenet.inference.ranges import Range
 from googlenet.network.module import Network
 from googlenet.network.specification import Specification
 from googlenet.prediction.results import Answer, Embedding, rank
