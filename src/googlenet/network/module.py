@@ -46,7 +46,7 @@ class Network(nn.Module):
         self.head_rows = {head.name: head.after for head in heads}
 
     def forward(self, x: Tensor) -> Tensor | dict[str, Tensor]:
-        self._check(x)
+        self.check(x)
         outputs: dict[str, Tensor] = {}
         for name in self.row_names:
             x = self.get_submodule(name)(x)
@@ -64,7 +64,7 @@ class Network(nn.Module):
         """
         wanted = dict.fromkeys(at)
         last = max((self.find_row(name) for name in wanted), default=-1)
-        self._check(x)
+        self.check(x)
         found = {"input": x} if "input" in wanted else {}
         was_training = self.training
         if was_training:
@@ -82,7 +82,7 @@ class Network(nn.Module):
                 self.train()
         return {name: found[name] for name in wanted}
 
-    def _check(self, x: Tensor) -> None:
+    def check(self, x: Tensor) -> None:
         """Raise `InputError` for an input whose shape the layers do not fit."""
         if tuple(x.shape[1:]) != self.specification.input and not torch.compiler.is_compiling():
             _check_size(self.specification, tuple(x.shape), heads=self.training and bool(self.head_rows))

@@ -21,6 +21,7 @@ from googlenet.network.initialization import initialise
 from googlenet.network.module import Network
 from googlenet.network.specification import Specification
 from googlenet.training import pooling
+from googlenet.training.front import Front, find_engine, is_there, last_row
 from googlenet.training.fused import TrainingNetwork
 
 __all__ = ["Execution", "continued", "find_execution", "has_bfloat16"]
@@ -48,11 +49,14 @@ class Execution:
     """Max pooling as this package compiles it."""
     threads: int = 0
     """Of torch's operations; 0 leaves torch its own number. Sums are rounded otherwise by another number."""
+    front: str = ""
+    """The engine that computes the frozen rows at the beginning; empty where they are computed as all others are."""
 
     def __str__(self) -> str:
         layout = "channels last" if self.channels_last else "channels first"
         parts = [self.device, self.precision, layout, f"{self.normalisation} normalisation"]
         parts += ["joined convolutions"] * self.joined + ["own pools"] * self.own_pools
+        parts += [f"frozen rows by {self.front}"] * bool(self.front)
         return ", ".join(parts + [f"{self.threads} thread{'s' * (self.threads > 1)}"] * (self.threads > 0))
 
     @contextmanager
@@ -87,7 +91,9 @@ class Execution:
 
     def fuse(self, network: Network, *, frozen: Iterable[str] = ()) -> TrainingNetwork:
         """Return what computes a network that was placed, in training, with its parameters; see `TrainingNetwork`."""
-        fused = TrainingNetwork(network, joined=self.joined, pools=self.own_pools, frozen=frozen)
+        row = last_row(network, frozen) if self.front else None
+        front = None if row is None else Front(network, row, self.front, self.device)
+        fused = TrainingNetwork(network, joined=self.joined, pools=self.own_pools, frozen=frozen, front=front)
         local_response_norm.set_form(fused, self.normalisation)
         return fused
 
@@ -101,9 +107,11 @@ class Execution:
             values.masked_fill_(self.bring(mask)[:, None], 0.0)
         return values.contiguous(memory_format=self._layout)
 
-    def train(self, network: Network, images: Tensor, mask: Tensor | None = None) -> Mapping[str, Tensor]:
+    def train(self, network: TrainingNetwork, images: Tensor, mask: Tensor | None = None) -> Mapping[str, Tensor]:
         """Return the logits by head; `network` is in training."""
         with self._precision():
+            if network.front is not None:
+                return network(network.front(images, mask).contiguous(memory_format=self._layout))
             return network(self.prepare(network, images, mask))
 
     def evaluate(self, network: Network, images: Tensor, mask: Tensor | None = None) -> Tensor:
@@ -121,13 +129,23 @@ class Execution:
 
 
 def find_execution(
-    network: Network, *, device: str, precision: str, batch_size: int, images: int
+    network: Network, *, device: str, precision: str, batch_size: int, images: int, frozen: Iterable[str] = ()
 ) -> tuple[Execution, str]:
     """Return how to compute a run of so many images all together, and in words why where it was measured.
 
     Short runs are computed in float32, channels last; for long ones what this machine can do is measured. A
-    `precision` other than auto is obeyed. `network` itself is left alone.
+    `precision` other than auto is obeyed. `network` itself is left alone; its rows `frozen` are not learnt.
     """
+    execution, why = _trained(network, device, precision, batch_size, images)
+    row = last_row(network, frozen)
+    if row is not None and (device, execution.precision) == ("cpu", "float32"):
+        with execution.computing():
+            execution = replace(execution, front=find_engine(network, row, device, images))
+    return execution, why
+
+
+def _trained(network: Network, device: str, precision: str, batch_size: int, images: int) -> tuple[Execution, str]:
+    """How rows that are learnt are computed, as `find_execution`."""
     wanted: tuple[Precision, ...] = ("float32", "bfloat16") if precision == "auto" else (precision,)  # type: ignore[assignment]
     specification = network.specification
     threads = _threads(specification, device, batch_size)
@@ -144,7 +162,14 @@ def find_execution(
 
 
 def continued(
-    recorded: Execution, network: Network, *, device: str, precision: str, batch_size: int, images: int
+    recorded: Execution,
+    network: Network,
+    *,
+    device: str,
+    precision: str,
+    batch_size: int,
+    images: int,
+    frozen: Iterable[str] = (),
 ) -> tuple[Execution, str]:
     """Return how a run that was computed as `recorded` goes on here, and in words what was changed; empty for nothing.
 
@@ -154,11 +179,13 @@ def continued(
     chosen = recorded.device if device == "auto" and is_available(recorded.device) else find_device(device)
     if chosen != recorded.device:
         told = precision if precision != "auto" or has_bfloat16(chosen) else "float32"
-        execution, _ = find_execution(network, device=chosen, precision=told, batch_size=batch_size, images=images)
+        sizes = {"batch_size": batch_size, "images": images}
+        execution, _ = find_execution(network, device=chosen, precision=told, frozen=frozen, **sizes)
         return execution, "as told" if device != "auto" else f"there is no {recorded.device} here"
     execution, why = recorded, []
     if precision not in ("auto", recorded.precision):
-        execution = replace(execution, precision=precision)  # type: ignore[arg-type]
+        front = recorded.front if precision == "float32" else ""
+        execution = replace(execution, precision=precision, front=front)  # type: ignore[arg-type]
         why.append("as told")
     elif precision == "auto" and recorded.precision == "bfloat16" and not has_bfloat16(chosen):
         execution = replace(execution, precision="float32")
@@ -166,6 +193,9 @@ def continued(
     if native.library() is None and (execution.own_pools or execution.normalisation == "fused"):
         execution = replace(execution, own_pools=False, normalisation="blocks")
         why.append("there are no compiled kernels here")
+    if execution.front and not is_there(execution.front, network, chosen):
+        why.append(f"there is no engine {execution.front} here")
+        execution = replace(execution, front="torch")
     cores = machine.processor().cores
     if chosen == "cpu" and execution.threads > cores:  # more threads than cores wait for each other
         execution = replace(execution, threads=min(torch.get_num_threads(), cores))

@@ -18,6 +18,7 @@ from googlenet.network.graph import Convolve, Node, expand
 from googlenet.network.module import Block, ConvolutionUnit, Network, Pooling
 from googlenet.network.specification import AveragePool, Dropout, LocalResponseNorm, MaxPool
 from googlenet.training.dropout import IndexedDropout
+from googlenet.training.front import Front
 from googlenet.training.pooling import average_pool, max_pool
 
 __all__ = ["TrainingNetwork"]
@@ -28,12 +29,19 @@ class TrainingNetwork(Network):
 
     It is built from the graph as every network is: with `joined` the 1x1 convolutions of a module are one, with `pools`
     there are faster pools and fewer ReLUs. Names, shapes and results stay, and whatever moves the weights of one moves
-    those of the other. The rows in `frozen` are always in evaluation. `draw_masks` comes before each batch in
-    training. Bring `network` to its device before.
+    those of the other. The rows in `frozen` are always in evaluation; where a `front` computes those at the beginning,
+    the network takes its maps in the place of images. `draw_masks` comes before each batch in training. Bring `network`
+    to its device before.
     """
 
     def __init__(
-        self, network: Network, *, joined: bool = False, pools: bool = False, frozen: Iterable[str] = ()
+        self,
+        network: Network,
+        *,
+        joined: bool = False,
+        pools: bool = False,
+        frozen: Iterable[str] = (),
+        front: Front | None = None,
     ) -> None:
         self._joined, self._pools, self._frozen = joined, pools, tuple(frozen)
         heads = bool(network.head_rows)
@@ -44,6 +52,9 @@ class TrainingNetwork(Network):
             same = self.get_submodule(name)
             for kind, tensor in [*module.named_parameters(recurse=False), *module.named_buffers(recurse=False)]:
                 setattr(same, kind, tensor)
+        self.front = front
+        if front is not None:
+            self.row_names = self.row_names[self.row_names.index(front.row) + 1 :]
         self.train()
 
     def draw_masks(self, seed: int, step: int, indices: Tensor) -> None:
@@ -58,6 +69,10 @@ class TrainingNetwork(Network):
         for row in self._frozen:
             self.get_submodule(row).eval()
         return self
+
+    def check(self, x: Tensor) -> None:
+        if self.front is None:
+            super().check(x)
 
     def build_block(self, layers: Mapping[str, nn.Module], branches: Iterable[Iterable[str]]) -> nn.Module:
         block = _JoinedBlock(layers, branches)

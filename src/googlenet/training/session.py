@@ -205,7 +205,8 @@ class Session:
     def _execution(self, state: State | None) -> Execution:
         """Compute as the run did before, as far as this machine can, or else as it suits this machine."""
         left = self.total_steps - (state.step if state else 0)
-        sizes = {"batch_size": self.recipe.batch_size, "images": left * self.recipe.batch_size}
+        sizes: dict[str, Any] = {"batch_size": self.recipe.batch_size, "images": left * self.recipe.batch_size}
+        sizes["frozen"] = self.recipe.freeze
         network, precision = self.setup.network, self.recipe.precision
         if state is None:
             device = find_device(self.recipe.device)
