@@ -15,7 +15,7 @@ import platform
 import shutil
 import tempfile
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -26,7 +26,8 @@ import platformdirs
 from googlenet.errors import InputError
 from googlenet.files import atomic_write
 
-__all__ = ["Choice", "Processor", "cache_folder", "choose", "keep_freed_memory", "processor"]
+__all__ = ["Choice", "Processor", "Timings", "cache_folder", "choose", "keep_freed_memory", "processor", "timings"]
+__all__ += ["told"]
 
 log = logging.getLogger("googlenet")
 
@@ -73,6 +74,14 @@ class Choice:
         }[self.ground]
         times = ", ".join(f"{form} {seconds * 1e3:.1f} ms" for form, seconds in self.seconds.items())
         return f"{ground} ({times})" if times else ground
+
+
+@dataclass(frozen=True)
+class Timings:
+    """How long each of several works takes, in seconds, and since when that is known."""
+
+    seconds: Mapping[str, float]
+    ground: Literal["measured", "remembered"]
 
 
 def processor() -> Processor:
@@ -124,6 +133,29 @@ def choose(
     return choice
 
 
+def timings(question: str, works: Mapping[str, Callable[[], Any]], *, key: str = "", rounds: int = 5) -> Timings:
+    """Return how long each of the works takes: as remembered for this machine and `key`, or as measured now.
+
+    They are run as `choose` runs forms.
+    """
+    memory = cache_folder() / f"machine-{processor().fingerprint}.json"
+    entry = f"{question}; {key}" if key else question
+    remembered = _read(memory).get(entry)
+    if _are_seconds(remembered) and remembered.keys() == works.keys():
+        return Timings(remembered, "remembered")
+    seconds = _measure(works, rounds)
+    _remember(memory, entry, seconds)
+    return Timings(seconds, "measured")
+
+
+def told(question: str, forms: Collection[str]) -> str | None:
+    """Return the form that `GOOGLENET_FORMS` names, None where it names none; `InputError` for one that is not here."""
+    form = _told().get(question)
+    if form is not None and form not in forms:
+        raise InputError(f"{_VARIABLE}: '{form}' is no form of {question} here; there is {', '.join(forms)}")
+    return form
+
+
 def keep_freed_memory() -> bool:
     """Tell the C library to keep freed memory instead of handing it back; for commands, before the first large tensor.
 
@@ -169,21 +201,13 @@ def _linux_processor() -> tuple[str, set[str]]:
 
 
 def _choose(question: str, forms: Mapping[str, Callable[[], Any]], key: str, rounds: int) -> Choice:
-    told = _told().get(question)
-    if told is not None:
-        if told not in forms:
-            raise InputError(f"{_VARIABLE}: '{told}' is no form of {question} here; there is {', '.join(forms)}")
-        return Choice(question, told, {}, "told")
+    form = told(question, forms)
+    if form is not None:
+        return Choice(question, form, {}, "told")
     if len(forms) == 1:
         return Choice(question, next(iter(forms)), {}, "only one")
-    memory = cache_folder() / f"machine-{processor().fingerprint}.json"
-    entry = f"{question}; {key}" if key else question
-    remembered = _read(memory).get(entry)
-    if _are_seconds(remembered) and remembered.keys() == forms.keys():
-        return Choice(question, min(remembered, key=remembered.__getitem__), remembered, "remembered")
-    seconds = _measure(forms, rounds)
-    _remember(memory, entry, seconds)
-    return Choice(question, min(seconds, key=seconds.__getitem__), seconds, "measured")
+    found = timings(question, forms, key=key, rounds=rounds)
+    return Choice(question, min(found.seconds, key=found.seconds.__getitem__), found.seconds, found.ground)
 
 
 def _told() -> dict[str, str]:

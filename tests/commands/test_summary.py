@@ -1,4 +1,5 @@
 import json
+import sys
 
 import pytest
 
@@ -101,3 +102,32 @@ def test_a_specification_from_a_file(capsys, tmp_path):
     path = tmp_path / "mine.json"
     path.write_text(specification("googlenet-tiny").to_json())
     assert summary(capsys, str(path)) == summary(capsys, "googlenet-tiny")
+
+
+def test_stages_are_shown_with_what_they_need(capsys, monkeypatch):
+    monkeypatch.setenv("GOOGLENET_FORMS", "stage-costs=multiply-adds")
+    plain = json.loads(summary(capsys, "googlenet", "--json"))
+    found = json.loads(summary(capsys, "googlenet", "--stages", "4", "--batch", "8", "--json"))
+    staged = found.pop("stages")
+    assert found == plain
+    assert staged["balanced_by"] == "multiply-adds, as GOOGLENET_FORMS says"
+    assert sum(stage["cost"] for stage in staged["stages"]) == plain["multiply_adds_with_auxiliary"]
+    assert sum(stage["parameters"] for stage in staged["stages"]) == plain["parameters_with_auxiliary"]
+    assert [one["parts"] for one in staged["schedules"]] == [1, 4, 8]
+    assert [one["images"] for one in staged["schedules"]] == [8, 2, 1]
+    assert [one["bubble"] for one in staged["schedules"]] == [3 / 4, 3 / 7, 3 / 11]
+    assert all(len(one["memory_bytes"]) == 4 for one in staged["schedules"])
+    page = summary(capsys, "googlenet", "--stages", "4", "--batch", "8")
+    assert "In 4 stages, balanced by multiply-adds, as GOOGLENET_FORMS says:" in page
+    assert f"{staged['schedules'][0]['memory_bytes'][0]:,}" in page
+
+
+def test_stages_without_torch_say_what_they_are_balanced_by(capsys, monkeypatch):
+    monkeypatch.setitem(sys.modules, "googlenet.training.execution", None)
+    page = summary(capsys, "googlenet-tiny", "--stages", "2")
+    assert "In 2 stages, balanced by multiply-adds, as torch cannot be imported:" in page
+
+
+def test_more_stages_than_rows_are_refused(capsys):
+    assert main(["summary", "googlenet-tiny", "--stages", "40"]) == 2
+    assert "give 1 to" in capsys.readouterr().err

@@ -6,10 +6,12 @@ from typing import Annotated, Any, Optional
 
 from tyro.conf import Positional, arg
 
+from googlenet.commands.stage_tables import staged_to_json, stages_page
 from googlenet.errors import InputError
 from googlenet.files import open_regular
 from googlenet.network.cost import Cost, RowCost, cost
 from googlenet.network.specification import Convolution, Inception, Row, Specification
+from googlenet.network.stages import Cut, check_stages, cut
 from googlenet.network.zoo import NETWORKS, describe, specification
 from googlenet.paper import TABLE_1
 from googlenet.reporting.console import percent, table
@@ -33,6 +35,8 @@ class Options:
     """The widest network within so many multiply-adds an image."""
     batch: Annotated[int, arg(metavar="N")] = 32
     """The batch for which the memory of training is estimated."""
+    stages: Annotated[Optional[int], arg(metavar="N")] = None  # noqa: UP045
+    """Show how the rows are shared out among so many processes (`train --stages`)."""
     json: bool = False
     """Print one JSON object (docs/json.md)."""
 
@@ -46,7 +50,13 @@ def run(options: Options) -> int:
         raise InputError(f"--batch must be at least 1, found {options.batch}")
     network = _network(options)
     found = cost(network)
-    print(json.dumps(to_json(found)) if options.json else _page(network, found, options.batch))
+    staged = None if options.stages is None else _cut(network, options.stages)
+    if options.json:
+        print(json.dumps(to_json(found) | (staged_to_json(*staged, options.batch) if staged else {})))
+        return 0
+    print(_page(network, found, options.batch))
+    if staged:
+        print(f"\n{stages_page(*staged, options.batch)}")
     return 0
 
 
@@ -62,6 +72,22 @@ def to_json(found: Cost) -> dict[str, Any]:
         "training_activation_bytes",
     )
     return {name: getattr(found, name) for name in names} | {"rows": [asdict(row) for row in found.rows]}
+
+
+MEASURED_TOGETHER = 4
+"""Images with which rows are timed."""
+
+
+def _cut(network: Specification, stages: int) -> tuple[Cut, str]:
+    """Return the stages, and in words what they are balanced by."""
+    check_stages(network, stages)
+    try:
+        from googlenet.training.execution import Execution
+        from googlenet.training.row_costs import row_costs
+    except ImportError:
+        return cut(network, stages), "multiply-adds, as torch cannot be imported"
+    costs = row_costs(network, Execution(), MEASURED_TOGETHER)
+    return cut(network, stages, costs.seconds), str(costs)
 
 
 def _network(options: Options) -> Specification:

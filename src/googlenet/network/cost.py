@@ -11,9 +11,11 @@ from googlenet.network.graph import Convolve, Node, Softmax, expand
 from googlenet.network.specification import Dropout, LocalResponseNorm, MaxPool, Specification
 from googlenet.paper import TABLE_1
 
-__all__ = ["BranchCost", "Cost", "RowCost", "cost", "multiply_adds", "node_multiply_adds", "node_parameters"]
+__all__ = ["FLOAT", "BranchCost", "Cost", "RowCost", "cost", "multiply_adds", "node_kept_bytes", "node_multiply_adds"]
+__all__ += ["node_parameters"]
 
 FLOAT = 4
+"""Bytes of a number."""
 INDEX = 8
 """Bytes of a pool's stored position: torch keeps int64."""
 
@@ -104,25 +106,38 @@ def node_multiply_adds(node: Node) -> int:
     return 0 if node.weight is None else prod(node.weight) * node.output[1] * node.output[2]
 
 
-def _blob_bytes(node: Node) -> int:
-    return 0 if isinstance(node.operation, Dropout) else FLOAT * prod(node.output)
-
-
-def _training_bytes(node: Node) -> int:
+def node_kept_bytes(node: Node) -> int:
+    """Return what its forward pass leaves for the backward one, for an image: its blob, and what else it needs."""
     elements = prod(node.output)
     match node.operation:
         case Dropout():
             return elements  # the mask, one byte each
         case LocalResponseNorm():
-            return 3 * FLOAT * elements  # its scale
+            return 2 * FLOAT * elements  # its scale
         case MaxPool():
-            return (2 * FLOAT + INDEX) * elements
+            return (FLOAT + INDEX) * elements
         case Convolve(batch_norm=norm) if norm:
-            return 4 * FLOAT * elements  # before and after the normalisation
-        case Softmax():
-            return FLOAT * elements
+            return 2 * FLOAT * elements  # before and after the normalisation
         case _:
-            return 2 * FLOAT * elements
+            return FLOAT * elements
+
+
+def _blob_bytes(node: Node) -> int:
+    return 0 if isinstance(node.operation, Dropout) else FLOAT * prod(node.output)
+
+
+def _training_bytes(node: Node) -> int:
+    return node_kept_bytes(node) + _gradient_bytes(node)
+
+
+def _gradient_bytes(node: Node) -> int:
+    match node.operation:
+        case Dropout() | Softmax():
+            return 0
+        case Convolve(batch_norm=norm) if norm:
+            return 2 * FLOAT * prod(node.output)  # before and after the normalisation
+        case _:
+            return FLOAT * prod(node.output)
 
 
 def _rows(nodes: list[Node]) -> tuple[RowCost, ...]:

@@ -105,14 +105,28 @@ class Execution:
         values = normalise(self.bring(images), network.specification.pixels)
         if mask is not None:
             values.masked_fill_(self.bring(mask)[:, None], 0.0)
-        return values.contiguous(memory_format=self._layout)
+        return self.arrange(values)
+
+    def arrange(self, maps: Tensor) -> Tensor:
+        """Bring [N, C, H, W] into the layout."""
+        return maps.contiguous(memory_format=self._layout)
 
     def train(self, network: TrainingNetwork, images: Tensor, mask: Tensor | None = None) -> Mapping[str, Tensor]:
         """Return the logits by head; `network` is in training."""
-        with self._precision():
+        with self.precise():
             if network.front is not None:
-                return network(network.front(images, mask).contiguous(memory_format=self._layout))
+                return network(self.arrange(network.front(images, mask)))
             return network(self.prepare(network, images, mask))
+
+    def precise(self) -> AbstractContextManager[object]:
+        """Compute what a network does in training in the precision, in a block."""
+        if self.precision == "float32":
+            return nullcontext()
+        return torch.autocast(self.device, dtype=torch.bfloat16)
+
+    def wait(self) -> None:
+        """Wait for what the device was given to do."""
+        _WAITS.get(self.device, bool)()
 
     def evaluate(self, network: Network, images: Tensor, mask: Tensor | None = None) -> Tensor:
         """Return the logits [N, classes] in float32; `network` is in evaluation."""
@@ -121,11 +135,6 @@ class Execution:
     @property
     def _layout(self) -> torch.memory_format:
         return torch.channels_last if self.channels_last else torch.contiguous_format
-
-    def _precision(self) -> AbstractContextManager[object]:
-        if self.precision == "float32":
-            return nullcontext()
-        return torch.autocast(self.device, dtype=torch.bfloat16)
 
 
 def find_execution(
@@ -260,6 +269,6 @@ def _step(specification: Specification, execution: Execution, batch_size: int) -
         network.draw_masks(0, 0, torch.arange(batch_size))
         with execution.computing():
             sum(logits.float().logsumexp(1).sum() for logits in execution.train(network, images).values()).backward()  # type: ignore[union-attr]
-        _WAITS.get(execution.device, bool)()
+        execution.wait()
 
     return step
