@@ -8,7 +8,7 @@ import pytest
 from googlenet.__main__ import COMMANDS
 
 OPTIONS = {
-    "summary": ["network", "classes", "width", "budget", "batch", "json"],
+    "summary": ["network", "classes", "width", "budget", "batch", "stages", "json"],
     "download": ["name", "output", "json"],
     "import": ["file", "output", "classes", "classifier", "json"],
     "predict": ["weights", "images", "null", "top", "batch_size", "computing", "json", "csv"],
@@ -22,7 +22,7 @@ OPTIONS = {
     "explain": ["weights", "image", "class_", "at", "output", "computing", "json"],
     "propose": ["images", "source", "cache", "truth", "split", "report", "draw", "null", "computing", "json"],
     "detect": ["detector", "images", "proposals", "source", "fast", "draw", "null", "computing", "json", "csv"],
-    "train": ["data", "output", "validation", "pretrained", "recipe", "processes", "wire", "json"],
+    "train": ["data", "output", "validation", "pretrained", "recipe", "processes", "wire", "stages", "json"],
     "preview": ["data", "output", "images", "sampling", "distortion", "size", "seed", "epoch", "json"],
     "detector train": [
         *["data", "output", "pretrained", "split", "validation", "validation_split", "source", "multibox"],

@@ -18,11 +18,13 @@ def free_port() -> int:
         return listener.getsockname()[1]
 
 
-def in_processes(size: int, work: Callable[..., Any], *arguments: Any, seconds: float = 120) -> list[Any]:
+def in_processes(
+    size: int, work: Callable[..., Any], *arguments: Any, stages: int = 1, seconds: float = 120
+) -> list[Any]:
     """Call `work(exchange, *arguments)` in each; return what each returned or raised, or its exit status."""
     port, answers = free_port(), context.Queue()
     processes = [
-        context.Process(target=_one, args=(rank, size, port, answers, work, arguments), daemon=True)
+        context.Process(target=_one, args=(rank, size, port, answers, work, arguments, stages), daemon=True)
         for rank in range(size)
     ]
     for process in processes:
@@ -44,7 +46,7 @@ def in_processes(size: int, work: Callable[..., Any], *arguments: Any, seconds: 
     return [found.get(rank, process.exitcode) for rank, process in enumerate(processes)]
 
 
-def _one(rank: int, size: int, port: int, answers: Any, work: Callable[..., Any], arguments: Any) -> None:
+def _one(rank: int, size: int, port: int, answers: Any, work: Callable[..., Any], arguments: Any, stages: int) -> None:
     import torch
 
     from googlenet.distributed.meeting import all_processes
@@ -52,7 +54,7 @@ def _one(rank: int, size: int, port: int, answers: Any, work: Callable[..., Any]
     torch.set_num_threads(1)
     os.environ |= {"RANK": str(rank), "WORLD_SIZE": str(size), "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
     try:
-        with all_processes() as exchange:
+        with all_processes(stages=stages) as exchange:
             answer = work(exchange, *arguments)
     except BaseException as error:
         answer = error

@@ -83,8 +83,12 @@ def test_a_signal_saves_and_says_how_to_continue(data: Path, tmp_path: Path, num
     assert finished.stdout == again.stdout
 
 
-def test_two_processes_stop_together_and_go_on_together(data: Path, tmp_path: Path):
-    options = ("--epochs", "12", "--processes", "2")
+STAGES = ("--stages", "2", "--accumulate", "2")
+
+
+@pytest.mark.parametrize("stages", [(), pytest.param(STAGES, marks=pytest.mark.long)])
+def test_two_processes_stop_together_and_go_on_together(data: Path, tmp_path: Path, stages: tuple[str, ...]):
+    options = ("--epochs", "12", "--processes", "2", *stages)
     status, out, err = interrupted(data, tmp_path / "run", signal.SIGINT, *options)
     assert status == 130, err
     assert out == ""
@@ -105,6 +109,7 @@ def test_what_cannot_be_begun_is_one_line_and_status_2(data: Path, tmp_path: Pat
         (data, tmp_path / "b", "--rate", "-1"): "rate -1.0: give a number above 0",
         (data, tmp_path / "c", "--pretrained", str(tmp_path / "w.safetensors")): "w.safetensors: no such file",
         (data, tmp_path / "file"): "file: cannot be written",
+        (data, tmp_path / "d", "--stages", "2"): "stages 2: there is one process; give 2, 4, 6 ... (--processes)",
     }.items():
         done = run(*arguments)
         assert done.returncode == 2, done.stderr

@@ -12,7 +12,9 @@ from googlenet.commands.runs import carry_through, expect_apart
 from googlenet.data.sources import expect_source
 from googlenet.errors import counted
 from googlenet.machine import keep_freed_memory
-from googlenet.processes import launch
+from googlenet.network.stages import check_processes, check_stages
+from googlenet.network.zoo import specification
+from googlenet.processes import launch, ranks
 from googlenet.reporting.console import duration, percent
 from googlenet.training.recipe import Recipe
 from googlenet.weights.checkpoint import describe
@@ -35,6 +37,8 @@ class Options:
     """Processes on this machine that share each batch; over several machines, torchrun starts them."""
     wire: Literal["float32", "bfloat16"] = "float32"
     """What gradients are sent as between processes; bfloat16 halves what goes over a slow link."""
+    stages: Annotated[int, arg(metavar="N")] = 1
+    """Share the network's rows out among so many of the processes; --accumulate parts follow one another."""
     json: bool = False
     """Print the summary as JSON (docs/json.md)."""
 
@@ -45,15 +49,17 @@ def run(options: Options) -> int:
     if options.validation is not None:
         expect_source(options.validation)
     expect_apart(options.output, options.data, options.validation)
-    if options.pretrained is not None:
-        describe(options.pretrained)
+    start = None if options.pretrained is None else describe(options.pretrained).specification
+    if options.stages != 1:
+        check_processes(options.stages, max(options.processes, ranks().size))
+        check_stages(start or specification(options.recipe.network or "googlenet"), options.stages)
     if (status := launch(sys.argv[1:], options.processes)) is not None:
         return status
     keep_freed_memory()
     from googlenet.distributed.meeting import all_processes
     from googlenet.training.run import train
 
-    with all_processes(options.wire) as exchange:
+    with all_processes(options.wire, options.stages) as exchange:
         finished = carry_through(
             lambda: train(
                 options.data,

@@ -9,9 +9,11 @@ import torch
 from torch import distributed
 from torch.distributed.rendezvous import rendezvous
 
+from googlenet.distributed.stages import InStages
 from googlenet.distributed.synchronous import InStep, Wire
 from googlenet.errors import InputError
-from googlenet.processes import ranks
+from googlenet.network.stages import check_processes
+from googlenet.processes import Ranks, ranks
 from googlenet.training.exchange import Alone, Exchange
 
 __all__ = ["all_processes"]
@@ -24,13 +26,15 @@ WORK = timedelta(days=1)
 
 
 @contextmanager
-def all_processes(wire: Wire = "float32") -> Iterator[Exchange]:
+def all_processes(wire: Wire = "float32", stages: int = 1) -> Iterator[Exchange]:
     """Connect the processes of a run in which each has its share of each batch, for the length of a block.
 
-    A process that is alone gets `Alone`. Otherwise MASTER_ADDR and MASTER_PORT say where rank 0 is met. Gradients go
-    over gloo or, where they are on a GPU, nccl. Raises `InputError` where the others are not met.
+    With several `stages` so many processes compute one share together, each some rows of the network. A process that is
+    alone gets `Alone`. Otherwise MASTER_ADDR and MASTER_PORT say where rank 0 is met. Gradients go over gloo or, where
+    they are on a GPU, nccl. Raises `InputError` where the others are not met, or are no multiple of the stages.
     """
     there = ranks()
+    check_processes(stages, there.size)
     if there.size == 1:
         yield Alone()
         return
@@ -44,12 +48,20 @@ def all_processes(wire: Wire = "float32") -> Iterator[Exchange]:
         distributed.init_process_group(backend, store=store, rank=rank, world_size=size, timeout=WORK)
     except (RuntimeError, ValueError, OSError) as error:
         raise InputError(_why(str(error), place, there.rank)) from None
-    exchange = InStep(there.rank, there.size, wire)
+    exchange: InStep | None = None
     try:
+        exchange = _exchange(there, wire, stages)
         yield exchange
     finally:
-        exchange.close()
+        if exchange is not None:
+            exchange.close()
         distributed.destroy_process_group()
+
+
+def _exchange(there: Ranks, wire: Wire, stages: int) -> InStep:
+    in_step = InStep(there.rank, there.size, wire)
+    in_step.expect_same({"stages": str(stages), "wire": wire})
+    return in_step if stages == 1 else InStages(there.rank, there.size, stages, wire, timeout=WORK)
 
 
 def _place() -> str:

@@ -18,7 +18,7 @@ from googlenet.errors import BrokenOff
 from googlenet.training.exchange import Exchange, Wish
 from googlenet.training.optimizer import SGD
 
-__all__ = ["InStep", "Wire"]
+__all__ = ["InStep", "Wire", "together"]
 
 Wire = Literal["float32", "bfloat16"]
 """What gradients are sent as."""
@@ -30,11 +30,15 @@ BUCKET = 4 * 2**20
 class InStep(Exchange):
     """One of the processes of `torch.distributed`, whose group exists.
 
-    With a `wire` of bfloat16 half as much is sent; sums are then rounded to 8 bits.
+    With a `wire` of bfloat16 half as much is sent; sums are then rounded to 8 bits. `group` are the processes that have
+    gradients of the same parameters, by default all.
     """
 
-    def __init__(self, rank: int, size: int, wire: Wire = "float32") -> None:
+    def __init__(
+        self, rank: int, size: int, wire: Wire = "float32", group: distributed.ProcessGroup | None = None
+    ) -> None:
         self.rank, self.size = rank, size
+        self._group = group
         self._wire = torch.bfloat16 if wire == "bfloat16" else None
         self._buckets: list[_Bucket] = []
         self._bucket_of: dict[nn.Parameter, _Bucket] = {}
@@ -50,13 +54,13 @@ class InStep(Exchange):
         self._passes, self._sent = passes, 0
         for bucket in self._buckets:
             bucket.begin(images)
-        with _together():
+        with together():
             device = parameters[0].device
             self._images = torch.tensor(images, dtype=torch.int64, device=device)
-            self._counting = distributed.all_reduce(self._images, async_op=True)
+            self._counting = distributed.all_reduce(self._images, group=self._group, async_op=True)
 
     def gather(self, parameters: Sequence[nn.Parameter], images: int) -> int:
-        with _together():
+        with together():
             self._send(len(self._buckets))
             self._counting.wait()
             total = int(self._images)
@@ -81,13 +85,13 @@ class InStep(Exchange):
 
     def all_gather(self, value: Any) -> list[Any]:
         found: list[Any] = [None] * self.size
-        with _together():
+        with together():
             distributed.all_gather_object(found, value)
         return found
 
     def agree(self, wish: Wish) -> Wish:
         wishes = torch.tensor(int(wish), dtype=torch.int64)
-        with _together():
+        with together():
             distributed.all_reduce(wishes, distributed.ReduceOp.BOR)
         return Wish(int(wishes))
 
@@ -100,17 +104,17 @@ class InStep(Exchange):
         for parameter in reversed(parameters):
             bundle.append(parameter)
             if sum(4 * one.numel() for one in bundle) >= BUCKET:
-                self._buckets.append(_Bucket(bundle, self._wire))
+                self._buckets.append(_Bucket(bundle, self._wire, self._group))
                 bundle = []
         if bundle:
-            self._buckets.append(_Bucket(bundle, self._wire))
+            self._buckets.append(_Bucket(bundle, self._wire, self._group))
         self._bucket_of = {parameter: bucket for bucket in self._buckets for parameter in bucket.parameters}
         self._hooks = [one.register_post_accumulate_grad_hook(self._computed) for one in parameters]
 
     def _computed(self, parameter: nn.Parameter) -> None:
         """Note a gradient of one of the passes; send the buckets that are complete, in their order."""
         self._bucket_of[parameter].passes[parameter] += 1
-        with _together():
+        with together():
             while self._sent < len(self._buckets) and self._buckets[self._sent].is_complete(self._passes):
                 self._send(self._sent + 1)
 
@@ -128,6 +132,7 @@ class _Bucket:
     parameters: Sequence[nn.Parameter]
     wire: torch.dtype | None
     """None: as they are"""
+    group: distributed.ProcessGroup | None
     passes: dict[nn.Parameter, int] = field(default_factory=dict)
     """How often each parameter's gradient was added to in this step."""
 
@@ -142,7 +147,7 @@ class _Bucket:
         """Send the sum over this process's images: nothing counts where it has none."""
         parts = [_gradient(parameter) for parameter in self.parameters]
         self._sum = torch.cat(parts).mul_(self._own_images).to(self.wire or parts[0].dtype)
-        self._sending = distributed.all_reduce(self._sum, async_op=True)
+        self._sending = distributed.all_reduce(self._sum, group=self.group, async_op=True)
 
     def receive(self, images: int) -> None:
         """Wait, and make the mean over all images the gradient of each parameter; none where there are no images."""
@@ -166,7 +171,7 @@ def _gradient(parameter: nn.Parameter) -> Tensor:
 
 
 @contextmanager
-def _together() -> Iterator[None]:
+def together() -> Iterator[None]:
     """Where another process is gone, say so: it is no fault of this one."""
     try:
         yield

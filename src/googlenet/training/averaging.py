@@ -43,8 +43,9 @@ class Average:
         if self.kind == "none" or (self.kind == "polyak" and step <= self.begin):
             return
         self.count += 1
-        weights = [parameter.detach().float() for parameter in self._parameters.values()]
-        torch._foreach_lerp_(list(self.tensors.values()), weights, self._share_of_new())
+        held = {name: mean for name, mean in self.tensors.items() if not mean.is_meta}  # others are trained elsewhere
+        weights = [self._parameters[name].detach().float() for name in held]
+        torch._foreach_lerp_(list(held.values()), weights, self._share_of_new())
 
     @contextmanager
     def swapped_in(self) -> Iterator[None]:

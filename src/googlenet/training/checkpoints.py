@@ -70,16 +70,28 @@ class Checkpoints:
         return time.monotonic() - self._saved >= self._seconds
 
     def restore(self, state: State) -> None:
-        self._network.load_state_dict(state.part("network"))
+        saved = state.part("network")
+        elsewhere = {name for name, tensor in self._network.state_dict().items() if tensor.is_meta}
+        self._network.load_state_dict(
+            {name: tensor for name, tensor in saved.items() if name not in elsewhere}, strict=not elsewhere
+        )
         self._optimizer.load_velocity(state.part("velocity"))
         self._average.load(state.part("average"), state.counters["average_updates"], state.step)
         self._exchange.restore(state.part("exchange"))
 
+    def assemble(self) -> None:
+        """Bring weights and their mean whole to rank 0, where they are shared out among processes."""
+        for held in (self._network.state_dict(), self._average.tensors):
+            for name, tensor in self._exchange.whole(held).items():
+                if tensor is not held[name]:
+                    held[name].copy_(tensor)
+
     def save(self, step: int, metrics_bytes: int, counters: Mapping[str, Any]) -> None:
+        self.assemble()
         parts: dict[str, Mapping[str, Tensor]] = {
             "network": self._network.state_dict(),
             "average": self._average.tensors,
-            "velocity": self._optimizer.velocity,
+            "velocity": self._exchange.whole(self._optimizer.velocity),
             "exchange": self._exchange.state(),
         }
         tensors = {f"{part}.{name}": tensor for part, found in parts.items() for name, tensor in found.items()}

@@ -5,7 +5,7 @@ and saves; the others receive what it measured and decided.
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from enum import IntFlag
 from functools import reduce
 from operator import or_
@@ -14,10 +14,14 @@ from typing import Any, TypeVar, cast
 
 from torch import Tensor, nn
 
+from googlenet.data.batch import Batch
 from googlenet.errors import InputError, shown
+from googlenet.network.module import Network
+from googlenet.training.execution import Execution
 from googlenet.training.interruption import EndedAtOnce, Interrupted
+from googlenet.training.loop_recipe import LoopRecipe
 from googlenet.training.optimizer import SGD
-from googlenet.training.task import Figures, Sum
+from googlenet.training.task import Figures, Sum, Task, added
 
 __all__ = ["Alone", "Exchange", "Wish"]
 
@@ -76,11 +80,7 @@ class Exchange(ABC):
 
     def total(self, figures: Figures) -> Figures:
         """Return the figures of all processes together; a process without images gives none."""
-        found: dict[str, Sum] = {}
-        for some in self.all_gather({name: Sum(float(value.total), value.count) for name, value in figures.items()}):
-            for name, value in some.items():
-                found[name] = found[name] + value if name in found else value
-        return found
+        return added(*self.all_gather({name: Sum(float(value.total), value.count) for name, value in figures.items()}))
 
     def each(self, work: Callable[[], Result]) -> Result:
         """Do `work` on every process, and return what it gives this one; where it fails on one, it has on all.
@@ -129,6 +129,37 @@ class Exchange(ABC):
 
     def keep_log(self, folder: Path) -> None:  # noqa: B027
         """Keep what this process says in the run's folder, where it is not the one that speaks."""
+
+    # For processes that share out one network among them, each of which computes some of its rows.
+
+    @property
+    def share(self) -> tuple[int, int]:
+        """Which share of each batch this process works on, and of how many; several may work on one."""
+        return self.rank, self.size
+
+    @property
+    def loads(self) -> bool:
+        """Whether this process makes batches; otherwise `divide` gets them from one that does."""
+        return True
+
+    def take_part(self, network: Network, execution: Execution, recipe: LoopRecipe) -> tuple[str, ...]:
+        """Leave in a network, which was placed, what this process trains; return the rows and heads that others train.
+
+        Those need no gradient here, and but on rank 0 hold no memory. Raises `InputError` where they cannot be shared.
+        """
+        return ()
+
+    def divide(self, task: Task, batches: Iterator[Batch]) -> tuple[Task, Iterator[Batch]]:
+        """Return a task and batches as this process works on them."""
+        return task, batches
+
+    def norm(self, own: Tensor) -> Tensor:
+        """Return the Euclidean norm of the gathered gradients of the whole network, from that of this process's."""
+        return own
+
+    def whole(self, tensors: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
+        """Return, on rank 0, the tensors of all rows by name, each from a process that trains it."""
+        return tensors
 
     def state(self) -> Mapping[str, Tensor]:
         """Return what a later process needs to go on beside weights and velocity, by name; every process calls it."""

@@ -59,7 +59,7 @@ class TrainingNetwork(Network):
 
     def draw_masks(self, seed: int, step: int, indices: Tensor) -> None:
         """Draw the dropout masks of step `step` for the images with these `indices`, int64 [N]."""
-        device = next(self.parameters()).device
+        device = next(parameter for parameter in self.parameters() if not parameter.is_meta).device
         for module in self.modules():
             if isinstance(module, IndexedDropout) and module.training:
                 module.draw(seed, step, indices, device)

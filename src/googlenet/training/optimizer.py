@@ -126,10 +126,15 @@ def parameter_groups(
     return [{"params": named, "lr_mult": mult, "weight_decay": decay} for (mult, decay), named in groups.items()]
 
 
-def clip(parameters: Iterable[nn.Parameter], longest: float) -> Tensor:
-    """Return the Euclidean norm of all gradients together; shorten them to `longest` where it is larger (0: never)."""
+def clip(
+    parameters: Iterable[nn.Parameter], longest: float, whole: Callable[[Tensor], Tensor] = lambda own: own
+) -> Tensor:
+    """Return the Euclidean norm of all gradients together; shorten them to `longest` where it is larger (0: never).
+
+    `whole` returns the norm that counts from that of the gradients here, where others have more of them.
+    """
     gradients = [parameter.grad for parameter in parameters if parameter.grad is not None]
-    norm = torch.linalg.vector_norm(torch.stack(torch._foreach_norm(gradients)))
+    norm = whole(torch.linalg.vector_norm(torch.stack(torch._foreach_norm(gradients))))
     if longest:
         torch._foreach_mul_(gradients, (longest / norm).clamp(max=1.0))
     return norm

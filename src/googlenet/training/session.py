@@ -3,7 +3,7 @@
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, closing, nullcontext
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -54,8 +54,8 @@ class Session:
         self._closing = ExitStack()
         self._interruption = Interruption()
         workers = default_workers() if self.recipe.workers is None else self.recipe.workers
-        self._pool = self._closing.enter_context(WorkerPool(workers))
-        self.sampler = setup.sampler(exchange.rank, exchange.size)
+        self._pool = self._closing.enter_context(WorkerPool(workers if exchange.loads else 0))
+        self.sampler = setup.sampler(*exchange.share)
         assert self.recipe.epochs is not None
         self.epochs, self.steps_per_epoch = self.recipe.epochs, self.sampler.steps_per_epoch
         self.total_steps = self.epochs * self.steps_per_epoch
@@ -67,7 +67,10 @@ class Session:
             )
         self.execution: Execution = exchange.lead(lambda: self._execution(state))
         self.network = self.execution.place(setup.network).eval()
-        self.training_network = self.execution.fuse(self.network, frozen=self.recipe.freeze)
+        elsewhere = exchange.take_part(self.network, self.execution, self.recipe)
+        if elsewhere:  # frozen rows at the beginning may be those of two stages
+            self.execution = replace(self.execution, front="")
+        self.training_network = self.execution.fuse(self.network, frozen=(*self.recipe.freeze, *elsewhere))
         self.optimizer = self._optimizer()
         self.average = Average(
             self.network,
@@ -119,6 +122,7 @@ class Session:
             if not self._is_over():
                 self._train()
             self._gather_bad_images()
+            self.checkpoints.assemble()
             return self.exchange.lead(self._finish)
 
     # The run.
@@ -147,13 +151,16 @@ class Session:
         """Yield the steps that are left; where one diverges, save what was before it and say where."""
         epoch, within = divmod(self.step, self.steps_per_epoch)
         loader = self._loader(self.setup.data, self.setup.samples(), self.sampler)
-        task = self.setup.task(self.training_network, self.execution, self.steps_per_epoch)
+        task, batches = self.exchange.divide(
+            self.setup.task(self.training_network, self.execution, self.steps_per_epoch),
+            self._noting_bad(loader.batches(epoch, within, self.epochs)),
+        )
         try:
             yield from steps(
                 task,
                 self.optimizer,
                 self.average,
-                self._noting_bad(loader.batches(epoch, within, self.epochs)),
+                batches,
                 self.recipe,
                 self.exchange,
                 start=self.step,
@@ -296,6 +303,7 @@ class Session:
 
     def _evaluate(self) -> str:
         """Evaluate on rank 0, decide with all, and save what came of it."""
+        self.checkpoints.assemble()
         figures = self.exchange.lead(self._outcomes)
         self.evaluated = self.step
         weights, last = list(figures.items())[-1]

@@ -15,7 +15,7 @@ from googlenet.training.execution import Execution
 from googlenet.training.fused import TrainingNetwork
 from googlenet.training.losses import MAIN, cross_entropies, rank_of_label, total
 
-__all__ = ["LOSS", "Classification", "Figures", "NetworkTask", "Sum", "Task", "backward_in_parts"]
+__all__ = ["LOSS", "Classification", "Figures", "NetworkTask", "Sum", "Task", "added", "backward_in_parts"]
 
 LOSS = "loss"
 """The figure that every task has: what was minimised."""
@@ -39,6 +39,15 @@ class Sum:
 
 Figures = Mapping[str, Sum]
 """Sums by name. One of a kind is called `losses/main`, and stands in metrics.jsonl as {"losses": {"main": ...}}."""
+
+
+def added(*some: Figures) -> dict[str, Sum]:
+    """Return the sums of figures by name; not all need have the same names."""
+    found: dict[str, Sum] = {}
+    for figures in some:
+        for name, value in figures.items():
+            found[name] = found[name] + value if name in found else value
+    return found
 
 
 class Task(Protocol):
@@ -66,13 +75,12 @@ def backward_in_parts(batch: Batch, parts: int, learn: Callable[[Batch], tuple[T
     for part in batch.split(min(parts, len(batch))):
         loss, found = learn(part)
         (loss * (len(part) / len(batch))).backward()
-        for name, value in found.items():
-            figures[name] = figures[name] + value if name in figures else value
+        figures = added(figures, found)
     return figures
 
 
 class NetworkTask:
-    """The base of tasks that one network learns from images: what they have in common but the loss, `learn`.
+    """The base of tasks that one network learns from images: what they have in common but the loss, `judge`.
 
     A batch of step s is that of epoch s // `steps_per_epoch`; it is computed in `parts` parts.
     """
@@ -92,6 +100,10 @@ class NetworkTask:
 
     def learn(self, part: Batch) -> tuple[Tensor, Figures]:
         """Return the mean loss over the images of a part of a batch, to be differentiated, and its figures."""
+        return self.judge(self.outputs(part), part)
+
+    def judge(self, outputs: Mapping[str, Tensor], part: Batch) -> tuple[Tensor, Figures]:
+        """Return the same from the outputs of each head, without a look at the images."""
         raise NotImplementedError
 
     def outputs(self, part: Batch) -> Mapping[str, Tensor]:
@@ -122,8 +134,7 @@ class Classification(NetworkTask):
         super().__init__(network, execution, **options)
         self._auxiliary_weight, self._label_smoothing = auxiliary_weight, label_smoothing
 
-    def learn(self, part: Batch) -> tuple[Tensor, Figures]:
-        outputs = self.outputs(part)
+    def judge(self, outputs: Mapping[str, Tensor], part: Batch) -> tuple[Tensor, Figures]:
         labels = part["labels"].to(next(iter(outputs.values())).device)
         losses = cross_entropies(outputs, labels, self._label_smoothing)
         loss, count = total(losses, self._auxiliary_weight), len(part)

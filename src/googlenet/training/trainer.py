@@ -88,7 +88,8 @@ def steps(
         exchange.expect(list(parameters.values()), len(batch), min(recipe.accumulate, len(batch)))
         figures: Figures = task.compute(batch) if len(batch) else {}
         images = exchange.gather(list(parameters.values()), len(batch))
-        figures, gradient = _to_host(figures, clip(parameters.values(), recipe.clip) if images else None)
+        norm = clip(parameters.values(), recipe.clip, exchange.norm) if images else None
+        figures, gradient = _to_host(figures, norm)
         broken = _broken(figures, gradient, parameters)
         agreed = exchange.agree(wish() | (Wish.DIVERGED if broken else Wish.NOTHING))
         if Wish.DIVERGED in agreed:

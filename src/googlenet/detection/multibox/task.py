@@ -1,5 +1,7 @@
 """What a MultiBox learns, as the training loop has it."""
 
+from collections.abc import Mapping
+
 from torch import Tensor
 
 from googlenet.data.batch import Batch, counts_of
@@ -21,10 +23,9 @@ class MultiBoxTask(NetworkTask):
         super().__init__(network, execution, **options)
         self.loss = loss
 
-    def learn(self, part: Batch) -> tuple[Tensor, Figures]:
-        outputs = self.outputs(part)["logits"].float()
+    def judge(self, outputs: Mapping[str, Tensor], part: Batch) -> tuple[Tensor, Figures]:
         truths = part["boxes"].split(part[counts_of("boxes")].tolist())
-        found = self.loss(outputs, [truth.numpy() for truth in truths])
+        found = self.loss(outputs["logits"].float(), [truth.numpy() for truth in truths])
         each, count = found.location + found.confidence, len(part)
         figures = {
             LOSS: Sum(each.detach().sum(), count),
