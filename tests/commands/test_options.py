@@ -22,7 +22,10 @@ OPTIONS = {
     "explain": ["weights", "image", "class_", "at", "output", "computing", "json"],
     "propose": ["images", "source", "cache", "truth", "split", "report", "draw", "null", "computing", "json"],
     "detect": ["detector", "images", "proposals", "source", "fast", "draw", "null", "computing", "json", "csv"],
-    "train": ["data", "output", "validation", "pretrained", "recipe", "processes", "wire", "stages", "json"],
+    "train": [
+        *["data", "output", "validation", "pretrained", "recipe", "processes", "wire", "stages"],
+        *["exchange", "downpour", "json"],
+    ],
     "preview": ["data", "output", "images", "sampling", "distortion", "size", "seed", "epoch", "json"],
     "detector train": [
         *["data", "output", "pretrained", "split", "validation", "validation_split", "source", "multibox"],

@@ -2,15 +2,17 @@
 
 import json
 import sys
-from dataclasses import dataclass
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from tyro.conf import OmitArgPrefixes, Positional, arg
 
 from googlenet.commands.runs import carry_through, expect_apart
 from googlenet.data.sources import expect_source
-from googlenet.errors import counted
+from googlenet.distributed.downpour.options import Downpour
+from googlenet.errors import InputError, counted
 from googlenet.machine import keep_freed_memory
 from googlenet.network.stages import check_processes, check_stages
 from googlenet.network.zoo import specification
@@ -18,6 +20,9 @@ from googlenet.processes import launch, ranks
 from googlenet.reporting.console import duration, percent
 from googlenet.training.recipe import Recipe
 from googlenet.weights.checkpoint import describe
+
+if TYPE_CHECKING:
+    from googlenet.training.exchange import Exchange
 
 
 @dataclass(frozen=True)
@@ -39,6 +44,9 @@ class Options:
     """What gradients are sent as between processes; bfloat16 halves what goes over a slow link."""
     stages: Annotated[int, arg(metavar="N")] = 1
     """Share the network's rows out among so many of the processes; --accumulate parts follow one another."""
+    exchange: Literal["step", "downpour"] = "step"
+    """How gradients come together: in step, or as each comes to parameter shards on Ray (the extra cluster)."""
+    downpour: Annotated[Downpour, OmitArgPrefixes] = Downpour()  # noqa: RUF009  frozen
     json: bool = False
     """Print the summary as JSON (docs/json.md)."""
 
@@ -53,13 +61,18 @@ def run(options: Options) -> int:
     if options.stages != 1:
         check_processes(options.stages, max(options.processes, ranks().size))
         check_stages(start or specification(options.recipe.network or "googlenet"), options.stages)
+    if options.exchange == "step" and options.downpour != Downpour():
+        differing = [one.name for one in fields(Downpour) if getattr(options.downpour, one.name) != one.default]
+        name = differing[0].replace("_", "-")
+        raise InputError(f"--{name}: is of --exchange downpour; give that too, or leave it out")
+    if options.exchange == "downpour" and (options.processes > 1 or ranks().size > 1 or options.stages > 1):
+        raise InputError("--exchange downpour: Ray starts processes; leave --processes, --stages and torchrun out")
     if (status := launch(sys.argv[1:], options.processes)) is not None:
         return status
     keep_freed_memory()
-    from googlenet.distributed.meeting import all_processes
     from googlenet.training.run import train
 
-    with all_processes(options.wire, options.stages) as exchange:
+    with _exchange(options) as exchange:
         finished = carry_through(
             lambda: train(
                 options.data,
@@ -86,3 +99,13 @@ def run(options: Options) -> int:
         )
     print(f"{counted(summary['steps'], 'steps')} in {duration(summary['seconds'])}; {finished.weights}")
     return 0
+
+
+def _exchange(options: Options) -> AbstractContextManager["Exchange"]:
+    if options.exchange == "downpour":
+        from googlenet.distributed.downpour.cluster import connected
+
+        return connected(options.downpour, options.wire)
+    from googlenet.distributed.meeting import all_processes
+
+    return all_processes(options.wire, options.stages)

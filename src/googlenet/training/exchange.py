@@ -6,7 +6,6 @@ and saves; the others receive what it measured and decided.
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from enum import IntFlag
 from functools import reduce
 from operator import or_
 from pathlib import Path
@@ -21,23 +20,14 @@ from googlenet.training.execution import Execution
 from googlenet.training.interruption import EndedAtOnce, Interrupted
 from googlenet.training.loop_recipe import LoopRecipe
 from googlenet.training.optimizer import SGD
+from googlenet.training.step import Step, Wish
 from googlenet.training.task import Figures, Sum, Task, added
+from googlenet.training.work import Work
 
 __all__ = ["Alone", "Exchange", "Wish"]
 
 
 Result = TypeVar("Result")
-
-
-class Wish(IntFlag):
-    """What a process wants all of them to do after a step."""
-
-    NOTHING = 0
-    SAVE = 1
-    STOP = 2
-    """Save, and end; the run can go on later."""
-    DIVERGED = 4
-    """Leave the weights as they were before the step, and end: a loss or gradient is not finite."""
 
 
 class Exchange(ABC):
@@ -127,8 +117,20 @@ class Exchange(ABC):
             raise first
         return first
 
+    def take_steps(self, work: Work, here: Callable[[], Iterator[Step]]) -> Iterator[Step]:
+        """Yield the steps of a run: those that the loop of this process takes `here`, unless it leads others."""
+        return here()
+
     def keep_log(self, folder: Path) -> None:  # noqa: B027
         """Keep what this process says in the run's folder, where it is not the one that speaks."""
+
+    def described(self) -> Mapping[str, Any]:
+        """Return what recipe.json says of how gradients come together, where a run must not go on in another way."""
+        return {}
+
+    def summary(self) -> Mapping[str, Any]:
+        """Return what summary.json says of how the exchange went."""
+        return {}
 
     # For processes that share out one network among them, each of which computes some of its rows.
 

@@ -82,6 +82,7 @@ class RunFolder:
         self.best = self.path / "best.safetensors"
         self.last_good = self.path / "last-good.safetensors"
         self.curves = self.path / "curves.png"
+        self.staleness = self.path / "staleness.png"
         self.report = self.path / "report.html"
 
     @contextmanager

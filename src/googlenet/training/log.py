@@ -14,7 +14,7 @@ from googlenet.reporting.console import warn
 from googlenet.training.folder import RunFolder
 from googlenet.training.loop_recipe import LoopRecipe
 from googlenet.training.setup import Outcome
-from googlenet.training.trainer import Step
+from googlenet.training.step import Step
 
 __all__ = ["MetricsLog", "RunLog"]
 
@@ -33,6 +33,8 @@ class RunLog:
             return
         record: dict[str, Any] = {"event": "step", "step": step.number, "epoch": step.epoch, "rate": step.rate}
         record |= {"images": step.images, "loss": step.loss, **_nested(step.figures), "gradient": step.gradient}
+        if step.exchange:
+            record["exchange"] = step.exchange
         self._metrics.write(record)
         if self._events:
             self._events.write(step.number, record)

@@ -13,8 +13,8 @@ from googlenet.reporting.console import percent, warn
 from googlenet.reporting.progress import Progress
 from googlenet.training.loop_recipe import LoopRecipe
 from googlenet.training.losses import MAIN
+from googlenet.training.step import Step
 from googlenet.training.task import LOSS
-from googlenet.training.trainer import Step
 
 __all__ = ["Alarm", "Monitor", "Pace", "Smoothed"]
 

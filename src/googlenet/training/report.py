@@ -1,7 +1,7 @@
 """curves.png and report.html of a finished run, made from what its folder holds."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -29,13 +29,16 @@ def write_report(folder: RunFolder, setup: Setup, summary: Mapping[str, Any], ou
     panels = _panels(folder.metrics, setup.score)
     if panels:
         draw_curves(folder.curves, panels)
+    charts = [_chart(folder, setup)] if panels else []
+    if late := summary.get("exchange", {}).get("staleness"):
+        charts.append(_staleness(folder, late))
     found = setup.findings(outcome, summary["weights"])
     page = render(
         found.template,
         title=f"Training of {summary['network']}",
         subtitle=_subject(setup),
         figures=[*found.figures, *_figures(summary, outcome)],
-        charts=[_chart(folder, setup)] if panels else [],
+        charts=charts,
         recipe=_recipe(setup),
         command=command(),
         versions=versions(),
@@ -48,6 +51,20 @@ def write_report(folder: RunFolder, setup: Setup, summary: Mapping[str, Any], ou
 
 def _chart(folder: RunFolder, setup: Setup) -> Illustration:
     return Illustration(file_uri(folder.curves), f"Losses and {setup.score.words} over the steps")
+
+
+def _staleness(folder: RunFolder, late: Sequence[Mapping[str, int]]) -> Illustration:
+    """Draw how late gradients came to each shard: a histogram, which is a curve where there are several."""
+    curves = []
+    for shard, counts in enumerate(late):
+        x = range(max(map(int, counts), default=0) + 1)
+        total = max(1, sum(counts.values()))
+        curves.append(Curve(f"shard {shard}", x, [counts.get(str(one), 0) / total for one in x]))
+    panel = Panel("pushes", tuple(curves), share=True)
+    draw_curves(folder.staleness, [panel], x_label="updates between fetch and push")
+    return Illustration(
+        file_uri(folder.staleness), "Staleness: how many updates later than its weights a gradient came"
+    )
 
 
 def _subject(setup: Setup) -> str:

@@ -74,7 +74,7 @@ def carry_out(prepare: Callable[[], Setup], output: str | os.PathLike[str], exch
 
         def begin() -> Mapping[str, Any] | None:
             closing.enter_context(folder.held())
-            summary = folder.begin(setup.recipe, setup.origin, setup.identities)
+            summary = folder.begin(setup.recipe, {**setup.origin, **exchange.described()}, setup.identities)
             for line in told if summary is None else ():
                 say(line)
             return summary

@@ -1,7 +1,7 @@
 """One run from the first step, or from where it stopped, to the last: logging, evaluating, saving around the loop."""
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Iterator, Mapping
 from contextlib import ExitStack, closing, nullcontext
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -25,18 +25,19 @@ from googlenet.training.averaging import Average
 from googlenet.training.bad_images import BadImages
 from googlenet.training.checkpoints import Checkpoints, State, load
 from googlenet.training.early_stopping import EarlyStopping
-from googlenet.training.exchange import Exchange, Wish
+from googlenet.training.exchange import Exchange
 from googlenet.training.execution import Execution, continued, find_execution
 from googlenet.training.folder import RunFolder
 from googlenet.training.interruption import Interrupted, Interruption
 from googlenet.training.log import RunLog
 from googlenet.training.loop_recipe import to_json
 from googlenet.training.monitoring import Monitor
-from googlenet.training.optimizer import SGD, parameter_groups
 from googlenet.training.report import write_report
 from googlenet.training.setup import Outcome, Setup
-from googlenet.training.trainer import Diverged, Step, steps
+from googlenet.training.step import Step, Wish
+from googlenet.training.trainer import Diverged, steps
 from googlenet.training.validation import Validation
+from googlenet.training.work import Work
 from googlenet.weights import checkpoint
 from googlenet.weights.checkpoint import Checkpoint
 
@@ -71,7 +72,7 @@ class Session:
         if elsewhere:  # frozen rows at the beginning may be those of two stages
             self.execution = replace(self.execution, front="")
         self.training_network = self.execution.fuse(self.network, frozen=(*self.recipe.freeze, *elsewhere))
-        self.optimizer = self._optimizer()
+        self.optimizer = setup.optimizer(self.network)
         self.average = Average(
             self.network,
             self.recipe.averaging or "none",
@@ -131,8 +132,8 @@ class Session:
         if self._leads:
             together = len(next(self.setup.sampler(0, 1).batches()).draws)
             self._monitor = Monitor(self.recipe, together, len(self.setup.classes), self.total_steps, self.step)
-        with self._monitor or nullcontext():
-            for step in self._steps():
+        with self._monitor or nullcontext(), closing(self._steps()) as taken:
+            for step in taken:
                 self.step = step.number
                 if self._monitor:
                     self.log.take(step)
@@ -147,16 +148,17 @@ class Session:
                 if Wish.STOP in step.agreed:
                     raise self._interrupted()
 
-    def _steps(self) -> Iterator[Step]:
+    def _steps(self) -> Generator[Step, None, None]:
         """Yield the steps that are left; where one diverges, save what was before it and say where."""
-        epoch, within = divmod(self.step, self.steps_per_epoch)
-        loader = self._loader(self.setup.data, self.setup.samples(), self.sampler)
-        task, batches = self.exchange.divide(
-            self.setup.task(self.training_network, self.execution, self.steps_per_epoch),
-            self._noting_bad(loader.batches(epoch, within, self.epochs)),
-        )
-        try:
-            yield from steps(
+
+        def here() -> Iterator[Step]:
+            epoch, within = divmod(self.step, self.steps_per_epoch)
+            loader = self._loader(self.setup.data, self.setup.samples(), self.sampler)
+            task, batches = self.exchange.divide(
+                self.setup.task(self.training_network, self.execution, self.steps_per_epoch),
+                self._noting_bad(loader.batches(epoch, within, self.epochs)),
+            )
+            return steps(
                 task,
                 self.optimizer,
                 self.average,
@@ -168,9 +170,16 @@ class Session:
                 name=self.setup.data.name,
                 wish=self._wish,
             )
+
+        try:
+            yield from self.exchange.take_steps(self._work(), here)
         except Diverged as error:
             cures = "what usually cures it, in another folder: a lower --rate, --warm-up 1 or --clip 1"
             raise Diverged(f"{error}; {self.exchange.lead(self._keep_last_good)}; {cures}") from None
+
+    def _work(self) -> Work:
+        parts = (self.setup, self.execution, self.network, self.optimizer, self.average)
+        return Work(*parts, self.step, self.steps_per_epoch, self.total_steps, self._wish, self._note_bad)
 
     def _keep_last_good(self) -> str:
         """Make a checkpoint for all commands of the last one of the run; what this process holds may be spoilt."""
@@ -188,8 +197,11 @@ class Session:
 
     def _noting_bad(self, batches: Iterator[Batch]) -> Iterator[Batch]:
         for batch in batches:
-            self.bad_images |= batch.bad
+            self._note_bad(dict(batch.bad))
             yield batch
+
+    def _note_bad(self, bad: Mapping[str, str]) -> None:
+        self.bad_images |= bad
 
     def _is_over(self) -> bool:
         return self.step >= self.total_steps or self.early_stopping.wanted
@@ -198,16 +210,6 @@ class Session:
         return Interrupted(f"stopped after step {self.step:,} of {self.total_steps:,}, saved in {self.folder.path}")
 
     # Saving.
-
-    def _optimizer(self) -> SGD:
-        recipe = self.recipe
-        groups = parameter_groups(
-            self.network,
-            weight_decay=recipe.weight_decay,
-            fresh=self.setup.fresh,
-            fresh_mult=recipe.classifier_rate or 1.0,
-        )
-        return SGD(groups, momentum=recipe.momentum, nesterov=recipe.nesterov)
 
     def _execution(self, state: State | None) -> Execution:
         """Compute as the run did before, as far as this machine can, or else as it suits this machine."""
@@ -277,6 +279,7 @@ class Session:
             "metrics": dict(metrics or {}),
             "recipe": to_json(self.recipe),
             **self.setup.origin,
+            **self.exchange.described(),
         }
         checkpoint.save(path, Checkpoint(self.network.specification, self.setup.classes, tensors, provenance))
 
@@ -362,6 +365,8 @@ class Session:
             "execution": str(self.execution),
             "bad_images": self.all_bad_images.reasons,
         }
+        if exchange := dict(self.exchange.summary()):
+            summary["exchange"] = exchange
         write_report(self.folder, self.setup, summary, self.outcomes.get(weights))
         write_json(self.folder.summary, summary)
         bad = self.all_bad_images.reasons

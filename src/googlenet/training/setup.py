@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, ClassVar, Protocol
 
 import numpy as np
-from torch import Tensor
+from torch import Tensor, nn
 
 from googlenet.data.batch import Batch
 from googlenet.data.dataset import Dataset
@@ -28,6 +28,7 @@ from googlenet.reporting.html import Figure
 from googlenet.training.execution import Execution
 from googlenet.training.fused import TrainingNetwork
 from googlenet.training.loop_recipe import LoopRecipe
+from googlenet.training.optimizer import SGD, parameter_groups
 from googlenet.training.task import Task
 from googlenet.weights import checkpoint
 from googlenet.weights.checkpoint import Checkpoint
@@ -129,6 +130,14 @@ class Setup(ABC):
     @abstractmethod
     def findings(self, outcome: Any | None, weights: str) -> Findings:
         """Return what a report shows of what the final `weights` answered; None where there was nothing to answer."""
+
+    def optimizer(self, network: nn.Module) -> SGD:
+        """Return what moves the parameters of `network`, the setup's own."""
+        recipe = self.recipe
+        groups = parameter_groups(
+            network, weight_decay=recipe.weight_decay, fresh=self.fresh, fresh_mult=recipe.classifier_rate or 1.0
+        )
+        return SGD(groups, momentum=recipe.momentum, nesterov=recipe.nesterov)
 
     def sampler(self, rank: int, world: int) -> Plan:
         """Return the order of the training images, for machine `rank` of `world`."""

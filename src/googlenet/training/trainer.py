@@ -6,7 +6,6 @@ process, many in step, a parameter server and stages all train by these lines, w
 
 import time
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
 from math import isfinite
 
 import torch
@@ -15,44 +14,14 @@ from torch import nn
 from googlenet.data.batch import Batch
 from googlenet.errors import InputError
 from googlenet.training.averaging import Average
-from googlenet.training.exchange import Exchange, Wish
+from googlenet.training.exchange import Exchange
 from googlenet.training.loop_recipe import LoopRecipe
 from googlenet.training.optimizer import SGD, clip
 from googlenet.training.schedule import rate_at
-from googlenet.training.task import LOSS, Figures, Sum, Task
+from googlenet.training.step import Step, Wish
+from googlenet.training.task import Figures, Sum, Task
 
 __all__ = ["Diverged", "Step", "steps"]
-
-
-@dataclass(frozen=True)
-class Step:
-    """What one step has seen: raw values of its own batch, of all processes together."""
-
-    number: int
-    """Steps done, from 1."""
-    epoch: float
-    """Epochs done, with their fraction."""
-    rate: float
-    images: int
-    figures: Mapping[str, float] = field(default_factory=dict)
-    """Means by name, as the task has named them; empty where no process had an image."""
-    gradient: float = 0.0
-    """Euclidean norm of the gradient, before clipping."""
-    agreed: Wish = Wish.NOTHING
-    """What all processes are to do now."""
-    waited: float = 0.0
-    """Seconds in which the network waited for images; `seconds` is the whole step."""
-    seconds: float = 0.0
-
-    @property
-    def loss(self) -> float:
-        """What was minimised."""
-        return self.figures.get(LOSS, 0.0)
-
-    def by(self, kind: str) -> dict[str, float]:
-        """Return the figures of a kind, such as `losses` or `top1`, by the rest of their names."""
-        parts = ((name.partition("/"), value) for name, value in self.figures.items())
-        return {rest: value for (first, _, rest), value in parts if first == kind and rest}
 
 
 class Diverged(InputError):  # noqa: N818  it is what happened, not a fault of the package
