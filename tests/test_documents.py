@@ -82,6 +82,12 @@ def shorter(arguments: list[str]) -> list[str]:
     return [*arguments[:at], "1", *arguments[at + 1 :]]
 
 
+def simulated_shortly(arguments: list[str]) -> list[str]:
+    """Let a comparison learn for one epoch, at one rate, on few images."""
+    small = ["--learning-workers", "1", "--epochs", "1", "--rates", "0.02", "--workers", "1", "8"]
+    return ["simulate", "digits:validation", "--validation", "digits:validation", *arguments, *small]
+
+
 @pytest.fixture(scope="module")
 def world(tmp_path_factory):
     folder = tmp_path_factory.mktemp("world")
@@ -131,6 +137,8 @@ def test_a_command_runs(command, world, monkeypatch, capsys):
         return
     if "train" in arguments[:2] or "train-multibox" in arguments:
         arguments = shorter(arguments)
+    if arguments[0] == "simulate":
+        arguments = simulated_shortly([one for one in arguments[1:] if one != "digits"])
     assert main(arguments) == 0, capsys.readouterr().err
     printed = capsys.readouterr().out
     assert printed

@@ -37,6 +37,7 @@ COMMANDS = {
     "detector train-multibox": "boxes around any object, learnt from annotated pictures",
     "data check": "what is wrong with a data set",
     "detector evaluate": "average precision of predicted boxes: VOC, ILSVRC, COCO, with intervals and types of error",
+    "simulate": "section 6 on machines that one does not have: pace, staleness, time to an accuracy, what is worth it",
     "export": "a checkpoint for other programs: ONNX, a Hugging Face model folder",
     "demo": "the whole path on embedded real images, no download",
 }

@@ -117,7 +117,7 @@ def to_json(recipe: LoopRecipe) -> dict[str, Any]:
 
 
 def check_ranges(
-    recipe: LoopRecipe, *, least: Mapping[str, float], positive: Iterable[str], shares: Iterable[str] = ()
+    recipe: object, *, least: Mapping[str, float], positive: Iterable[str], shares: Iterable[str] = ()
 ) -> None:
     """Raise `InputError` for a field below its `least` value, or that is not `positive`, or no share in 0 <= x < 1.
 
