@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from googlenet.__main__ import main
 from googlenet.detection.average_precision.tide import ERRORS
@@ -118,6 +119,29 @@ def test_several_are_rows_with_the_intervals_of_their_differences(world, capsys)
     assert re.search(r"2 - 1\s+\+25.0\s+\[", printed)
     assert "Average precision of 2 detectors" in (world / "report/report.html").read_text()
     assert (world / "report/row-2/classes.csv").read_text().splitlines()[1].startswith("cat,cat,2,2,1.0,")
+
+
+@pytest.mark.parametrize(
+    ("turn", "complaint"),
+    [
+        (lambda x0, y0, x1, y1: [x0, y0, x1 - x0, y1 - y0], ""),
+        (lambda x0, y0, x1, y1: [x0, y0, x1, y1], "1 of 2 boxes reach beyond their pictures: they may be corners"),
+        (lambda x0, y0, x1, y1: [x0 / 200, y0 / 100, (x1 - x0) / 200, (y1 - y0) / 100], "may be shares of the picture"),
+    ],
+)
+def test_boxes_of_another_convention_are_doubted(world, capsys, turn, complaint):
+    """As COCO has them: corners in the place of a width and a height, and shares in that of pixels."""
+    boxes = {"000001": (0, 0, 50, 50), "000002": (120, 60, 150, 90)}
+    entries = [
+        {"image_id": name, "category_id": "cat", "bbox": turn(*box), "score": 0.5} for name, box in boxes.items()
+    ]
+    (world / "coco.json").write_text(json.dumps(entries))
+    for name in boxes:
+        Image.new("RGB", (200, 100)).save(world / f"pets/JPEGImages/{name}.jpg")
+    assert main(["detector", "evaluate", "coco.json", "pets", "--protocol", "voc2010"]) == 0
+    warnings = [line for line in capsys.readouterr().err.splitlines() if line.startswith("warning: ")]
+    assert len(warnings) == bool(complaint)
+    assert all(complaint in line for line in warnings)
 
 
 @pytest.mark.usefixtures("world")

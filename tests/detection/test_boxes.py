@@ -116,3 +116,12 @@ def test_clip():
 @pytest.mark.parametrize("empty", [[], np.zeros((0, 4))])
 def test_no_boxes(empty):
     assert b.as_boxes(empty).shape == b.from_xywh(empty).shape == b.to_shares(empty, 3, 4).shape == (0, 4)
+
+
+def test_a_slip_is_not_beyond_a_picture():
+    """Of 100 x 50 pixels: 3 more are a slip of the width, 2 of the height."""
+    boxes = b.as_boxes(
+        [[0, 0, 100, 50], [-3, -2, 103, 52], [-4, 0, 9, 9], [0, -3, 9, 9], [0, 0, 104, 9], [0, 0, 9, 53]]
+    )
+    assert b.reach_beyond(boxes, 100, 50).tolist() == [False, False, True, True, True, True]
+    assert b.reach_beyond(b.as_boxes([]), 100, 50).tolist() == []

@@ -12,7 +12,7 @@ from googlenet.detection.average_precision.protocols import ProtocolName
 from googlenet.errors import InputError, after_work, counted
 from googlenet.files import expect, expect_folder
 from googlenet.inference.engine import Computing
-from googlenet.reporting.console import json_line, percent, say, table
+from googlenet.reporting.console import json_line, percent, say, table, warn
 
 if TYPE_CHECKING:
     from googlenet.detection.annotations import AnnotatedImages
@@ -73,6 +73,7 @@ def _judged(
 ) -> "tuple[list[Judged], set[str]]":
     """Judge each of several; what a detector finds is kept in `folder`. Also, why some pictures cannot be read."""
     from googlenet.detection.average_precision import evaluate
+    from googlenet.detection.average_precision.conventions import doubt_of
     from googlenet.detection.average_precision.names import places_of_classes
     from googlenet.detection.average_precision.predictions import read_predictions
     from googlenet.detection.detector.file import is_detector, read_detector
@@ -89,7 +90,10 @@ def _judged(
             rows.append(row)
             failed |= set(errors)
         else:
-            rows.append(Judged(str(path), evaluate(read_predictions(path), images, options.protocol)))
+            found = evaluate(read_predictions(path), images, options.protocol)
+            if told := doubt_of(found, images):
+                warn(f"{path}: {told}")
+            rows.append(Judged(str(path), found))
     return rows, failed
 
 

@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 __all__ = [
-    *["Boxes", "areas", "as_boxes", "clip", "from_inclusive", "from_shares", "from_xywh", "iou", "suppress"],
-    *["suppress_classes", "to_inclusive", "to_shares", "to_xywh"],
+    *["Boxes", "areas", "as_boxes", "clip", "from_inclusive", "from_shares", "from_xywh", "iou", "reach_beyond"],
+    *["suppress", "suppress_classes", "to_inclusive", "to_shares", "to_xywh"],
 ]
 
 Boxes = NDArray[np.float64]
@@ -64,6 +64,12 @@ def areas(boxes: Boxes) -> NDArray[np.float64]:
 def clip(boxes: Boxes, width: float, height: float) -> Boxes:
     """Return the parts within a picture; of a box outside of it nothing is left but a line or point on its border."""
     return np.clip(boxes, 0, [width, height, width, height])
+
+
+def reach_beyond(boxes: Boxes, width: float, height: float) -> NDArray[np.bool_]:
+    """Return which boxes reach beyond a picture by more than a slip: 2 % of its side and a pixel, [N]."""
+    slip = 0.02 * np.array([width, height]) + 1
+    return ((boxes[:, :2] < -slip) | (boxes[:, 2:] > np.array([width, height]) + slip)).any(axis=1)
 
 
 def iou(ones: Boxes, others: Boxes) -> NDArray[np.float64]:

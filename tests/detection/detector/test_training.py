@@ -4,6 +4,7 @@ import json
 import os
 import re
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -257,6 +258,21 @@ def test_a_broken_picture_is_named_or_left_out(weights: Path, tmp_path: Path):
     found = open_windows(tmp_path / "windows/train")
     assert found
     assert len(found.of(1).boxes) == 0
+
+
+def test_objects_beyond_their_pictures_are_doubted(weights: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    class Twice(Coloured):
+        def objects(self, index: int):  # type: ignore[no-untyped-def]
+            found = super().objects(index)
+            return replace(found, boxes=found.boxes * 2) if index == 1 else found
+
+    train_detector(
+        DetectorData("twice", Twice(3)),
+        recipe(),
+        **{"pretrained": weights, "output": tmp_path, "sources": SOURCES, "stages": ("proposals",)},
+    )
+    told = "train: objects of 1 picture (coloured/1.png) reach beyond them; if their boxes are of another convention"
+    assert told in capsys.readouterr().err
 
 
 def test_a_class_that_no_window_shows_is_named(weights: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]):

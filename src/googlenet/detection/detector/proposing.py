@@ -8,6 +8,7 @@ import numpy as np
 
 from googlenet.data.labels import some
 from googlenet.detection.annotations import AnnotatedImages, Objects
+from googlenet.detection.boxes import reach_beyond
 from googlenet.detection.detector.work import DetectorData, DetectorWork
 from googlenet.detection.proposals.coverage import Coverage, arms_of
 from googlenet.detection.proposals.pictures import Pictures
@@ -18,7 +19,8 @@ from googlenet.detection.proposals.union import ranked
 from googlenet.detection.regions.dataset import RegionImages
 from googlenet.detection.regions.setup import RegionData
 from googlenet.detection.regions.windows import Labelled, Windows, label_windows, open_windows, write_windows
-from googlenet.errors import BrokenOff, InputError
+from googlenet.errors import BrokenOff, InputError, counted
+from googlenet.images.finding import display_name
 from googlenet.reporting.console import say, warn
 from googlenet.reporting.progress import Progress
 
@@ -61,18 +63,29 @@ def _key(work: DetectorWork, name: str, part: DetectorData) -> str:
 def _write(work: DetectorWork, name: str, part: DetectorData, key: str) -> Windows:
     """Make the windows of a part; what was proposed stays kept where the rest fails."""
     bad: dict[str, str] = {}
+    beyond: list[str] = []
     with Progress(f"proposing, {name}", total=len(part.images)) as progress:
-        parts = _labelled(work, part.images, bad, progress, with_objects=name == "train")
+        parts = _labelled(work, part.images, bad, beyond, progress, with_objects=name == "train")
         try:
-            return write_windows(work.folder / WINDOWS / name, parts, len(part.images.classes), key, bad)
+            found = write_windows(work.folder / WINDOWS / name, parts, len(part.images.classes), key, bad)
         except InputError as error:
             raise error if not progress.done else BrokenOff(str(error)) from error
+    if beyond:
+        told = f"{name}: objects of {counted(len(beyond), 'pictures')} ({some(beyond, 2)}) reach beyond them"
+        warn(f"{told}; if their boxes are of another convention, mend them: googlenet data check names all")
+    return found
 
 
 def _labelled(
-    work: DetectorWork, images: AnnotatedImages, bad: dict[str, str], progress: Progress, *, with_objects: bool
+    work: DetectorWork,
+    images: AnnotatedImages,
+    bad: dict[str, str],
+    beyond: list[str],
+    progress: Progress,
+    *,
+    with_objects: bool,
 ) -> Iterator[Labelled]:
-    """Yield the windows of each picture; note in `bad` why one has none."""
+    """Yield the windows of each picture; note in `bad` why one has none, in `beyond` whose objects reach beyond it."""
     for index, (file, answer) in enumerate(propose(Pictures(None, images), work.sources, work.cache)):
         if isinstance(answer, InputError):
             if not work.recipe.skip_bad_images:
@@ -83,6 +96,8 @@ def _labelled(
             yield label_windows(np.empty((0, 4)), _nothing(), len(images.classes))
         else:
             objects, boxes = images.objects(index), ranked(answer.parts)
+            if reach_beyond(objects.boxes, *answer.size).any():
+                beyond.append(display_name(file))
             own = objects.boxes[~objects.crowd] if with_objects else boxes[:0]
             yield label_windows(np.concatenate([own, boxes]), objects, len(images.classes))
         progress.update()
