@@ -7,25 +7,30 @@ own with the C library's memory as it comes. `network` computes crops that were 
 limit. `ours` is `regions/scoring.py`, in float32, and `bfloat16` the same where the machine has units for it. `best N`
 classifies the first N boxes of each picture alone (`detect --proposals N`).
 
+`--boxes` are the boxes of each picture, of which images a minute are said: the paper's were about 1,400. Where
+Selective Search has fewer, these are moved about. A round takes minutes on two cores: a few boxes of the first picture
+warm each form up, every round is written to `--json`, and the same command goes on after the last whole one. At 30
+crops a second `--count 1 --forms plain ours` takes 47 seconds a form, 8 minutes for five rounds; with `--minutes 20`
+more follow until then.
+
 Scores are compared twice: the plain module on our crops (to 1e-5 in float32), and the plain way as a whole (to 1e-3 in
 the mean). Pillow averages over all pixels of a step, where ours interpolates linearly between steps of whole pixels,
 and it rounds the edge of a crop that reaches outside: crops of large boxes differ by a few shades.
 
     python benchmarks/detection.py [--images FOLDER] [--weights FILE] [--count 2] [--boxes 1400] [--best 200]
-        [--truth DATA --split NAME] [--rounds 5] [--json FILE]
+        [--forms plain ours] [--truth DATA --split NAME] [--rounds 5] [--minutes 0] [--json FILE]
 
 Without a folder photographs are made of smooth noise; without weights they are random. With `--truth`, annotated
 pictures in the place of a folder, it is said how many objects all boxes cover, and the best N: what rejection costs.
 """
 
 import argparse
+import hashlib
 import shlex
 import sys
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from multiprocessing import get_context
-from multiprocessing.connection import Connection
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -33,15 +38,16 @@ import numpy as np
 import torch
 from PIL import Image
 from prediction import photographs, random_weights
-from rounds import Result, measure, write
+from rounds import Result, elsewhere, measure_long, write
 
 from googlenet import machine
 from googlenet.detection.boxes import iou
 from googlenet.detection.datasets.opening import open_annotated
-from googlenet.detection.regions.crop import CONTEXT, cut, outside
+from googlenet.detection.regions.crop import CONTEXT, Crops, cut, outside
 from googlenet.detection.regions.scoring import Boxed, Member, score
 from googlenet.detection.selective_search.search import SelectiveSearch
 from googlenet.detection.selective_search.settings import parse_settings
+from googlenet.files import sha256
 from googlenet.images.decoding import decode
 from googlenet.images.finding import find_images
 from googlenet.inference.predictor import Predictor
@@ -53,6 +59,8 @@ BATCH = 64
 
 SAME, ALIKE = 1e-5, 1e-3
 """How far scores may differ from the plain module's on the same crops, and in the mean from the plain way's."""
+
+FORMS = ("plain", "network", "ours", "bfloat16", "best")
 
 Pictures = Sequence[tuple[Path, np.ndarray]]
 """Files, and boxes [N, 4] of each."""
@@ -67,7 +75,9 @@ def main() -> None:
     parser.add_argument("--count", type=int, default=2, help="pictures")
     parser.add_argument("--boxes", type=int, default=1400, help="of each picture")
     parser.add_argument("--best", type=int, default=200, help="boxes of each that rejection leaves")
-    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--forms", nargs="+", choices=FORMS, default=FORMS, metavar="FORM", help=", ".join(FORMS))
+    parser.add_argument("--rounds", type=int, default=5, help="at least")
+    parser.add_argument("--minutes", type=float, default=0.0, help="more rounds follow while these are not over")
     parser.add_argument("--device", default="auto")
     parser.add_argument("--engine", default="auto")
     parser.add_argument("--json", type=Path)
@@ -93,7 +103,7 @@ def main() -> None:
     if options.json:
         write(options.json, [result])
     found = result.settings
-    if found["difference_on_the_same_crops"] > SAME or found["mean_difference"] > ALIKE:
+    if found.get("difference_on_the_same_crops", 0) > SAME or found.get("mean_difference", 0) > ALIKE:
         sys.exit(f"scores differ by more than {SAME} on the same crops, or {ALIKE} in the mean")
 
 
@@ -125,50 +135,70 @@ def compare(weights: Path, pictures: Pictures, options: argparse.Namespace) -> R
         predictor = Predictor(network, None, options.device, precision, options.engine)
         predictor.expect(10**9)
         members[precision] = Member(predictor, outputs)
-    size = network.specification.input[1:]
-    crops = [cut(decode(path), boxes, size) for path, boxes in pictures]
-    found: dict[str, Any] = {}
+    size, predictor = network.specification.input[1:], members["float32"].predictor
+    crops = [cut(decode(path), boxes, size) for path, boxes in pictures] if "network" in options.forms else []
+    few = [(path, boxes[:BATCH]) for path, boxes in pictures[:1]]
+    found: dict[str, np.ndarray] = {}
 
-    def alone() -> None:
-        predictor = members["float32"].predictor
-        for wait in [predictor.submit(one.pixels, outside(one.inside, size)) for one in crops]:
+    def alone(some: Sequence[Crops]) -> None:
+        for wait in [predictor.submit(one.pixels, outside(one.inside, size)) for one in some]:
             wait()
 
-    def ours(precision: str, most: int | None = None) -> Callable[[], None]:
-        def run() -> None:
-            boxed = (Boxed(str(path), decode(path), boxes[:most]) for path, boxes in pictures)
-            scored = [one.scores for one in score(boxed, [members[precision]])]
-            if most is None:
-                found[precision] = np.concatenate(scored)
+    def ours(precision: str, some: Pictures, most: int | None = None) -> np.ndarray:
+        boxed = (Boxed(str(path), decode(path), boxes[:most]) for path, boxes in some)
+        return np.concatenate([one.scores for one in score(boxed, [members[precision]])])
 
-        return run
+    with elsewhere(plain_way, weights) as ask:
+        ways: dict[str, Callable[[Pictures], Any]] = {"plain": ask, "ours": partial(ours, "float32")}
+        ways |= {"bfloat16": partial(ours, "bfloat16")} if "bfloat16" in members else {}
+        for way in ways.values():
+            way(few)
 
-    with plain_way(weights, pictures) as ask:
+        def timed(name: str) -> Callable[[], None]:
+            return lambda: found.update({name: ways[name](pictures)})
 
-        def plain() -> None:
-            found["plain"] = ask()
-
-        forms = {"plain": plain, "network": alone} | {
-            {"float32": "ours"}.get(precision, precision): ours(precision) for precision in members
-        }
-        forms[f"best {options.best}"] = ours("float32", options.best)
-        settings = {"pictures": len(pictures), "boxes": options.boxes, "best": options.best}
-        result = Result(shlex.join(sys.argv), settings | {"threads": torch.get_num_threads(), "batch": BATCH})
-        measure(forms, options.rounds, result)
-    predictor = members["float32"].predictor
-    result.settings |= {"device": predictor.device, "engine": predictor.engine}
-    first = eager(network, crops[0].pixels[:BATCH], outside(crops[0].inside[:BATCH], size))
-    differences = np.abs(found["float32"] - found["plain"])
-    result.settings |= {
-        "difference_on_the_same_crops": float(np.abs(first - found["float32"][:BATCH]).max()),
-        "mean_difference": float(differences.mean()),
-        "largest_difference": float(differences.max()),
-        "boxes_within_1e-3": float((differences.max(axis=1) <= ALIKE).mean()),
-        "same_best_class": float((found["float32"].argmax(axis=1) == found["plain"].argmax(axis=1)).mean()),
-    }
-    if "bfloat16" in found:
-        result.settings["largest_difference_bfloat16"] = float(np.abs(found["bfloat16"] - found["float32"]).max())
+        forms = {name: timed(name) for name in ways} | {"network": partial(alone, crops)}
+        forms["best"] = partial(ours, "float32", pictures, options.best)
+        result = Result(shlex.join(sys.argv), asked(weights, pictures, options))
+        result.settings |= {"device": predictor.device, "engine": predictor.engine}
+        measure_long(
+            {name: forms[name] for name in FORMS if name in forms and name in options.forms},
+            options.rounds,
+            result,
+            kept=options.json,
+            minutes=options.minutes,
+            after_round=lambda: result.settings.update(differences(network, few, found)),
+        )
     return result
+
+
+def asked(weights: Path, pictures: Pictures, options: argparse.Namespace) -> dict[str, Any]:
+    """Return what was asked for: rounds of other weights, boxes or threads are others."""
+    boxes = hashlib.sha256(b"".join(boxes.tobytes() for _, boxes in pictures)).hexdigest()[:16]
+    numbers = {"pictures": len(pictures), "boxes": options.boxes, "best": options.best, "batch": BATCH}
+    return numbers | {"threads": torch.get_num_threads(), "weights": sha256(weights)[:16], "boxes_sha256": boxes}
+
+
+def differences(network: torch.nn.Module, few: Pictures, found: Mapping[str, np.ndarray]) -> dict[str, Any]:
+    """Return how far the scores that were found by different forms are from each other."""
+    told: dict[str, Any] = {}
+    if "ours" in found:
+        (path, boxes), size = few[0], network.specification.input[1:]
+        crops = cut(decode(path), boxes, size)
+        first = eager(network, crops.pixels, outside(crops.inside, size))
+        told["difference_on_the_same_crops"] = float(np.abs(first - found["ours"][: len(boxes)]).max())
+    if {"ours", "plain"} <= found.keys():
+        apart = np.abs(found["ours"] - found["plain"])
+        same = found["ours"].argmax(axis=1) == found["plain"].argmax(axis=1)
+        told |= {
+            "mean_difference": float(apart.mean()),
+            "largest_difference": float(apart.max()),
+            "boxes_within_1e-3": float((apart.max(axis=1) <= ALIKE).mean()),
+            "same_best_class": float(same.mean()),
+        }
+    if {"ours", "bfloat16"} <= found.keys():
+        told["largest_difference_bfloat16"] = float(np.abs(found["bfloat16"] - found["ours"]).max())
+    return told
 
 
 def has_bfloat16(device: str) -> bool:
@@ -186,38 +216,21 @@ def eager(network: torch.nn.Module, pixels: np.ndarray, mask: np.ndarray) -> np.
     return network(batch).softmax(dim=1).numpy()
 
 
-@contextmanager
-def plain_way(weights: Path, pictures: Pictures) -> Iterator[Callable[[], np.ndarray]]:
-    """Give a function that has the other process score all boxes, and returns the probabilities."""
-    context = get_context("spawn")
-    here, there = context.Pipe()
-    arguments = (there, weights, pictures, torch.get_num_threads())
-    process = context.Process(target=answer, args=arguments, daemon=True)
-    process.start()
-    there.close()
+def plain_way(weights: Path) -> Callable[[Pictures], np.ndarray]:
+    """Return what scores all boxes of pictures, and returns the probabilities."""
+    network = build(read(weights), auxiliary=False).eval()
 
-    def ask() -> np.ndarray:
-        here.send(True)
-        return here.recv()
-
-    yield ask
-    here.send(False)
-    process.join()
-
-
-def answer(connection: Connection, weights: Path, pictures: Pictures, threads: int) -> None:
-    torch.set_num_threads(threads)
-    checkpoint = read(weights)
-    network = build(checkpoint, auxiliary=False).eval()
-    while connection.recv():
+    @torch.inference_mode()
+    def scores(pictures: Pictures) -> np.ndarray:
         found = []
         for path, boxes in pictures:
             image = Image.open(path).convert("RGB")
             for start in range(0, len(boxes), BATCH):
                 crops = [plain_crop(image, box, network.specification) for box in boxes[start : start + BATCH].tolist()]
-                with torch.inference_mode():
-                    found.append(network(torch.stack(crops)).softmax(dim=1).numpy())
-        connection.send(np.concatenate(found))
+                found.append(network(torch.stack(crops)).softmax(dim=1).numpy())
+        return np.concatenate(found)
+
+    return scores
 
 
 def plain_crop(image: Image.Image, box: Sequence[float], specification: Any) -> torch.Tensor:
@@ -250,17 +263,23 @@ def show(result: Result) -> None:
     print(f"{pictures} pictures with {settings['boxes']} boxes, {settings['device']}, engine {settings['engine']}")
     print(f"{'':10} {'images a minute':>16} {'median':>8} {'times plain: least / median / most':>36}")
     for form in result.seconds:
-        ratio = " / ".join(f"{value:.2f}" for value in result.ratios("plain", form))
-        rate = 60 * pictures / result.best(form)
-        print(f"{form:10} {rate:16.2f} {60 * pictures / result.median(form):8.2f} {ratio:>36}")
-    share = " / ".join(f"{value:.3f}" for value in result.ratios("network", "ours"))
-    print(f"ours reaches {share} of the network alone")
-    print(
-        f"scores: {settings['difference_on_the_same_crops']:.1e} at most on the same crops; of the plain way"
-        f" {settings['mean_difference']:.1e} in the mean, {settings['largest_difference']:.1e} at most,"
-        f" {100 * settings['boxes_within_1e-3']:.1f} % of the boxes within {ALIKE:g},"
-        f" {100 * settings['same_best_class']:.1f} % with the same best class"
-    )
+        ratio = (
+            " / ".join(f"{value:.2f}" for value in result.ratios("plain", form)) if "plain" in result.seconds else ""
+        )
+        name = f"best {settings['best']}" if form == "best" else form
+        best, median = (60 * pictures / seconds for seconds in (result.best(form), result.median(form)))
+        print(f"{name:10} {best:16.2f} {median:8.2f} {ratio:>36}")
+    if {"network", "ours"} <= result.seconds.keys():
+        share = " / ".join(f"{value:.3f}" for value in result.ratios("network", "ours"))
+        print(f"ours reaches {share} of the network alone")
+    if "difference_on_the_same_crops" in settings:
+        print(f"scores: {settings['difference_on_the_same_crops']:.1e} at most on the same crops")
+    if "mean_difference" in settings:
+        print(
+            f"of the plain way {settings['mean_difference']:.1e} in the mean, {settings['largest_difference']:.1e} at"
+            f" most, {100 * settings['boxes_within_1e-3']:.1f} % of the boxes within {ALIKE:g},"
+            f" {100 * settings['same_best_class']:.1f} % with the same best class"
+        )
     if "largest_difference_bfloat16" in settings:
         print(f"bfloat16 differs by {settings['largest_difference_bfloat16']:.1e} at most")
     if "covered" in settings:

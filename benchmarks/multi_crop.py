@@ -23,12 +23,9 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from itertools import islice
-from multiprocessing import get_context
-from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
@@ -36,7 +33,7 @@ import numpy as np
 import torch
 from PIL import Image, ImageOps
 from prediction import photographs, random_weights
-from rounds import Result, measure, write
+from rounds import Result, elsewhere, measure, write
 
 import googlenet
 from googlenet import machine
@@ -156,7 +153,7 @@ def speed(weights: Path, paths: Sequence[Path], rounds: int, computing: dict[str
     def evaluate() -> None:
         found["evaluate"] = whole(googlenet.evaluate(weights, data, crops=[CROPS], **computing))
 
-    with usual_way(weights, paths) as ask:
+    with elsewhere(usual_way, weights, paths) as ask:
 
         def usual() -> None:
             found["usual"] = ask()
@@ -180,35 +177,20 @@ def whole(found: Evaluation | None) -> Row:
     return found.rows[0]
 
 
-@contextmanager
-def usual_way(weights: Path, paths: Sequence[Path]) -> Iterator[Callable[[], np.ndarray]]:
-    """Give a function that has the other process evaluate the photographs, and returns the probabilities."""
-    context = get_context("spawn")
-    here, there = context.Pipe()
-    process = context.Process(target=answer, args=(there, weights, paths, torch.get_num_threads()), daemon=True)
-    process.start()
-    there.close()
-
-    def ask() -> np.ndarray:
-        here.send(True)
-        return here.recv()
-
-    yield ask
-    here.send(False)
-    process.join()
-
-
-def answer(connection: Connection, weights: Path, paths: Sequence[Path], threads: int) -> None:
-    torch.set_num_threads(threads)
+def usual_way(weights: Path, paths: Sequence[Path]) -> Callable[[Any], np.ndarray]:
+    """Return what evaluates the photographs, and returns the probabilities."""
     checkpoint = read(weights)
     network = build(checkpoint, auxiliary=False).eval()
-    while connection.recv():
+
+    @torch.inference_mode()
+    def evaluate(_: Any) -> np.ndarray:
         found = []
         for path in paths:
             batch = normalised(usual_crops(Image.open(path).convert("RGB")), checkpoint.specification.pixels)
-            with torch.inference_mode():
-                found.append(network(batch).softmax(dim=1).mean(dim=0).numpy())
-        connection.send(np.stack(found))
+            found.append(network(batch).softmax(dim=1).mean(dim=0).numpy())
+        return np.stack(found)
+
+    return evaluate
 
 
 def usual_crops(image: Image.Image) -> list[Image.Image]:
