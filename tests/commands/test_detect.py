@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import re
 
 import numpy as np
 import pytest
@@ -91,6 +92,21 @@ def test_fewer_proposals_and_another_source(detector, pictures, capsys):
     assert boxes("--source", "selective-search:fast", "--source", "selective-search:single", "--proposals", "500")
 
 
+def test_another_choice_and_a_detector_that_rejects(detector, pictures, tmp_path, capsys):
+    where = ["detect", str(detector), str(pictures / "a.png"), "--json", *CPU]
+
+    def found(*options):
+        assert main([*where, *options]) == 0
+        return json.loads(capsys.readouterr().out)["detections"]
+
+    surest = found("--most", "2")
+    assert surest == found()[:2]
+    assert all(one["score"] >= 0.6 for one in found("--least-score", "0.6"))
+    assert len(found("--overlap", "1")) >= len(found("--overlap", "0"))
+    narrow = make(tmp_path / "narrow.safetensors", 1)
+    assert len({tuple(one["box"]) for one in found("--proposals", "3", "--reject-by", str(narrow))}) <= 3
+
+
 def test_an_ensemble_is_taken_too(detector, pictures, tmp_path, capsys):
     other = make(tmp_path / "other.safetensors", 1)
     save_detector_ensemble(tmp_path / "both.json", [detector, other])
@@ -105,7 +121,11 @@ def test_an_ensemble_is_taken_too(detector, pictures, tmp_path, capsys):
         (["--proposals", "0"], "--proposals must be a whole number of at least 1, found 0"),
         (["--source", "nothing"], "--source nothing: no such source"),
         (["--fast"], "--fast takes the boxes of a MultiBox, and it has none"),
-        (["--fast", "--proposals", "3"], "--fast says what is classified; leave --source and --proposals out"),
+        (["--fast", "--proposals", "3"], "--fast says what is classified; leave --source, --proposals and --reject-by"),
+        (["--fast", "--reject-by", "multibox"], "--fast says what is classified"),
+        (["--reject-by", "multibox", "--proposals", "3"], "takes the boxes of its MultiBox, and it has none"),
+        (["--reject-by", "nowhere", "--proposals", "3"], "--reject-by nowhere: cannot be read"),
+        (["--least-score", "2"], "score 2.0: give a number from 0 to 1"),
         (["--precision", "int8"], "int8 is for networks of whole pictures"),
     ],
 )
@@ -153,12 +173,26 @@ def test_a_detector_stands_in_the_place_of_predictions(detector, voc, tmp_path, 
     of_lines = json.loads(capsys.readouterr().out)
     assert found == of_lines | {"by_proposals": found["by_proposals"]}
     assert [one["proposals"] for one in found["by_proposals"]] == ["all"]  # it classifies 30 at most
+    assert main(["detector", "evaluate", str(lines), *where[3:], "--overlap", "0.5"]) == 2
+    assert "--overlap, --most and --cache are about detectors; give one" in capsys.readouterr().err
     # a kill in the middle of a line: the rest is done, and no picture twice
     whole = lines.read_bytes()
     lines.write_bytes(whole[: whole.index(b"\n") + 30])
     assert main([*where, "--report", str(tmp_path / "report"), *CPU]) == 1
     assert json.loads(capsys.readouterr().out) == found
     assert lines.read_bytes() == whole
+
+
+def test_rows_of_one_table_share_their_proposals_and_show_what_rejection_costs(detector, voc, tmp_path, capsys):
+    narrow, cache = make(tmp_path / "narrow.safetensors", 1), tmp_path / "kept"
+    where = [str(voc), "--split", "train", "--protocol", "voc2010", "--cache", str(cache), *CPU]
+    assert main(["detector", "evaluate", str(detector), str(narrow), *where, "--json"]) == 0
+    assert len(json.loads(capsys.readouterr().out)["rows"]) == 2
+    (kept,) = (one for one in cache.iterdir() if one.name not in ("README", "locks"))
+    assert len(list(kept.rglob("*.boxes"))) == 3
+    where += ["--proposals", "20", "--reject-by", str(narrow)]
+    assert main(["detector", "evaluate", str(detector), *where]) == 0
+    assert re.search(r"all by \S+/narrow.safetensors\s+20\s", capsys.readouterr().out)
 
 
 def test_other_classes_are_refused_before_anything_is_detected(detector, voc, monkeypatch, capsys):

@@ -21,7 +21,7 @@ OPTIONS = {
     "localisation": ["predictions", "truths", "json"],
     "explain": ["weights", "image", "class_", "at", "output", "computing", "json"],
     "propose": ["images", "source", "cache", "truth", "split", "report", "draw", "null", "computing", "json"],
-    "detect": ["detector", "images", "proposals", "source", "fast", "draw", "null", "computing", "json", "csv"],
+    "detect": ["detector", "images", "choice", "source", "fast", "draw", "null", "computing", "json", "csv"],
     "train": [
         *["data", "output", "validation", "pretrained", "recipe", "processes", "wire", "stages"],
         *["exchange", "downpour", "json"],
@@ -29,14 +29,16 @@ OPTIONS = {
     "preview": ["data", "output", "images", "sampling", "distortion", "size", "seed", "epoch", "json"],
     "detector train": [
         *["data", "output", "pretrained", "split", "validation", "validation_split", "source", "multibox"],
-        *["refinement", "stages", "recipe", "json"],
+        *["refinement", "choice", "cache", "stages", "recipe", "json"],
     ],
     "detector ensemble": ["detectors", "output", "json"],
     "detector train-multibox": [
         *["data", "output", "pretrained", "split", "validation", "validation_split", "recipe", "json"],
     ],
     "data check": ["data", "validation", "json"],
-    "detector evaluate": ["predictions_and_truth", "protocol", "split", "report", "computing", "json"],
+    "detector evaluate": [
+        *["predictions_and_truth", "protocol", "split", "report", "choice", "cache", "computing", "json"],
+    ],
     "simulate": ["data", "validation", "cluster", "settings", "calibrate", "report", "json"],
     "export": ["weights", "onnx", "hub_folder", "json"],
     "demo": ["output", "json"],

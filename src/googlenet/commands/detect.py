@@ -11,9 +11,9 @@ from tyro.conf import OmitArgPrefixes, Positional, UseAppendAction, arg
 
 from googlenet.detection.detections import Detections
 from googlenet.detection.detector.file import read_detector
-from googlenet.detection.detector.settings import fast
+from googlenet.detection.detector.settings import Choice, check_rejection, chosen, fast
 from googlenet.detection.proposals.sources import Source, open_source
-from googlenet.errors import InputError, whole
+from googlenet.errors import InputError
 from googlenet.files import expect_folder
 from googlenet.images.decoding import decode
 from googlenet.images.finding import find_images, image_arguments
@@ -36,8 +36,7 @@ class Options:
     """The detector.safetensors of `googlenet detector train`, or the JSON of an ensemble."""
     images: Annotated[Positional[tuple[str, ...]], arg(metavar="IMAGE...")]
     """Images, folders, patterns; - reads a list of paths from standard input, one a line."""
-    proposals: Annotated[Optional[int], arg(metavar="N")] = None  # noqa: UP045
-    """Classify only so many boxes of an image, the best: faster, and finds less."""
+    choice: Annotated[Choice, OmitArgPrefixes] = Choice()  # noqa: RUF009  frozen
     source: Annotated[UseAppendAction[tuple[str, ...]], arg(metavar="SOURCE")] = ()
     """What proposes boxes, in place of the detector's own: as for `googlenet propose`; several are united."""
     fast: bool = False
@@ -57,17 +56,19 @@ def run(options: Options) -> int:
     """Print what is detected in each image; name those that could not be read and return 1 for them."""
     if options.json and options.csv:
         raise InputError("--json and --csv say two things; give one of them")
-    if options.proposals is not None:
-        whole("--proposals", options.proposals)
-    if options.fast and (options.source or options.proposals is not None):
-        raise InputError("--fast says what is classified; leave --source and --proposals out")
+    choice = options.choice
+    if options.fast and (options.source or (choice.proposals, choice.reject_by) != (None, None)):
+        raise InputError("--fast says what is classified; leave --source, --proposals and --reject-by out")
     if options.draw:
         expect_folder(options.draw)
     described = read_detector(options.detector)
     classes = described.classes
+    settings = chosen(described.settings, choice, described.path)
     if options.fast:
-        fast(described.settings, described.path)
+        fast(settings, described.path)
     sources = [open_source(text, options.computing) for text in dict.fromkeys(options.source)]
+    if choice.reject_by and not sources:
+        check_rejection(settings, described.path, needs_number=True)
     found = find_images(image_arguments(options.images, options.null))
     if passed_over := found.describe_passed_over():
         say(passed_over)
@@ -103,9 +104,10 @@ def _detected(
         engine=how.engine,
         sources=sources,
         fast=options.fast,
+        choice=options.choice,
     )
     yield from failed
-    yield from detector.detect(paths, proposals=options.proposals)
+    yield from detector.detect(paths)
 
 
 def _draw(path: Path, found: Detections, classes: "tuple[Class, ...]") -> None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from tyro.conf import OmitArgPrefixes, Positional, arg
 
 from googlenet.detection.average_precision.protocols import ProtocolName
+from googlenet.detection.detector.settings import Choice, check_rejection, chosen
 from googlenet.errors import InputError, after_work, counted
 from googlenet.files import expect, expect_folder
 from googlenet.inference.engine import Computing
@@ -33,6 +34,9 @@ class Options:
     """One list or part of TRUTH: test, val, val2 ..."""
     report: Annotated[Path | None, arg(metavar="FOLDER")] = None
     """Write a page to pass on, and the figures behind it; what a detector found is kept there, and gone on with."""
+    choice: Annotated[Choice, OmitArgPrefixes] = Choice()  # noqa: RUF009  frozen
+    cache: Annotated[Path | None, arg(metavar="FOLDER")] = None
+    """Where proposals are kept and found again, as of `googlenet propose`; by default with the report."""
     computing: Annotated[Computing, OmitArgPrefixes] = Computing()  # noqa: RUF009  frozen
     json: bool = False
     """Print one JSON object (docs/json.md)."""
@@ -80,13 +84,17 @@ def _judged(
     from googlenet.detection.detector.judging import Judged
 
     detectors = {path: read_detector(path) for path in given if is_detector(path)}
+    if not detectors and (options.choice != Choice() or options.cache):
+        told = "--proposals, --reject-by, --least-score, --overlap, --most and --cache"
+        raise InputError(f"{told} are about detectors; give one")
     for described in detectors.values():
+        check_rejection(chosen(described.settings, options.choice, described.path), described.path)
         places_of_classes([one.id for one in described.classes], images.classes)
     rows, failed = list[Judged](), set[str]()
     for number, path in enumerate(given, start=1):
         if path in detectors:
             place = folder if len(given) == 1 else folder / f"row-{number}"
-            row, errors = _detected(options, detectors[path], images, place, folder / "proposals")
+            row, errors = _detected(options, detectors[path], images, place, options.cache or folder / "proposals")
             rows.append(row)
             failed |= set(errors)
         else:
@@ -105,16 +113,20 @@ def _detected(
     from googlenet.detection.detector.evaluating import detect_all
     from googlenet.detection.detector.judging import judge_detector
     from googlenet.detection.proposals.cache import ProposalCache
-    from googlenet.files import sha256
     from googlenet.machine import keep_freed_memory
 
     keep_freed_memory()
     how, path = options.computing, described.path
     folder.mkdir(parents=True, exist_ok=True)
     detector = load_detector(
-        path, device=how.device, precision=how.precision, engine=how.engine, cache=ProposalCache(kept)
+        path,
+        device=how.device,
+        precision=how.precision,
+        engine=how.engine,
+        cache=ProposalCache(kept),
+        choice=options.choice,
     )
-    found = detect_all(detector, images, folder, f"{sha256(path)} {how.precision}")
+    found = detect_all(detector, images, folder, f"{described.identity} {how.precision}")
     return judge_detector(str(path), described.kind, found, images, options.protocol), found.errors
 
 
@@ -144,7 +156,7 @@ def _page_of_several(rows: "Sequence[Judged]") -> str:
     cells = []
     for number, row in enumerate(rows, start=1):
         every = row.by_proposals[-1] if row.by_proposals else None
-        boxes = [f"{every.boxes_per_image:,.0f}", _share(every.recall)] if every else [None, None]
+        boxes = [f"{every.part.boxes:,.0f}", _share(every.part.recall)] if every else [None, None]
         cells.append([number, row.name, *boxes, percent(row.found.mean), _between(row.found.intervals.mean)])
     compared = [
         (f"{one.later + 1} - {one.earlier + 1}", f"{100 * one.difference:+.1f}", _between(one.interval))
@@ -186,12 +198,14 @@ def _page_of_one(row: "Judged") -> str:
         parts += ["", table([*found.figures], [[told(value) for value in found.figures.values()]])]
     parts += ["", table(["error", "how often", "gain without it, points"], errors, separators=True)]
     if row.by_proposals:
-        headers = ["proposals", "boxes an image", "coverage", "mean average precision", "95 %", "against all, 95 %"]
+        headers = ["proposals", "boxes an image", "rejected", "coverage", "mean average precision", "95 %"]
+        headers.append("against all, 95 %")
         fewer = [
             (
-                one.name,
-                f"{one.boxes_per_image:,.0f}",
-                _share(one.recall),
+                one.name if one.part.rejected_by is None else f"{one.name} by {one.part.rejected_by}",
+                f"{one.part.boxes:,.0f}",
+                f"{one.part.rejected:,.0f}",
+                _share(one.part.recall),
                 percent(one.mean),
                 *(_between(ends) for ends in (one.interval, one.difference)),
             )

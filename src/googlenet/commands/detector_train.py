@@ -10,6 +10,7 @@ from tyro.conf import OmitArgPrefixes, Positional, UseAppendAction, arg
 
 from googlenet.commands.runs import carry_through, expect_apart
 from googlenet.detection.datasets.opening import open_annotated
+from googlenet.detection.detector.settings import Choice
 from googlenet.detection.detector.work import MULTIBOX_RECIPE, StageName, own_boxes
 from googlenet.detection.multibox.recipe import MultiBoxRecipe
 from googlenet.detection.regions.recipe import RegionRecipe
@@ -43,6 +44,9 @@ class Options:
     multibox: MultiBoxRecipe = MULTIBOX_RECIPE
     """How that MultiBox is trained; --device, --precision, --workers and --skip-bad-images hold for it, too."""
     refinement: Annotated[RefinementRecipe, OmitArgPrefixes] = RefinementRecipe()  # noqa: RUF009  frozen
+    choice: Annotated[Choice, OmitArgPrefixes] = Choice()  # noqa: RUF009  frozen
+    cache: Annotated[Path | None, arg(metavar="FOLDER")] = None
+    """Where proposals are kept and found again, as of `googlenet propose`, for several runs; by default in -o."""
     stages: Annotated[tuple[StageName, ...], arg(metavar="NAME...")] = ()
     """Do these alone, of multibox, proposals, regions, refinement, detector, evaluation; those before must be done."""
     recipe: Annotated[RegionRecipe, OmitArgPrefixes] = RegionRecipe()  # noqa: RUF009  frozen
@@ -74,6 +78,8 @@ def run(options: Options) -> int:
             sources=tuple(dict.fromkeys(options.source)) or SELECTIVE_SEARCH,
             multibox=options.multibox,
             refinement=options.refinement,
+            choice=options.choice,
+            cache=options.cache,
             stages=options.stages,
         )
     )

@@ -69,7 +69,8 @@ def clip(boxes: Boxes, width: float, height: float) -> Boxes:
 def reach_beyond(boxes: Boxes, width: float, height: float) -> NDArray[np.bool_]:
     """Return which boxes reach beyond a picture by more than a slip: 2 % of its side and a pixel, [N]."""
     slip = 0.02 * np.array([width, height]) + 1
-    return ((boxes[:, :2] < -slip) | (boxes[:, 2:] > np.array([width, height]) + slip)).any(axis=1)
+    outside = (boxes[:, :2] < -slip) | (boxes[:, 2:] > np.array([width, height]) + slip)
+    return outside[:, 0] | outside[:, 1]
 
 
 def iou(ones: Boxes, others: Boxes) -> NDArray[np.float64]:

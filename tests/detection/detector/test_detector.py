@@ -16,6 +16,7 @@ from googlenet.detection.detector.settings import DetectorSettings, ProposedBy
 from googlenet.detection.proposals.cache import ProposalCache
 from googlenet.detection.proposals.sources import Found
 from googlenet.detection.regions.background import BACKGROUND
+from googlenet.detection.regions.scoring import Boxed
 from googlenet.detection.regions.selection import Selection, select
 from googlenet.errors import InputError
 from googlenet.files import sha256
@@ -111,7 +112,8 @@ def test_duplicated_proposals_change_nothing():
     figures = []
     for times in (1, 3):
         made = detector(source=Grid(times, boxes))
-        scored = made.score_named(((images.name(i), images.read(i)) for i in range(4)), made.boxes)
+        shown = [decode(images.read(index), "picture") for index in range(4)]
+        scored = made.score(Boxed(images.name(index), one, made.boxes(one)) for index, one in enumerate(shown))
         figures.append(evaluate(predictions_of(map(made.detected, scored)), images, "voc2010").mean)
     assert figures[0] == figures[1] > 0
 
@@ -129,6 +131,12 @@ def test_what_was_proposed_once_is_kept(tmp_path: Path):
     first, second = (list(made.detect(pictures(2))) for _ in range(2))
     assert source.asked == 2
     assert all(same(a, b) for a, b in zip(first, second, strict=True))
+
+
+def test_an_ensemble_asks_for_the_proposals_of_a_picture_once():
+    source = Grid()
+    made = detector(classifier(), classifier(1), classifier(2, 48), source=source)
+    assert len(list(made.detect(pictures(2)))) == source.asked == 2
 
 
 def test_a_picture_without_proposals_has_no_detections():

@@ -75,15 +75,17 @@ def test_what_the_boxes_cover_is_counted(tmp_path: Path):
     boxes = made.boxes(np.zeros((40, 48, 3), np.uint8))
     for name, some in (("50", boxes[:50]), ("all", boxes), ("fast", Quick().propose(None).boxes[:50])):
         best = [iou(some, images.objects(index).boxes).max(0) for index in range(3)]
-        assert found.covered[name]["recall"] == (np.concatenate(best) >= 0.5).mean()
-        assert found.covered[name]["boxes"] == len(some)
+        assert found.covered[name].recall == (np.concatenate(best) >= 0.5).mean()
+        assert found.covered[name].boxes == len(some)
+        assert found.covered[name].rejected == len(boxes) - len(some)
+        assert found.covered[name].lost == found.covered["all"].recall - found.covered[name].recall
 
 
 def test_a_detector_that_takes_few_boxes_is_judged_by_no_more(tmp_path: Path):
     images, made = Coloured(2), detector(tmp_path / "kept", replace(SETTINGS, proposals=60))
     found = detect_all(made, images, tmp_path, "hash")
     assert list(found.files) == ["50", "fast", "all"]
-    assert found.covered["all"]["boxes"] == 60
+    assert found.covered["all"].boxes == 60
     (first, _) = lines(found.files["all"])
     same(first, next(iter(made.detect(images.read(0)))).to_json(made.classes) | {"file": first["file"]})
     (fast, _) = lines(found.files["fast"])  # also of boxes that are not among the 60
@@ -127,7 +129,7 @@ def test_a_broken_picture_is_in_every_file(tmp_path: Path):
     assert [error.partition(":")[0] for error in found.errors] == ["coloured/1.png"]
     assert all(["error" in one for one in lines(path)] == [False, True, False] for path in found.files.values())
     assert detect_all(made, images, tmp_path, "hash").errors == found.errors
-    assert found.covered["all"]["boxes"] < len(made.boxes(np.zeros((40, 48, 3), np.uint8)))  # it has none
+    assert found.covered["all"].boxes < len(made.boxes(np.zeros((40, 48, 3), np.uint8)))  # it has none
 
 
 def test_fewer_boxes_are_judged_against_all(tmp_path: Path):

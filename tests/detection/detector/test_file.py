@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -61,6 +62,27 @@ def test_it_is_told_what_refines_the_answers(tmp_path: Path):
     assert read_detector(tmp_path / "moved.safetensors").kind == {"members": 1, **nothing, "box_regression": True}
     save_detector_ensemble(tmp_path / "both.json", [path, tmp_path / "moved.safetensors"])
     assert read_detector(tmp_path / "both.json").kind == {"members": 2, **nothing, "box_regression": True}
+
+
+def test_what_scores_depend_on_is_known_apart_from_choices(tmp_path: Path):
+    path = detector(tmp_path / "plain.safetensors")
+    other = replace(SETTINGS, proposals=3, selection=Selection(0.2, 0.4, 7))
+    same = detector(tmp_path / "chosen.safetensors", settings=other)
+    assert same.read_bytes() != path.read_bytes()
+    identities = [read_detector(one).identity for one in (path, same)]
+    assert identities[0] == identities[1]
+    width = checkpoint.read(path).weights["classifier.weight"].shape[1]
+    moves = BoxRegression(np.zeros((2, 4, width), np.float32), np.zeros((2, 4), np.float32))
+    save_detector(tmp_path / "moved.safetensors", checkpoint.read(path), SETTINGS, Refinement(regression=moves))
+    others = [
+        detector(tmp_path / "seed.safetensors", 1),
+        detector(tmp_path / "ids.safetensors", ids=("red", "blue")),
+        detector(tmp_path / "crop.safetensors", settings=replace(SETTINGS, context=0.2)),
+        tmp_path / "moved.safetensors",
+    ]
+    save_detector_ensemble(tmp_path / "both.json", [path, others[0]])
+    identities += [read_detector(one).identity for one in (*others, tmp_path / "both.json")]
+    assert len(set(identities)) == 6
 
 
 def test_other_weights_are_no_detector(tmp_path: Path):
@@ -141,10 +163,12 @@ def test_a_multibox_is_named_by_path_and_hash(tmp_path: Path):
     (tmp_path / "runs").mkdir()
     (opened,) = open_sources(settings, tmp_path / "runs/detector.safetensors", Computing())
     assert opened.key == source.key
-    members = [detector(tmp_path / f"runs/{seed}.safetensors", seed, settings=settings) for seed in (0, 1)]
+    rejecting = replace(settings, proposals=3, reject_by=entry)
+    members = [detector(tmp_path / f"runs/{seed}.safetensors", seed, settings=rejecting) for seed in (0, 1)]
     save_detector_ensemble(tmp_path / "far/off/both.json", members)
     moved = read_detector(tmp_path / "far/off/both.json")
     assert moved.settings.sources[0].text == "multibox:../../boxes, new/final.safetensors,boxes=7"
+    assert moved.settings.reject_by == moved.settings.sources[0]
     (opened,) = open_sources(moved.settings, moved.path, Computing())
     assert opened.key == source.key
     weights = Network(found).state_dict()

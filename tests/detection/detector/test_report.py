@@ -12,7 +12,7 @@ from page_checks import check_page
 from PIL import Image
 
 from googlenet.detection.average_precision import evaluate
-from googlenet.detection.detector.judging import Judged, WithFewer, differences
+from googlenet.detection.detector.judging import Covered, Judged, WithFewer, differences
 from googlenet.detection.detector.report import write_report
 from googlenet.errors import InputError
 from googlenet.weights.classes import Class
@@ -53,12 +53,16 @@ def found(data: Pictures, most: int = 6):  # type: ignore[no-untyped-def]
 
 def with_fewer(mean: float) -> tuple[WithFewer, ...]:
     return tuple(
-        WithFewer(name, boxes, recall, mean * share, (mean * share - 0.02, mean * share + 0.02), difference)
-        for name, boxes, recall, share, difference in (
-            ("50", 50.0, 0.7, 0.8, (-0.2, -0.1)),
-            ("100", 100.0, 0.8, 0.995, (-0.01, 0.01)),
-            ("fast", 48.5, 0.75, 0.9, (-0.1, 0.0)),
-            ("all", 1234.5, 0.95, 1.0, None),
+        WithFewer(
+            Covered(name, boxes, recall, by, 1234.5 - boxes, 0.95 - recall),
+            *(mean * share, (mean * share - 0.02, mean * share + 0.02), difference),
+        )
+        for name, by, boxes, recall, share, difference in (
+            ("50", None, 50.0, 0.7, 0.8, (-0.2, -0.1)),
+            ("100", None, 100.0, 0.8, 0.995, (-0.01, 0.01)),
+            ("50", "narrow/detector.safetensors", 50.0, 0.9, 0.992, (-0.01, 0.01)),
+            ("fast", None, 48.5, 0.75, 0.9, (-0.1, 0.0)),
+            ("all", None, 1234.5, 0.95, 1.0, None),
         )
     )
 
@@ -82,6 +86,10 @@ def test_a_page_of_several_detectors_for_readers_of_all_kinds(tmp_path: Path, br
         "1,234 proposals a picture were classified, which cover 95.0 % of the objects",
         "--fast, 48 boxes of MultiBox a picture, has",
         "The best 100 proposals are within a point of all",
+        "The best 50 proposals by narrow/detector.safetensors are within a point of all",
+        "; 5.0 points of the coverage are lost",
+        "best 50 by narrow/detector.safetensors",
+        "1,184.5",
         "The other 5 classes",
         '<h2 id="best-pictures">',
         "29 right, 0 wrong, 0 missed",
@@ -93,12 +101,18 @@ def test_a_page_of_several_detectors_for_readers_of_all_kinds(tmp_path: Path, br
     assert page.count("<svg") == 29
     behind = json.loads((tmp_path / "average-precision.json").read_text(), parse_constant=pytest.fail)
     assert [row["name"] for row in behind["rows"]] == ["far.json", "one/detector.safetensors", "six/both.json"]
-    assert behind["rows"][1]["by_proposals"][2]["proposals"] == "fast"
+    told = behind["rows"][1]["by_proposals"]
+    assert [(one["proposals"], one["rejected_by"]) for one in told[2:4]] == [
+        *((50, "narrow/detector.safetensors"), ("fast", None))
+    ]
+    assert told[2]["rejected_per_image"] == 1184.5
+    assert told[2]["recall_lost"] == pytest.approx(0.05)
     assert [(one["earlier"], one["later"]) for one in behind["differences"]] == [(0, 1), (0, 2), (1, 2)]
     assert behind["differences"][2]["interval"] == [0, 0]
     lines = (tmp_path / "proposals.csv").read_text().splitlines()
     assert lines[1].startswith("2,50,50.0,0.7,")
-    assert len(lines) == 9
+    assert lines[3].endswith(f",narrow/detector.safetensors,1184.5,{0.95 - 0.9}")
+    assert len(lines) == 11
     assert (tmp_path / "row-3/classes.csv").exists()
 
 

@@ -15,12 +15,15 @@ from coloured import Coloured, pretrained, recipe
 from googlenet.detection.boxes import iou
 from googlenet.detection.detector.detector import load_detector
 from googlenet.detection.detector.estimate import Estimate, estimate
+from googlenet.detection.detector.settings import Choice
 from googlenet.detection.detector.training import DetectorData, train_detector
 from googlenet.detection.detector.work import DetectorWork
 from googlenet.detection.multibox.recipe import MultiBoxRecipe
 from googlenet.detection.proposals.sources import Found
+from googlenet.detection.regions import pipeline
 from googlenet.detection.regions.refinement.recipe import RefinementRecipe
 from googlenet.detection.regions.windows import open_windows
+from googlenet.detection.selective_search.search import SelectiveSearch
 from googlenet.errors import InputError
 from googlenet.files import sha256
 from googlenet.images.decoding import decode
@@ -140,10 +143,10 @@ def test_the_estimate_is_proposals_and_crops_times_their_number(weights: Path, t
         return found
 
     alone, judged, own = expected("alone", 0), expected("judged", 30), expected("own", 30, "multibox:boxes=7")
-    assert (alone.evaluation, alone.disk, judged.disk) == (0, 20 * 3 * 76 + held, 50 * 3 * 76 + held)
+    assert (alone.evaluation, alone.disk, judged.disk) == (0, 20 * 3 * 76 + held, 50 * 3 * 76 + 30 * 3 * 48 + held)
     assert 20 * 0.4 / cores <= alone.proposals < 3 * 20 * 0.4 / cores
     assert judged.evaluation > 0
-    assert (alone.multibox, judged.multibox, own.disk) == (0, 0, 50 * 10 * 76 + 2 * held)
+    assert (alone.multibox, judged.multibox, own.disk) == (0, 0, 50 * 10 * 76 + 30 * 10 * 48 + 2 * held)
     assert own.multibox > 0
     assert "MultiBox" in str(own)
     assert "MultiBox" not in str(judged)
@@ -190,6 +193,48 @@ def test_the_multibox_computes_as_the_classifier_does_unless_it_is_told(weights:
     work = DetectorWork(tmp_path, DetectorData("a", Coloured(2)), None, given, multibox(workers=2), weights, SOURCES)
     found = work.multibox_recipe
     assert (found.device, found.workers, found.skip_bad_images, found.epochs) == ("cpu", 2, True, 2)
+
+
+def test_runs_share_proposals_and_the_file_remembers_what_was_chosen(
+    weights: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """Another run on the same pictures proposes nothing; another choice trains nothing, and scores no box anew."""
+    proposed, computed = [], []
+    search, compute = SelectiveSearch.propose, pipeline._computed
+    monkeypatch.setattr(SelectiveSearch, "propose", lambda self, image: proposed.append(1) or search(self, image))
+    monkeypatch.setattr(
+        pipeline,
+        "_computed",
+        lambda batch, of: computed.extend(one.boxes for one in batch.pieces) or compute(batch, of),
+    )
+
+    def run(name: str, choice: Choice = Choice(), seed: int = 0):  # type: ignore[no-untyped-def]  # noqa: B008
+        return train_detector(
+            *(DetectorData("coloured", Coloured(4)), recipe(epochs=1, auxiliary_weight=0.0, seed=seed)),
+            validation=DetectorData("held out", Coloured(2, seed=1)),
+            **{"pretrained": weights, "output": tmp_path / name, "sources": SOURCES, "cache": tmp_path / "kept"},
+            choice=choice,
+        )
+
+    first = run("first")
+    assert len(proposed) == 6
+    assert not (tmp_path / "first/proposals").exists()
+    run("second", seed=1)
+    assert len(proposed) == 6
+    assert sum(map(len, computed)) > 0
+    computed.clear()
+    again = run("first", Choice(proposals=1, least_score=0.2, overlap=0.5, most=3))
+    assert sum(map(len, computed)) == 0
+    assert again.summary["regions"] == first.summary["regions"]
+    assert again.summary["settings"]["selection"] == {"score": 0.2, "overlap": 0.5, "most": 3}
+    (every,) = again.summary["evaluation"]["by_proposals"]
+    assert every["boxes_per_image"] == 1
+    assert load_detector(again.detector, device="cpu").settings.proposals == 1
+    with pytest.raises(InputError, match="--reject-by multibox takes the boxes of its MultiBox, and it has none"):
+        run("third", Choice(proposals=7, reject_by="multibox"))
+    with pytest.raises(InputError, match="say with --proposals how many are classified"):
+        run("third", Choice(reject_by=str(first.detector)))
+    assert not (tmp_path / "third").exists()
 
 
 REFINED = RefinementRecipe("svm", box_regression=True, context=True, feature_windows=20)

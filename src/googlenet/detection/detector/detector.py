@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
@@ -10,7 +11,8 @@ from numpy.typing import NDArray
 from googlenet.detection.boxes import Boxes
 from googlenet.detection.detections import Detections
 from googlenet.detection.detector.file import read_detector, read_refinement
-from googlenet.detection.detector.settings import DetectorSettings, open_sources
+from googlenet.detection.detector.rejection import Rejector, in_rounds, open_rejector
+from googlenet.detection.detector.settings import Choice, DetectorSettings, chosen, open_sources
 from googlenet.detection.detector.settings import fast as fast_settings
 from googlenet.detection.proposals.cache import ProposalCache, digest_of
 from googlenet.detection.proposals.sources import Found, Source
@@ -20,7 +22,7 @@ from googlenet.detection.regions.judging import detections_of
 from googlenet.detection.regions.refinement.refinement import Refinement
 from googlenet.detection.regions.scoring import Boxed, Member, Scored, score
 from googlenet.errors import InputError, whole
-from googlenet.images.reading import Image, Kept, images_of, read_images, read_prepared
+from googlenet.images.reading import Image, images_of, read_images
 from googlenet.inference.engine import Computing, DeviceName, EngineName, Precision
 from googlenet.inference.predictor import Predictor
 from googlenet.weights.checkpoint import Checkpoint, read
@@ -40,21 +42,26 @@ def load_detector(
     sources: Sequence[Source] = (),
     cache: ProposalCache | None = None,
     fast: bool = False,
+    choice: Choice = Choice(),  # noqa: B008  frozen
 ) -> "Detector":
     """Return the detector in a file, ready for use.
 
     `sources` of proposals take the place of its own; what they propose is kept in `cache`, and found there again. A
-    `fast` one classifies the best 50 boxes of its MultiBox alone.
+    `fast` one classifies the best 50 boxes of its MultiBox alone. A `choice` says which proposals are classified, and
+    which are detections, in place of what the file says.
 
     Raises `InputError` for a file that is none, a member or MultiBox that has changed, or what this machine has not.
     """
     found = read_detector(path)
-    settings = fast_settings(found.settings, found.path) if fast else found.settings
+    own = fast_settings(found.settings, found.path) if fast else found.settings
+    settings = chosen(own, choice, found.path)
     computing = Computing(device, precision, engine)
     given = tuple(sources) or open_sources(settings, found.path, computing)
+    by = settings.reject_by
+    rejector = None if by is None else open_rejector(by, found.path, given, computing)
     checkpoints = [read(member) for member in found.members]
     refinements = [read_refinement(*pair) for pair in zip(found.members, checkpoints, strict=True)]
-    return Detector(checkpoints, given, settings, computing, cache, refinements)
+    return Detector(checkpoints, given, settings, computing, cache, refinements, rejector)
 
 
 class Detector:
@@ -71,6 +78,7 @@ class Detector:
         computing: Computing = Computing(),  # noqa: B008  frozen
         cache: ProposalCache | None = None,
         refinements: Sequence[Refinement] = (),
+        rejector: Rejector | None = None,
     ) -> None:
         if computing.precision == "int8" or computing.calibrate:
             raise InputError("--precision int8 is for networks of whole pictures; give float32 or bfloat16")
@@ -78,15 +86,15 @@ class Detector:
         if background.id != BACKGROUND.id:
             raise InputError(f"a network whose last class is {background.id}, not background; train a detector with it")
         self.classes: tuple[Class, ...] = tuple(classes)
-        self.settings, self.sources, self.cache = settings, tuple(sources), cache
-        chosen = common([one.classes for one in classifiers], classifiers[0].classes)
-        if len(chosen.places) != len(classifiers[0].classes):
+        self.settings, self.sources, self.cache, self.rejector = settings, tuple(sources), cache, rejector
+        same = common([one.classes for one in classifiers], classifiers[0].classes)
+        if len(same.places) != len(classifiers[0].classes):
             raise InputError("the members of the ensemble have other classes; make it of detectors of the same")
         how = (computing.device, computing.precision, computing.engine)
         self._members = [
             Member(Predictor(build(one, auxiliary=False).eval(), None, *how), outputs[:-1], own.ordered(outputs[:-1]))
             for one, outputs, own in zip(
-                classifiers, chosen.outputs, refinements or [Refinement()] * len(classifiers), strict=True
+                classifiers, same.outputs, refinements or [Refinement()] * len(classifiers), strict=True
             )
         ]
 
@@ -96,14 +104,13 @@ class Detector:
         With `proposals` only so many boxes of a picture are classified, the best. An image that cannot be read gives
         detections with an `error`; the others are done all the same.
         """
-        scored = self._scored(read_images(images_of(images), self._first(proposals)))
-        return (self.detected(one) for one in scored)
+        found = read_images(images_of(images), self._first(proposals))
+        pictures = (Boxed(name, one) if isinstance(one, InputError) else Boxed(name, *one) for name, one in found)
+        return (self.detected(one) for one in self.score(pictures))
 
-    def score_named(
-        self, named: Iterable[tuple[str, Kept]], boxes: Callable[[NDArray[np.uint8]], Boxes]
-    ) -> Iterator[Scored]:
-        """Yield each picture, which has a name, with the scores of the boxes that `boxes` gives for its pixels."""
-        return self._scored(read_prepared(named, lambda image: (image, boxes(image))))
+    def score(self, pictures: Iterable[Boxed]) -> Iterator[Scored]:
+        """Yield each picture with the scores of its boxes; pictures are taken as they come, some batches ahead."""
+        return score(pictures, self._members, self.settings.context)
 
     def detected(self, scored: Scored, rows: slice | NDArray[np.int64] = slice(None)) -> Detections:
         """Return what is detected in a picture among its boxes, or among some of their rows."""
@@ -116,19 +123,49 @@ class Detector:
 
     def propose(self, image: NDArray[np.uint8]) -> tuple[Found, ...]:
         """Return what each source proposes for a picture, uint8 [h, w, 3] RGB."""
-        if self.cache is None:
-            return tuple(source.propose(image) for source in self.sources)
-        picture, cache = digest_of(image), self.cache
-        return tuple(cache.find(source, picture, partial(source.propose, image)) for source in self.sources)
+        ask = self._asking(image)
+        return tuple(ask(source) for source in self.sources)
+
+    def judged(self, image: NDArray[np.uint8], found: Sequence[Found]) -> Found:
+        """Return all boxes of a picture for which the sources proposed `found`, in the order of what rejects them.
+
+        Their scores are its confidences. Only where there is a `rejector`.
+        """
+        rejector, ask = self.rejector, self._asking(image)
+        assert rejector is not None
+
+        def judge() -> Found:
+            boxes, known = ranked(found), {one.key: part for one, part in zip(self.sources, found, strict=True)}
+            confidences = rejector.confidences(image, boxes, lambda one: known.get(one.key) or ask(one))
+            order = in_rounds(boxes, confidences)
+            return Found(boxes[order], confidences[order])
+
+        if self.cache is None or not rejector.is_kept:
+            return judge()
+        of = " + ".join(source.key for source in self.sources)
+        return self.cache.find(_Judged(f"{rejector.key} of {of}"), digest_of(image), judge)
 
     def boxes(self, image: NDArray[np.uint8]) -> Boxes:
         """Return all boxes that are proposed for a picture, uint8 [h, w, 3] RGB, the best first."""
-        return ranked(self.propose(image))
+        found = self.propose(image)
+        return self.judged(image, found).boxes if self.rejector else ranked(found)
+
+    def _asking(self, image: NDArray[np.uint8]) -> Callable[[Source], Found]:
+        """Return what asks a source about a picture, or finds what it said before."""
+        if self.cache is None:
+            return lambda source: source.propose(image)
+        picture, cache = digest_of(image), self.cache
+        return lambda source: cache.find(source, picture, partial(source.propose, image))
 
     def _first(self, proposals: int | None) -> Callable[[NDArray[np.uint8]], tuple[NDArray[np.uint8], Boxes]]:
         most = self.settings.proposals if proposals is None else whole("proposals", proposals)
+        if most is None:  # nothing is rejected
+            return lambda image: (image, ranked(self.propose(image)))
         return lambda image: (image, self.boxes(image)[:most])
 
-    def _scored(self, found: Iterable[tuple[str, tuple[NDArray[np.uint8], Boxes] | InputError]]) -> Iterator[Scored]:
-        pictures = (Boxed(name, one) if isinstance(one, InputError) else Boxed(name, *one) for name, one in found)
-        return score(pictures, self._members, self.settings.context)
+
+@dataclass(frozen=True)
+class _Judged:
+    """The boxes of all sources in a rejector's order, as the cache calls them."""
+
+    key: str

@@ -1,18 +1,19 @@
 """What a detector finds in the pictures of a data set, by all boxes and by fewer, kept line by line.
 
-The scores of all boxes are computed once. What the best 50, 100, 200 ... boxes of each picture would have given, and
-those that a fast detector takes, comes of the same scores. What a kill leaves is gone on with.
+The scores of all boxes are computed once, and kept. What the best 50, 100, 200 ... boxes of each picture would have
+given, by their sources' own order and by that of a cheap rejection, and those that a fast detector takes, comes of the
+same scores. What a kill leaves is gone on with.
 """
 
 import json
 import os
 import time
+from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,15 +21,18 @@ from numpy.typing import NDArray
 from googlenet.detection.annotations import AnnotatedImages
 from googlenet.detection.boxes import Boxes
 from googlenet.detection.detector.detector import Detector
-from googlenet.detection.detector.judging import Detected
+from googlenet.detection.detector.judging import Covered, Detected
+from googlenet.detection.detector.kept_scores import KeptScores
 from googlenet.detection.detector.settings import FAST
 from googlenet.detection.proposals.coverage import Arm, Coverage
 from googlenet.detection.proposals.pictures import Pictures
-from googlenet.detection.proposals.proposing import propose
 from googlenet.detection.proposals.sources import Found, MultiBoxSource
 from googlenet.detection.proposals.union import ranked
+from googlenet.detection.regions.scoring import Boxed, Scored
 from googlenet.errors import BrokenOff, InputError
 from googlenet.files import atomic_write
+from googlenet.images.reading import Kept, read_prepared
+from googlenet.records import encode
 from googlenet.reporting.console import say
 from googlenet.reporting.progress import Progress
 
@@ -37,44 +41,40 @@ __all__ = ["COUNTS", "detect_all"]
 COUNTS = tuple(50 * 2**power for power in range(8))
 """Numbers of boxes of a picture by which it is judged, as far as there are more."""
 
-ALL, QUICK = "all", "fast"
-"""What the boxes that a detector classifies are called, and those that a fast one does; others by their number."""
+ALL, QUICK, BY_CONFIDENCE = "all", "fast", "-by-confidence"
+"""What the boxes that a detector classifies are called, and those that a fast one does; others by their number, with
+an ending where they are the best of what rejects the others."""
 
 
 def detect_all(detector: Detector, images: AnnotatedImages, folder: Path, of: str) -> Detected:
     """Detect the objects of all pictures, and write files of lines, as `googlenet detect --json` prints them.
 
-    The detector keeps its proposals (`cache`). `of` says what detects (its hash): what stands in files of another is
-    made anew. Raises `BrokenOff` where they cannot be written.
+    The detector keeps its proposals (`cache`), and `folder` its scores. `of` says what they depend on beside the boxes
+    (weights, precision): what stands in files of another is made anew. Raises `BrokenOff` where they cannot be written.
     """
     covered = _cover(detector, images)
     files = {part: folder / ("detections.jsonl" if part == ALL else f"detections-{part}.jsonl") for part in covered}
-    mark, of = folder / "detections.of", f"{of} {' '.join(files)}"
-    if not mark.is_file() or mark.read_text(encoding="utf-8") != of:
-        for path in files.values():
-            path.unlink(missing_ok=True)
-        with atomic_write(mark) as file:
-            file.write(of.encode())
+    _claim(detector, list(files.values()), folder / "detections.of", of)
     done = _kept(list(files.values()))
     names = {images.name(index) for index in range(len(images))}
     errors = [line["error"] for line in done if "error" in line]
     seen = {line["file"] for line in done} & names
     left = ((name, kept) for name, kept in Pictures(None, images) if name not in seen)
-    begun = time.perf_counter()
+    kept_scores = KeptScores(folder / "scores", of, len(detector.classes))
+    begun, computed = time.perf_counter(), 0
     try:
         with ExitStack() as stack:
             opened = {part: stack.enter_context(path.open("ab")) for part, path in files.items()}
             progress = stack.enter_context(Progress("detecting", total=len(images), start=len(seen), threshold=2))
-            for scored in detector.score_named(left, partial(_boxes, detector)):
-                image = scored.picture.image
-                offered = None if isinstance(image, InputError) else _Offered.of(detector, image)
+            for offered, scored, is_new in _scored(detector, left, kept_scores):
                 for part, file in opened.items():
                     found = detector.detected(scored, slice(None) if offered is None else offered.rows(part))
                     file.write(json.dumps(found.to_json(detector.classes), ensure_ascii=True).encode() + b"\n")
                     file.flush()
-                if isinstance(image, InputError):
-                    errors.append(str(image))
-                    say(str(image))
+                if isinstance(scored.picture.image, InputError):
+                    errors.append(str(scored.picture.image))
+                    say(str(scored.picture.image))
+                computed += is_new
                 progress.update()
             for file in opened.values():
                 os.fsync(file.fileno())
@@ -82,38 +82,74 @@ def detect_all(detector: Detector, images: AnnotatedImages, folder: Path, of: st
         raise
     except OSError as error:
         raise BrokenOff(f"{folder}: cannot be written ({error.strerror or error}); give another folder") from error
-    count = len(images) - len(seen)
-    seconds = {"detection": (time.perf_counter() - begun) / count} if count else {}
+    seconds = {"detection": (time.perf_counter() - begun) / computed} if computed else {}
     return Detected(files, covered, errors, seconds)
 
 
 @dataclass(frozen=True)
 class _Offered:
-    """The boxes of a picture that are scored, and which of them each part has."""
+    """A picture, and the boxes of it that are scored."""
 
+    image: NDArray[np.uint8]
     boxes: Boxes
     """[N, 4]: all that the detector classifies, then what a fast one would beside them"""
-    all: int
-    fast: Boxes
+    count: int
+    """of those that the detector classifies"""
+    orders: Mapping[str, Boxes]
+    """what comes first of them: by the sources' own order, by confidence, and what a fast one takes"""
 
     @classmethod
     def of(cls, detector: Detector, image: NDArray[np.uint8]) -> "_Offered":
-        found = detector.propose(image)
-        best = ranked(found)[: detector.settings.proposals]
+        found, most = detector.propose(image), detector.settings.proposals
+        own = ranked(found)
         fast = ranked([found[number] for number in _multiboxes(detector)])[:FAST]
-        known = set(map(tuple, best.tolist()))
+        best = detector.judged(image, found).boxes if detector.rejector else own
+        classified = own if most is None else best[:most]
+        known = set(map(tuple, classified.tolist()))
         others = [box for box in fast.tolist() if tuple(box) not in known]
-        return cls(np.concatenate([best, np.reshape(others, (-1, 4))]), len(best), fast)
+        orders = {"": own if detector.rejector is None or most is None else best, BY_CONFIDENCE: best, QUICK: fast}
+        return cls(image, np.concatenate([classified, np.reshape(others, (-1, 4))]), len(classified), orders)
 
     def rows(self, part: str) -> slice | NDArray[np.int64]:
-        if part != QUICK:
-            return slice(self.all if part == ALL else min(int(part), self.all))
-        places = {tuple(box): place for place, box in enumerate(self.boxes.tolist())}
-        return np.array([places[tuple(box)] for box in self.fast.tolist()], np.int64)
+        """Return which of the boxes a part has, the first of its order first."""
+        if part == ALL:
+            return slice(self.count)
+        if part == QUICK:
+            return self._places(self.orders[QUICK])
+        is_by_confidence = part.endswith(BY_CONFIDENCE)
+        number = int(part.removesuffix(BY_CONFIDENCE))
+        return self._places(self.orders[BY_CONFIDENCE if is_by_confidence else ""][:number])
+
+    def _places(self, boxes: Boxes) -> NDArray[np.int64]:
+        return np.array([self._known[tuple(box)] for box in boxes.tolist()], np.int64)
+
+    @cached_property
+    def _known(self) -> dict[tuple[float, ...], int]:
+        return {tuple(box): place for place, box in enumerate(self.boxes.tolist())}
 
 
-def _boxes(detector: Detector, image: NDArray[np.uint8]) -> Boxes:
-    return _Offered.of(detector, image).boxes
+def _scored(
+    detector: Detector, named: Iterator[tuple[str, Kept]], kept: KeptScores
+) -> Iterator[tuple[_Offered | None, Scored, bool]]:
+    """Yield each picture's boxes with their scores, and whether these were computed now; None for a broken picture."""
+    waiting: deque[tuple[_Offered | None, Scored | None]] = deque()
+
+    def pictures() -> Iterator[Boxed]:
+        for name, offered in read_prepared(named, partial(_Offered.of, detector)):
+            if isinstance(offered, InputError):
+                waiting.append((None, None))
+                yield Boxed(name, offered)
+            else:
+                picture = Boxed(name, offered.image, offered.boxes)
+                known = kept.find(picture)
+                waiting.append((offered, known))
+                yield picture if known is None else Boxed(name, offered.image)
+
+    for scored in detector.score(pictures()):
+        offered, known = waiting.popleft()
+        if offered is not None and known is None:
+            kept.keep(scored)
+        yield offered, known or scored, known is None
 
 
 def _multiboxes(detector: Detector) -> list[int]:
@@ -121,26 +157,68 @@ def _multiboxes(detector: Detector) -> list[int]:
     return [number for number, source in enumerate(detector.sources) if isinstance(source, MultiBoxSource)]
 
 
-def _cover(detector: Detector, images: AnnotatedImages) -> dict[str, Mapping[str, Any]]:
+def _cover(detector: Detector, images: AnnotatedImages) -> dict[str, Covered]:
     """Propose for all pictures; return by which of its boxes each is judged, all the last, and what those cover."""
-    names = tuple(source.name for source in detector.sources)
-    arms = [Arm(tuple(range(len(names))), names)]
+    names, rejector, most = tuple(one.name for one in detector.sources), detector.rejector, detector.settings.proposals
+    arms = {ALL: Arm(tuple(range(len(names))), names)}
     if multiboxes := _multiboxes(detector):
-        arms.append(Arm(tuple(multiboxes), tuple(names[number] for number in multiboxes)))
-    most = detector.settings.proposals
-    counts = tuple(sorted({*COUNTS, *([most] if most else [])}))
-    coverage = Coverage(images.classes, tuple(arms), counts)
-    answers = propose(Pictures(None, images), detector.sources, detector.cache)
-    nothing = [Found(np.empty((0, 4)), np.empty(0))] * len(names)
+        arms[QUICK] = Arm(tuple(multiboxes), tuple(names[number] for number in multiboxes))
+    if rejector:
+        arms[BY_CONFIDENCE] = Arm((len(names),), (rejector.name,))
+    coverage = Coverage(images.classes, tuple(arms.values()), tuple(sorted({*COUNTS, *([most] if most else [])})))
+
+    def proposed(image: NDArray[np.uint8]) -> tuple[Found, ...]:
+        found = detector.propose(image)
+        return (*found, detector.judged(image, found)) if rejector else found
+
+    nothing = [Found(np.empty((0, 4)), np.empty(0))] * (len(names) + 1)
     with Progress("proposing", total=len(images), threshold=2) as progress:
-        for index, (_, answer) in enumerate(answers):
-            coverage.add(images.objects(index), nothing if isinstance(answer, InputError) else answer.parts)
+        for index, (_, found) in enumerate(read_prepared(Pictures(None, images), proposed)):
+            coverage.add(images.objects(index), nothing if isinstance(found, InputError) else found)
             progress.update()
-    every, *fast = ({point["first"]: point for point in arm["curve"]} for arm in coverage.to_json()["arms"])
-    found = {str(count): point for count, point in every.items() if count and (most is None or count < most)}
-    for one in fast:
-        found[QUICK] = one.get(FAST, one[None])
-    return found | {ALL: every.get(most, every[None])}
+    told = coverage.to_json()["arms"]
+    curves = {key: {point["first"]: point for point in arm["curve"]} for key, arm in zip(arms, told, strict=True)}
+    return _parts(curves, most, rejector.name if rejector else None)
+
+
+_Curve = Mapping[int | None, Mapping[str, float]]
+"""What the first boxes of an order cover, by their number; None: all."""
+
+
+def _parts(curves: Mapping[str, _Curve], most: int | None, rejector: str | None) -> dict[str, Covered]:
+    """Return by which boxes a detector is judged that classifies `most` (None: all), and what they cover."""
+    total = curves[ALL][None]
+
+    def covered(name: str, point: Mapping[str, float], rejected_by: str | None = None) -> Covered:
+        lost = None if total["recall"] is None else total["recall"] - point["recall"]
+        return Covered(name, point["boxes"], point["recall"], rejected_by, total["boxes"] - point["boxes"], lost)
+
+    def fewer(order: str) -> dict[int, Mapping[str, float]]:
+        found = curves.get(order, {})
+        return {count: point for count, point in found.items() if count and (most is None or count < most)}
+
+    parts = dict[str, Covered]()
+    if rejector is None or most is None:  # otherwise other boxes are scored
+        parts |= {f"{count}": covered(f"{count}", point) for count, point in fewer(ALL).items()}
+    for count, point in fewer(BY_CONFIDENCE).items():
+        parts[f"{count}{BY_CONFIDENCE}"] = covered(f"{count}", point, rejector)
+    if QUICK in curves:
+        parts[QUICK] = covered(QUICK, curves[QUICK].get(FAST, curves[QUICK][None]))
+    order = curves.get(BY_CONFIDENCE, curves[ALL])
+    parts[ALL] = covered(ALL, order.get(most, order[None]), rejector if most else None)
+    return parts
+
+
+def _claim(detector: Detector, files: Sequence[Path], mark: Path, of: str) -> None:
+    """Delete what was found by something else, or chosen otherwise."""
+    rejecting = detector.rejector and detector.rejector.key
+    keys = [*(source.key for source in detector.sources), rejecting]
+    now = json.dumps([of, encode(detector.settings), keys, [path.name for path in files]])
+    if not mark.is_file() or mark.read_text(encoding="utf-8") != now:
+        for path in files:
+            path.unlink(missing_ok=True)
+        with atomic_write(mark) as file:
+            file.write(now.encode())
 
 
 def _kept(paths: Sequence[Path]) -> list[dict[str, str]]:

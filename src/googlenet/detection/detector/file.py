@@ -4,6 +4,7 @@
 are relative to its own folder; the hashes say whether a member is still what it was.
 """
 
+import hashlib
 import json
 import os
 from collections.abc import Sequence
@@ -11,7 +12,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from googlenet.detection.detector.settings import DetectorSettings
+from googlenet.detection.detector.settings import DetectorSettings, moved, relative
 from googlenet.detection.regions.background import BACKGROUND
 from googlenet.errors import InputError
 from googlenet.files import atomic_write, expect, open_regular, read_regular, sha256
@@ -48,6 +49,12 @@ class DetectorFile:
     """The checkpoints of its region classifiers."""
     classes: tuple[Class, ...]
     """What it detects: the classes of the first member, without background."""
+
+    @property
+    def identity(self) -> str:
+        """A hash of all that the scores of boxes depend on: weights, what refines them, the crop; not of choices."""
+        hashes = [_hash_of_tensors(member) for member in self.members]
+        return hashlib.sha256(json.dumps([hashes, self.settings.context]).encode()).hexdigest()
 
     @property
     def kind(self) -> dict[str, Any]:
@@ -115,7 +122,7 @@ def save_detector_ensemble(path: FilePath, detectors: Sequence[FilePath]) -> Non
         if {item.id for item in one.classes} != {item.id for item in found[0].classes}:
             raise InputError(f"{one.path}: detects other classes than {found[0].path}; give detectors of the same")
     folder = path.resolve().parent
-    entries = tuple(_Member(_relative(member, folder), sha256(member)) for member in members)
+    entries = tuple(_Member(relative(member, folder), sha256(member)) for member in members)
     if twice := [one.path for one in entries if [other.sha256 for other in entries].count(one.sha256) > 1]:
         raise InputError(f"{path}: {twice[0]} would be a member twice; name it once")
     settings = _moved(found[0].settings, found[0].path.resolve().parent, folder)
@@ -196,16 +203,19 @@ def _checked(entry: _Member, ensemble: Path) -> Path:
     return member
 
 
+def _hash_of_tensors(path: Path) -> str:
+    """Of a checkpoint's bytes without the settings of a detector that stand in its header."""
+    with open_regular(path) as file:
+        header = json.loads(file.read(int.from_bytes(file.read(8), "little")))
+        header.get("__metadata__", {}).pop(ENTRY, None)
+        digest = hashlib.sha256(json.dumps(header, sort_keys=True).encode())
+        while content := file.read(1 << 20):
+            digest.update(content)
+    return digest.hexdigest()
+
+
 def _moved(settings: DetectorSettings, before: Path, now: Path) -> DetectorSettings:
     """The same settings for a file in another folder."""
-    sources = []
-    for one in settings.sources:
-        if one.sha256 is not None:
-            path, _, boxes = one.text.removeprefix("multibox:").rpartition(",boxes=")
-            one = replace(one, text=f"multibox:{_relative(before / path, now)},boxes={boxes}")
-        sources.append(one)
-    return replace(settings, sources=tuple(sources))
-
-
-def _relative(path: Path, folder: Path) -> str:
-    return Path(os.path.relpath(path.resolve(), folder)).as_posix()
+    sources = tuple(moved(one, before, now) for one in settings.sources)
+    rejecting = settings.reject_by and moved(settings.reject_by, before, now)
+    return replace(settings, sources=sources, reject_by=rejecting)

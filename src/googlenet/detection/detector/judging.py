@@ -13,7 +13,25 @@ from googlenet.detection.average_precision.predictions import read_predictions
 from googlenet.detection.average_precision.protocols import ProtocolName
 from googlenet.detection.average_precision.results import AveragePrecision
 
-__all__ = ["Detected", "Difference", "Judged", "WithFewer", "differences", "judge_detector", "to_json"]
+__all__ = ["Covered", "Detected", "Difference", "Judged", "WithFewer", "differences", "judge_detector", "to_json"]
+
+
+@dataclass(frozen=True)
+class Covered:
+    """Some of the boxes of each picture, and what they cover."""
+
+    name: str
+    """their number, "fast", or "all" of them that the detector classifies"""
+    boxes: float
+    """of a picture, in the mean"""
+    recall: float | None
+    """of the objects, the share that these boxes cover; None without objects"""
+    rejected_by: str | None = None
+    """what says that they are the best, in place of the sources' own order"""
+    rejected: float = 0.0
+    """proposals of a picture that are not among them, in the mean"""
+    lost: float | None = 0.0
+    """of the objects, the share that all proposals cover and these do not; None without objects"""
 
 
 @dataclass(frozen=True)
@@ -22,8 +40,7 @@ class Detected:
 
     files: Mapping[str, Path]
     """lines of `googlenet detect --json`"""
-    covered: Mapping[str, Mapping[str, Any]]
-    """"boxes" a picture, and "recall": the share of the objects that they cover, None without objects"""
+    covered: Mapping[str, Covered]
     errors: Sequence[str]
     """why each of the pictures that cannot be read is without detections"""
     seconds: Mapping[str, float]
@@ -32,25 +49,30 @@ class Detected:
 
 @dataclass(frozen=True)
 class WithFewer:
-    """What is detected by some of the boxes of each picture: `detect --proposals N`, or `--fast`."""
+    """What is detected by some of the boxes of each picture: `detect --proposals N`, `--reject-by`, or `--fast`."""
 
-    name: str
-    """their number, "fast", or "all" of them"""
-    boxes_per_image: float
-    recall: float | None
-    """of the objects, the share that these boxes cover; None without objects"""
+    part: Covered
     mean: float
     """average precision, the mean over the classes"""
     interval: Interval | None
     difference: Interval | None
     """the interval of how far that lies above the mean by all boxes, found on the same pictures"""
 
+    @property
+    def name(self) -> str:
+        """Their number, "fast", or "all" of them."""
+        return self.part.name
+
     def to_json(self) -> dict[str, Any]:
         """Return plain JSON values (docs/json.md)."""
+        part = self.part
         return {
-            "proposals": int(self.name) if self.name.isdecimal() else self.name,
-            "boxes_per_image": self.boxes_per_image,
-            "recall": self.recall,
+            "proposals": int(part.name) if part.name.isdecimal() else part.name,
+            "rejected_by": part.rejected_by,
+            "boxes_per_image": part.boxes,
+            "rejected_per_image": part.rejected,
+            "recall": part.recall,
+            "recall_lost": part.lost,
             "mean_average_precision": self.mean,
             "mean_average_precision_interval": self.interval,
             "difference_interval": self.difference,
@@ -103,8 +125,7 @@ def judge_detector(
     for part in (*fewer, every):
         one = found if part == every else evaluate(read_predictions(detected.files[part]), images, protocol)
         difference = None if part == every else paired(found.intervals, one.intervals)
-        told = detected.covered[part]
-        rows.append(WithFewer(part, told["boxes"], told["recall"], one.mean, one.intervals.mean, difference))
+        rows.append(WithFewer(detected.covered[part], one.mean, one.intervals.mean, difference))
     return Judged(name, found, kind, tuple(rows), detected.seconds)
 
 

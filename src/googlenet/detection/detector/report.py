@@ -1,7 +1,7 @@
 """The report of detectors, or of predictions: one page that needs nothing else, and the figures behind it."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 
@@ -59,12 +59,16 @@ def write_report(
 def _write_proposals(rows: Sequence[Judged], path: Path) -> None:
     """Write what fewer proposals cover and detect, where that is known."""
     lines = [
-        [number, one.name, one.boxes_per_image, one.recall, one.mean, *(one.interval or ("", ""))]
+        [
+            *(number, one.name, one.part.boxes, one.part.recall, one.mean, *(one.interval or ("", ""))),
+            *(one.part.rejected_by or "", one.part.rejected, one.part.lost),
+        ]
         for number, row in enumerate(rows, start=1)
         for one in row.by_proposals
     ]
     if lines:
         header = ["row", "proposals", "boxes_per_image", "recall", "mean_average_precision", "low", "high"]
+        header += ["rejected_by", "rejected_per_image", "recall_lost"]
         write_csv(path, header, lines)
 
 
@@ -108,8 +112,8 @@ def _figures(row: Judged) -> list[Figure]:
     if not row.by_proposals:
         return []
     every = row.by_proposals[-1]
-    recall = "no object" if every.recall is None else percent(every.recall)
-    figures = [Figure("Objects that proposals cover", recall, note=f"{every.boxes_per_image:,.0f} boxes a picture")]
+    recall = "no object" if every.part.recall is None else percent(every.part.recall)
+    figures = [Figure("Objects that proposals cover", recall, note=f"{every.part.boxes:,.0f} boxes a picture")]
     if "detection" in row.seconds:
         told = duration(row.seconds["detection"])
         figures.append(Figure("Time of a picture", told, note="crops and networks, with what ran beside"))
@@ -147,15 +151,15 @@ def _balance(balance: Balance) -> str:
 
 def _charts(rows: Sequence[Judged], folder: Path) -> list[Illustration]:
     """Average precision and coverage by the number of boxes, of all rows that have several."""
-    names = [f"{number}: {shown(recorded_name(row.name), _LONGEST)}" for number, row in enumerate(rows, start=1)]
-    told = [("all sources", "fast: MultiBox alone")] if len(rows) == 1 else [(name, f"{name}, fast") for name in names]
     panels = []
-    for label, figure in (("mean average precision", "mean"), ("objects covered, recall at 0.5", "recall")):
+    for label, value in (
+        ("mean average precision", lambda one: one.mean),
+        ("objects covered, recall at 0.5", lambda one: one.part.recall),
+    ):
         curves = [
-            Curve(name, [one.boxes_per_image for one in points], [float(getattr(one, figure)) for one in points])
-            for row, of_row in zip(rows, told, strict=True)
-            for is_fast, name in enumerate(of_row)
-            if (points := [one for one in _drawable(row) if (one.name == "fast") == bool(is_fast)])
+            Curve(name, [one.part.boxes for one in points], [float(value(one)) for one in points])
+            for number, row in enumerate(rows, start=1)
+            for name, points in _lines(row, number if len(rows) > 1 else None)
         ]
         if curves:
             panels.append(Panel(label, tuple(curves), share=True))
@@ -166,6 +170,15 @@ def _charts(rows: Sequence[Judged], folder: Path) -> list[Illustration]:
     return [Illustration(file_uri(path), _CAPTION)]
 
 
-def _drawable(row: Judged) -> list[WithFewer]:
-    """What can be drawn on a logarithmic axis: a MultiBox may have no box, and a picture no object."""
-    return [one for one in row.by_proposals if one.boxes_per_image > 0 and one.recall is not None]
+def _lines(row: Judged, number: int | None) -> Iterator[tuple[str, list[WithFewer]]]:
+    """Yield the lines of a row in a chart, each with its name: all sources, what rejects the others, and fast."""
+    name = "all sources" if number is None else f"{number}: {shown(recorded_name(row.name), _LONGEST)}"
+    found: dict[str, list[WithFewer]] = {}
+    for one in row.by_proposals:
+        if one.part.boxes > 0 and one.part.recall is not None:  # nothing else has a place on a logarithmic axis
+            by = one.part.rejected_by
+            kind = "fast" if one.name == "fast" else f"best by {by}" if by else ""
+            found.setdefault(kind, []).append(one)
+    for kind, points in found.items():
+        told = "fast: MultiBox alone" if kind == "fast" and number is None else kind
+        yield (told if number is None else f"{name}, {told}") if told else name, points

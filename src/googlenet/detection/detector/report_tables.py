@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
-from googlenet.detection.detector.judging import Difference, Judged, WithFewer
+from googlenet.detection.detector.judging import Covered, Difference, Judged, WithFewer
 from googlenet.files import recorded_name
 from googlenet.paper import TABLE_4, TABLE_5
 from googlenet.reporting.console import duration, percent
@@ -13,8 +13,6 @@ __all__ = [
     *["stages_table", "words_of"],
 ]
 
-_TOLD = {"50": "best 50", "fast": "fast: best 50 of MultiBox", "all": "all"}
-
 
 def rows_table(rows: Sequence[Judged]) -> Table | None:
     """Return what each of several rows is, and how it does; None of a single one."""
@@ -23,7 +21,7 @@ def rows_table(rows: Sequence[Judged]) -> Table | None:
     cells = []
     for number, row in enumerate(rows, start=1):
         every = row.by_proposals[-1] if row.by_proposals else None
-        boxes = [f"{every.boxes_per_image:,.0f}", _share(every.recall)] if every else [None, None]
+        boxes = [f"{every.part.boxes:,.0f}", _share(every.part.recall)] if every else [None, None]
         kind = [row.kind.get(name) for name in ("members", "svms", "context", "box_regression")]
         precision = Bar(row.found.mean, row.found.intervals.mean)
         cells.append([number, recorded_name(row.name), precision, *boxes, *kind])
@@ -55,11 +53,11 @@ def proposals_table(row: Judged) -> Table | None:
     for one in row.by_proposals:
         low, high = one.difference or (None, None)
         against = None if low is None or high is None else f"{points(low)} to {points(high)}"
-        name = _TOLD.get(one.name, f"best {one.name}")
-        precision = Bar(one.mean, one.interval)
-        cells.append([name, precision, against, _share(one.recall), f"{one.boxes_per_image:,.1f}"])
-    headers = ["proposals", "mAP, 95 % interval", "against all, points", "objects covered"]
-    return Table([*headers, "boxes an image"], cells, "By the number of proposals", heads=1)
+        part, precision = one.part, Bar(one.mean, one.interval)
+        counts = [f"{part.boxes:,.1f}", f"{part.rejected:,.1f}"]
+        cells.append([_told(one), precision, against, _share(part.recall), _lost(part), *counts])
+    headers = ["proposals", "mAP, 95 % interval", "against all, points", "objects covered", "lost, points"]
+    return Table([*headers, "boxes an image", "rejected"], cells, "By the number of proposals", heads=1)
 
 
 def stages_table(seconds: Mapping[str, float]) -> Table | None:
@@ -103,12 +101,19 @@ def words_of(row: Judged) -> list[str]:
     if not row.by_proposals:
         return []
     every = row.by_proposals[-1]
-    recall = f"which cover {percent(every.recall)} of the objects" if every.recall is not None else "of no object"
-    words = [f"{every.boxes_per_image:,.0f} proposals a picture were classified, {recall}: no detector finds more."]
+    share = every.part.recall
+    recall = "of no object" if share is None else f"which cover {percent(share)} of the objects"
+    words = [f"{every.part.boxes:,.0f} proposals a picture were classified, {recall}: no detector finds more."]
     words += [_cost(one, every) for one in row.by_proposals if one.name == "fast"]
-    enough = next((one for one in row.by_proposals if one.mean >= every.mean - 0.01 and one.name != "fast"), every)
-    if enough is not every:
-        words.append(f"The best {enough.name} proposals are within a point of all: {percent(enough.mean)}.")
+    fewer = [one for one in row.by_proposals if one.name != "fast" and one is not every]
+    for by in dict.fromkeys(one.part.rejected_by for one in fewer):
+        of_order = [one for one in fewer if one.part.rejected_by == by]
+        enough = next((one for one in of_order if one.mean >= every.mean - 0.01), None)
+        if enough is not None:
+            lost = enough.part.lost
+            told = f"; {100 * lost:.1f} points of the coverage are lost" if lost else ""
+            who = f"The best {enough.name} proposals{f' by {by}' if by else ''}"
+            words.append(f"{who} are within a point of all: {percent(enough.mean)}{told}.")
     return words
 
 
@@ -118,9 +123,21 @@ def points(value: float) -> str:
 
 
 def _cost(one: WithFewer, every: WithFewer) -> str:
-    told = f"--fast, {one.boxes_per_image:,.0f} boxes of MultiBox a picture, has {percent(one.mean)}"
+    told = f"--fast, {one.part.boxes:,.0f} boxes of MultiBox a picture, has {percent(one.mean)}"
     interval = "" if one.difference is None else f" ({points(one.difference[0])} to {points(one.difference[1])})"
     return f"{told}, {points(one.mean - every.mean)} points{interval} against all."
+
+
+def _told(one: WithFewer) -> str:
+    """Which boxes, in words."""
+    if one.name == "fast":
+        return "fast: best 50 of MultiBox"
+    by = "" if one.part.rejected_by is None else f" by {one.part.rejected_by}"
+    return f"best {one.name}{by}" if one.name != "all" else f"all{by and f' that are left{by}'}"
+
+
+def _lost(part: Covered) -> str | None:
+    return None if not part.lost else points(-part.lost)
 
 
 def _precision(row: Judged) -> list[object]:

@@ -82,8 +82,9 @@ def _judge(work: DetectorWork) -> dict[str, Any]:
     assert work.validation is not None
     detector, folder, images = work.folder / DETECTOR, work.folder / "evaluation", work.validation.images
     folder.mkdir(parents=True, exist_ok=True)
-    found = detect_all(load_detector(detector, cache=work.cache), images, folder, sha256(detector))
-    judged = judge_detector(str(detector), read_detector(detector).kind, found, images, PROTOCOL)
+    described = read_detector(detector)
+    found = detect_all(load_detector(detector, cache=work.cache), images, folder, f"{described.identity} float32")
+    judged = judge_detector(str(detector), described.kind, found, images, PROTOCOL)
     seconds = StageRecords(work.folder).seconds([stage.name for stage in STAGES if stage.make is not _judge])
     with after_work():
         write_report([judged], images, folder, work.validation.source, seconds)

@@ -12,6 +12,14 @@ from typing import Any
 
 from googlenet.data.identity import Identity, difference
 from googlenet.detection.detector.estimate import estimate
+from googlenet.detection.detector.settings import (
+    OWN,
+    Choice,
+    DetectorSettings,
+    ProposedBy,
+    check_rejection,
+    chosen,
+)
 from googlenet.detection.detector.stages import DETECTOR, STAGES
 from googlenet.detection.detector.staging import StageRecords, carry_out_stages, check_chosen
 from googlenet.detection.detector.work import MULTIBOX_RECIPE, DetectorData, DetectorWork, StageName
@@ -58,21 +66,35 @@ def train_detector(
     sources: Sequence[str] = SELECTIVE_SEARCH,
     multibox: MultiBoxRecipe = MULTIBOX_RECIPE,
     refinement: RefinementRecipe = RefinementRecipe(),  # noqa: B008  frozen
+    choice: Choice = Choice(),  # noqa: B008  frozen
+    cache: str | os.PathLike[str] | None = None,
     stages: Sequence[StageName] = (),
 ) -> DetectorRun:
     """Train a detector on the objects of `data` by `recipe`, in the folder `output`, and return the finished run.
 
     `sources` propose boxes, as `googlenet propose --source` names them; one that is "multibox", or
-    "multibox:boxes=100", is first trained on `data` by the recipe `multibox`. `pretrained` is the checkpoint of a
-    classifier; what `refinement` asks for is fitted to its features. The finished detector is judged on the pictures of
-    `validation`, by all their proposals. With `stages` only those of multibox, proposals, regions, refinement, detector
-    and evaluation are done.
+    "multibox:boxes=100", is first trained on `data` by the recipe `multibox`. What they propose is kept in the folder
+    `cache`, which several runs may share; by default in `output`. `pretrained` is the checkpoint of a classifier; what
+    `refinement` asks for is fitted to its features. The finished detector is judged on the pictures of `validation`,
+    by all their proposals, or by those of the `choice` that its file remembers. With `stages` only those of multibox,
+    proposals, regions, refinement, detector and evaluation are done.
 
     Given again with the same folder, an interrupted run goes on, nothing of it is done twice, and a finished one is
     only returned. Raises `InputError` for whatever does not fit together, before the first stage where that can be
     seen; others as `train`.
     """
-    work = DetectorWork(Path(output), data, validation, recipe, multibox, pretrained, tuple(sources), refinement)
+    work = DetectorWork(
+        Path(output),
+        data,
+        validation,
+        recipe,
+        multibox,
+        pretrained,
+        tuple(sources),
+        refinement,
+        choice,
+        None if cache is None else Path(cache),
+    )
     network = _check(work)
     check_chosen(STAGES, work, stages)
     expect_ours(work.folder, "stages.json")
@@ -96,6 +118,11 @@ def _check(work: DetectorWork) -> Network:
     if not work.texts:
         raise InputError("sources: give one")
     _ = work.given_sources, work.own_boxes
+    if work.kept is not None:
+        _ = work.cache
+    sources = tuple(ProposedBy(text, "" if text.startswith(OWN) else None) for text in work.texts)
+    settings = chosen(DetectorSettings(sources), work.choice, work.folder / DETECTOR)
+    check_rejection(settings, work.folder / DETECTOR, needs_number=True)
     held_out = work.validation.images if work.validation else None
     check_data(work.data.images, held_out)
     network = Network(start.specification)

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from googlenet.data.dataset import file_size
 from googlenet.data.identity import Identity, identity
 from googlenet.detection.annotations import AnnotatedImages, keys_of
-from googlenet.detection.detector.settings import DetectorSettings, proposed_by
+from googlenet.detection.detector.settings import Choice, DetectorSettings, chosen, proposed_by
 from googlenet.detection.multibox.recipe import MultiBoxRecipe
 from googlenet.detection.proposals.cache import ProposalCache
 from googlenet.detection.proposals.sources import Source, file_and_boxes, open_source
@@ -67,6 +67,10 @@ class DetectorWork:
     texts: tuple[str, ...]
     """The sources, as `--source` has them; `multibox` without a file is the one that this run trains"""
     refinement: RefinementRecipe = RefinementRecipe()  # noqa: RUF009  frozen
+    choice: Choice = Choice()  # noqa: RUF009  frozen
+    """which proposals the finished detector classifies, and which of them are detections"""
+    kept: Path | None = None
+    """the folder of what was proposed once; None: in the run's"""
 
     @property
     def parts(self) -> Mapping[str, DetectorData]:
@@ -88,7 +92,7 @@ class DetectorWork:
     @cached_property
     def cache(self) -> ProposalCache:
         """Where what was proposed once is kept."""
-        return ProposalCache(self.folder / "proposals")
+        return ProposalCache(self.kept or self.folder / "proposals")
 
     @cached_property
     def given_sources(self) -> tuple[Source, ...]:
@@ -110,7 +114,8 @@ class DetectorWork:
     @cached_property
     def settings(self) -> DetectorSettings:
         """What the finished detector does beside its networks."""
-        return DetectorSettings(tuple(proposed_by(source, self.folder) for source in self.sources))
+        plain = DetectorSettings(tuple(proposed_by(source, self.folder) for source in self.sources))
+        return chosen(plain, self.choice, self.folder / "detector.safetensors")
 
 
 def own_boxes(text: str) -> int | None:

@@ -9,22 +9,32 @@ import hashlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 from filelock import FileLock
 from numpy.typing import NDArray
 
-from googlenet.detection.proposals.sources import Found, Source
+from googlenet.detection.proposals.sources import Found
 from googlenet.errors import BrokenOff, InputError, shown
 from googlenet.files import atomic_write, read_regular, remove_leftovers
 from googlenet.images.finding import display_name
 
-__all__ = ["ProposalCache", "digest_of"]
+__all__ = ["Keyed", "ProposalCache", "digest_of"]
 
 _ROW = np.dtype(("<f8", 5))
 
 
 _README = b"Region proposals by picture and source: rows of x0, y0, x1, y1, score, float64.\n"
+
+
+class Keyed(Protocol):
+    """A source of proposals, or anything else that says the same boxes for the same pixels."""
+
+    @property
+    def key(self) -> str:
+        """All that its boxes depend on beside the pixels."""
+        ...
 
 
 class ProposalCache:
@@ -41,7 +51,7 @@ class ProposalCache:
         except BrokenOff as error:  # before anything was begun
             raise InputError(str(error)) from error
 
-    def find(self, source: Source, picture: str, propose: Callable[[], Found]) -> Found:
+    def find(self, source: Keyed, picture: str, propose: Callable[[], Found]) -> Found:
         """Return what is kept for a picture (its `digest_of`), or what `propose` returns, which is kept from then on.
 
         Where another process is at the same picture its result is waited for. Raises `BrokenOff` where the folder
@@ -58,7 +68,7 @@ class ProposalCache:
                 _write(path, found)
         return found
 
-    def path(self, source: Source, picture: str) -> Path:
+    def path(self, source: Keyed, picture: str) -> Path:
         """Return the file of a picture and source."""
         return self.folder / hashlib.sha256(source.key.encode()).hexdigest()[:16] / picture[:2] / f"{picture}.boxes"
 
