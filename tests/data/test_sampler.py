@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from googlenet.data.sampler import InOrder, Planned, Sampler
+from googlenet.data.sampler import InOrder, Planned, Sampler, Turns
 from googlenet.errors import InputError
 
 LABELS = np.repeat([0, 1, 2], [70, 20, 10]).astype(np.int32)
@@ -90,6 +90,15 @@ def test_in_order_shows_everything_once():
     assert places(list(plan.batches())) == [(0, 0, (0, 1, 2, 3)), (0, 1, (4, 5, 6, 7)), (0, 2, (8, 9))]
     shared = [list(InOrder(10, 4, rank=rank, world=2).batches()) for rank in range(2)]
     assert [one.draws.tolist() for one in shared[1]] == [[1, 3], [5, 7], [9]]
+
+
+def test_whole_batches_by_turns():
+    shared = [Turns(InOrder(10, 4), rank, 2) for rank in range(2)]
+    assert [one.steps_per_epoch for one in shared] == [2, 1]
+    assert places(list(shared[0].batches())) == [(0, 0, (0, 1, 2, 3)), (0, 2, (8, 9))]
+    assert places(list(shared[1].batches())) == [(0, 1, (4, 5, 6, 7))]
+    assert places(list(shared[0].batches(step=1))) == [(0, 2, (8, 9))]
+    assert list(Turns(InOrder(4, 4), 1, 2).batches()) == []
 
 
 def test_what_cannot_be_sampled_is_refused():

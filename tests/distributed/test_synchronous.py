@@ -1,6 +1,5 @@
 """Processes that move in step are one: unequal batches, whole runs, what is sent, one that is killed."""
 
-import json
 import os
 import signal
 from dataclasses import replace
@@ -9,6 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 from company import in_processes
+from shared_runs import SHARES, logged, run
 from small_runs import recipe, write_images
 from toy_task import TwoHeads, batch
 
@@ -19,18 +19,9 @@ from googlenet.errors import BrokenOff, InputError
 from googlenet.training.averaging import Average
 from googlenet.training.exchange import Alone, Exchange, Wish
 from googlenet.training.optimizer import SGD
-from googlenet.training.recipe import Recipe, complete
+from googlenet.training.recipe import complete
 from googlenet.training.run import train
 from googlenet.training.trainer import steps
-
-SHARES = [
-    ([1, 2, 3], [4], [5, 6]),
-    ([7], [], [8, 9, 10, 11]),
-    ([], [], []),
-    ([], [12], []),
-    ([13, 15], [16], []),
-]
-"""Images of three processes, step by step: unequal, some without any, one step without any at all."""
 
 Trained = tuple[list[int], list[float], dict[str, torch.Tensor]]
 
@@ -84,15 +75,6 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
 
 CHOSEN = recipe(epochs=9, rate=1e-3)
 """54 steps of four images, both heads with dropout."""
-
-
-def run(exchange: Exchange, data: tuple[Path, Path], output: Path, chosen: Recipe) -> dict[str, object]:
-    return dict(train(data[0], chosen, validation=data[1], output=output, exchange=exchange).summary)
-
-
-def logged(folder: Path) -> list[float]:
-    lines = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
-    return [line["loss"] for line in lines if line["event"] == "step"]
 
 
 def test_two_processes_give_the_losses_of_one(data: tuple[Path, Path], tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """Answers against hand-worked numbers; of one view, and of 144 views of each image through the loader."""
 
+from dataclasses import fields
 from math import log
 
 import numpy as np
@@ -10,7 +11,7 @@ from googlenet.data.batch import Batch, Field
 from googlenet.data.loader import Loader
 from googlenet.data.sampler import InOrder
 from googlenet.evaluation.tables import class_rows
-from googlenet.evaluation.validation import validate
+from googlenet.evaluation.validation import Outcome, joined, validate
 from googlenet.weights.classes import Class
 
 
@@ -32,6 +33,23 @@ def test_outcomes_by_hand():
     assert outcome.probability[0] == pytest.approx(3 / 5)
     assert outcome.losses[0] == pytest.approx(log(5 / 3))
     assert outcome.loss == pytest.approx(float(outcome.losses.mean()))
+
+
+def test_parts_of_several_processes_are_the_whole():
+    logits = [[float(image % 3), 1.0, float(image % 2)] for image in range(7)]
+    labels = [image % 3 for image in range(7)]
+
+    def answered(images: range) -> Outcome:
+        rows = [batch([logits[image]], [labels[image]], image) for image in images]
+        return validate(lambda batch: batch["images"], rows)
+
+    whole = answered(range(7))
+    for parts in ([range(0, 7, 2), range(1, 7, 2)], [range(0), range(3, 7), range(3)]):
+        found = joined([answered(images) for images in parts])
+        assert found.classes == whole.classes == 3
+        for field in fields(Outcome):
+            assert np.array_equal(getattr(found, field.name), getattr(whole, field.name)), field.name
+    assert joined([answered(range(0)), answered(range(0))]).figures() == answered(range(0)).figures()
 
 
 def test_what_rounding_made_equal_is_told_apart_by_the_logits():

@@ -7,24 +7,14 @@ batches are the same bytes with any number of workers, from whatever place they 
 import time
 from collections import deque
 from collections.abc import Iterator
-from typing import Protocol
 
 from googlenet.data.batch import Batch, MadeBatch
 from googlenet.data.dataset import Dataset
 from googlenet.data.pool import Job, Order, WorkerPool
-from googlenet.data.sampler import Planned
+from googlenet.data.sampler import Plan, Planned
 from googlenet.data.samples import Samples, make_batch
 
-__all__ = ["Loader", "Plan"]
-
-
-class Plan(Protocol):
-    """Which batches there are; `Sampler` for training, `InOrder` for evaluation."""
-
-    @property
-    def steps_per_epoch(self) -> int: ...
-
-    def batches(self, epoch: int = 0, step: int = 0, stop: int | None = None) -> Iterator[Planned]: ...
+__all__ = ["Loader"]
 
 
 class Loader:

@@ -3,6 +3,8 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import islice
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,7 +12,7 @@ from numpy.typing import NDArray
 from googlenet.errors import InputError
 from googlenet.randomness import generator
 
-__all__ = ["InOrder", "Planned", "Sampler", "places_from"]
+__all__ = ["InOrder", "Plan", "Planned", "Sampler", "Turns", "places_from"]
 
 
 @dataclass(frozen=True)
@@ -20,6 +22,15 @@ class Planned:
     epoch: int
     step: int
     draws: NDArray[np.int64]
+
+
+class Plan(Protocol):
+    """Which batches there are; `Sampler` for training, `InOrder` for evaluation."""
+
+    @property
+    def steps_per_epoch(self) -> int: ...
+
+    def batches(self, epoch: int = 0, step: int = 0, stop: int | None = None) -> Iterator[Planned]: ...
 
 
 class Sampler:
@@ -91,6 +102,17 @@ class InOrder:
         for number in range(step, self.steps_per_epoch):
             start = number * self._batch_size
             yield Planned(epoch, number, self._draws[start : start + self._batch_size][self._rank :: self._world])
+
+
+class Turns:
+    """Whole batches of a plan, of which machine `rank` of `world` gets every `world`-th."""
+
+    def __init__(self, plan: Plan, rank: int, world: int) -> None:
+        self._plan, self._rank, self._world = plan, rank, world
+        self.steps_per_epoch = len(range(rank, plan.steps_per_epoch, world))
+
+    def batches(self, epoch: int = 0, step: int = 0, stop: int | None = 1) -> Iterator[Planned]:
+        return islice(self._plan.batches(epoch, step * self._world, stop), self._rank, None, self._world)
 
 
 def places_from(epoch: int, step: int, stop: int | None, steps_per_epoch: int) -> Iterator[tuple[int, int]]:

@@ -56,6 +56,10 @@ class InStages(InStep):
         return self.replica, self.replicas
 
     @property
+    def evaluation_share(self) -> tuple[int, int] | None:
+        return None if self.rank else (0, 1)
+
+    @property
     def loads(self) -> bool:
         return self.stage == 0
 

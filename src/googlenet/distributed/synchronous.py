@@ -13,8 +13,10 @@ from typing import Any, Literal
 import torch
 from torch import Tensor, distributed, nn
 
+from googlenet.distributed import joint_norm, lost_machines
 from googlenet.distributed.rank_log import RankLog
 from googlenet.errors import BrokenOff
+from googlenet.network.module import Network
 from googlenet.training.exchange import Exchange, Wish
 from googlenet.training.optimizer import SGD
 
@@ -44,9 +46,16 @@ class InStep(Exchange):
         self._bucket_of: dict[nn.Parameter, _Bucket] = {}
         self._hooks: list[Any] = []
         self._closing = ExitStack()
+        self._norms: list[joint_norm.JointNorm] = []
         self._passes = 0
         self._sent = 0
         """Buckets of this step that are on their way."""
+
+    def join(self, network: Network) -> None:
+        self._norms = joint_norm.join(network, self._add, self.rank, self.size)
+        if self._norms:
+            self._norm_group = distributed.new_group()  # their sums come between those of the gradients, in any order
+            lost_machines.notice()
 
     def expect(self, parameters: Sequence[nn.Parameter], images: int, passes: int) -> None:
         if [*map(id, self._bucket_of)] != [*map(id, reversed(parameters))]:
@@ -54,16 +63,19 @@ class InStep(Exchange):
         self._passes, self._sent = passes, 0
         for bucket in self._buckets:
             bucket.begin(images)
+        self._counts = torch.zeros(self.size, 2, dtype=torch.int64, device=parameters[0].device)
+        self._counts[self.rank] = torch.tensor([images, passes])
         with together():
-            device = parameters[0].device
-            self._images = torch.tensor(images, dtype=torch.int64, device=device)
-            self._counting = distributed.all_reduce(self._images, group=self._group, async_op=True)
+            self._counting = distributed.all_reduce(self._counts, group=self._group, async_op=True)
+            if self._norms:
+                self._open_norms(images)
 
     def gather(self, parameters: Sequence[nn.Parameter], images: int) -> int:
         with together():
+            self._close_norms()
             self._send(len(self._buckets))
             self._counting.wait()
-            total = int(self._images)
+            total = int(self._counts[:, 0].sum())
             for bucket in self._buckets:
                 bucket.receive(total)
         return total
@@ -94,6 +106,27 @@ class InStep(Exchange):
         with together():
             distributed.all_reduce(wishes, distributed.ReduceOp.BOR)
         return Wish(int(wishes))
+
+    def _add(self, values: Tensor) -> Tensor:
+        """Add up over all processes what batch normalisation needs, in its own order."""
+        with together():
+            distributed.all_reduce(values, group=self._norm_group)
+        return values
+
+    def _open_norms(self, images: int) -> None:
+        """Have batch normalisation see the images of all processes in the passes to come."""
+        self._counting.wait()
+        share = images / max(int(self._counts[:, 0].sum()), 1)
+        for norm in self._norms:
+            norm.is_open, norm.share = True, share
+
+    def _close_norms(self) -> None:
+        """Take part in the passes that others still have to make."""
+        if self._norms:
+            for _ in range(int(self._counts[:, 1].max()) - self._passes):
+                joint_norm.stand_by(self._norms)
+        for norm in self._norms:
+            norm.is_open = False
 
     def _bundle(self, parameters: Sequence[nn.Parameter]) -> None:
         """Put the parameters into buckets, the last layer first, as their gradients come."""

@@ -1,7 +1,7 @@
 """What was answered to labelled images, and how well."""
 
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, fields
 
 import numpy as np
 import torch
@@ -13,7 +13,7 @@ from googlenet.data.batch import Batch
 from googlenet.data.truths import Truths
 from googlenet.evaluation.metrics import TOP, brier, first_answers, rank_of_truth, top
 
-__all__ = ["Outcome", "most_probable", "validate"]
+__all__ = ["Outcome", "joined", "most_probable", "validate"]
 
 
 @dataclass(frozen=True)
@@ -87,6 +87,16 @@ def validate(answer: Callable[[Batch], Tensor], batches: Iterable[Batch]) -> Out
         parts.append([batch.indices.numpy(), batch["labels"].numpy(), *found])
     columns = [np.concatenate(column) for column in zip(_NOTHING, *parts, strict=True)]
     return Outcome(classes, *columns)
+
+
+def joined(parts: Sequence[Outcome]) -> Outcome:
+    """Return what was answered to all images of several outcomes, in the order of their indices."""
+    if len(parts) == 1:
+        return parts[0]
+    names = [one.name for one in fields(Outcome) if one.name != "classes"]
+    columns = {name: np.concatenate([getattr(part, name) for part in parts]) for name in names}
+    order = np.argsort(columns["indices"], kind="stable")
+    return Outcome(max(part.classes for part in parts), **{name: column[order] for name, column in columns.items()})
 
 
 def most_probable(

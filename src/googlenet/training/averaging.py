@@ -3,15 +3,16 @@
 At a rate that never anneals (4 % every 8 epochs) the weights dance around a good place; their mean lies in it.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from googlenet.training.loop_recipe import Averaging
 
-__all__ = ["Average", "recompute_batch_statistics"]
+__all__ = ["Average", "join_batch_statistics", "recompute_batch_statistics"]
 
 
 class Average:
@@ -84,7 +85,7 @@ def recompute_batch_statistics(network: nn.Module, inputs: Iterable[Tensor]) -> 
     """
     was_training = network.training
     network.train()
-    norms = [module for module in network.modules() if isinstance(module, nn.BatchNorm2d) and module.training]
+    norms = _norms(network)
     momenta = [norm.momentum for norm in norms]
     for module in network.modules():
         if isinstance(module, nn.Dropout):
@@ -99,3 +100,26 @@ def recompute_batch_statistics(network: nn.Module, inputs: Iterable[Tensor]) -> 
         for norm, momentum in zip(norms, momenta, strict=True):
             norm.momentum = momentum
         network.train(was_training)
+
+
+@torch.no_grad()
+def join_batch_statistics(network: nn.Module, all_gather: Callable[[Any], list[Any]]) -> None:
+    """Make running statistics, each process's plain mean over its batches, the mean over the batches of all.
+
+    `all_gather` returns what each process gives.
+    """
+    was_training = network.training
+    norms = _norms(network.train())
+    network.train(was_training)
+    own = [(int(norm.num_batches_tracked), norm.running_mean.cpu(), norm.running_var.cpu()) for norm in norms]  # type: ignore[arg-type, union-attr]
+    for norm, found in zip(norms, zip(*all_gather(own), strict=True), strict=True):
+        batches = sum(count for count, _, _ in found)
+        if batches:
+            norm.running_mean.copy_(sum(count * mean.double() for count, mean, _ in found) / batches)  # type: ignore[union-attr]
+            norm.running_var.copy_(sum(count * variance.double() for count, _, variance in found) / batches)  # type: ignore[union-attr]
+            norm.num_batches_tracked.fill_(batches)  # type: ignore[union-attr]
+
+
+def _norms(network: nn.Module) -> list[nn.BatchNorm2d]:
+    """The layers whose statistics change, of a network in training."""
+    return [module for module in network.modules() if isinstance(module, nn.BatchNorm2d) and module.training]

@@ -1,17 +1,16 @@
 """A run that learns classes: images and labels, the losses of section 5, judged by top-1."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
 from googlenet.data.batch import Batch
-from googlenet.data.loader import Plan
-from googlenet.data.sampler import Sampler
+from googlenet.data.sampler import Plan, Sampler
 from googlenet.data.samples import EvaluationSamples, TrainingSamples
 from googlenet.data.sources import Source, open_training, open_validation
 from googlenet.errors import InputError
 from googlenet.evaluation.findings import class_scores, confusions, mistakes, shares
-from googlenet.evaluation.validation import Outcome, validate
+from googlenet.evaluation.validation import Outcome, joined, validate
 from googlenet.images import area
 from googlenet.images.crops import SCHEMES
 from googlenet.network import zoo
@@ -72,6 +71,9 @@ class ClassificationSetup(Setup):
 
     def validate(self, answer: Answer, batches: Iterable[Batch]) -> Outcome:
         return validate(lambda batch: answer(batch["images"]), batches)
+
+    def judge(self, answers: Sequence[Outcome]) -> Outcome:
+        return joined(answers)
 
     def findings(self, outcome: Outcome | None, weights: str) -> Findings:
         content = {

@@ -42,6 +42,9 @@ class Exchange(ABC):
     size: int = 1
     """How many processes there are."""
 
+    def join(self, network: Network) -> None:  # noqa: B027
+        """Have layers of a network that is to be trained, whose results depend on the whole batch, see all of it."""
+
     def expect(self, parameters: Sequence[nn.Parameter], images: int, passes: int) -> None:  # noqa: B027
         """Prepare for the gradients over this process's `images`, which are added up in so many backward `passes`.
 
@@ -75,18 +78,22 @@ class Exchange(ABC):
     def each(self, work: Callable[[], Result]) -> Result:
         """Do `work` on every process, and return what it gives this one; where it fails on one, it has on all.
 
-        A process whose own work failed raises its error, the others say which rank it was.
+        A process whose own work failed raises its error, the others say which rank it was. What is interrupted on one
+        is on all.
         """
         result, failed = None, None
         try:
             result = work()
-        except InputError as error:
+        except EndedAtOnce:
+            raise
+        except (InputError, Interrupted) as error:
             failed = error
-        told = self.all_gather(None if failed is None else str(failed))
+        told = self.all_gather(failed)
         if failed is not None:
             raise failed
-        if others := [f"rank {rank}: {why}" for rank, why in enumerate(told) if why is not None]:
-            raise InputError(others[0])
+        for rank, other in enumerate(told):
+            if other is not None:
+                raise other if isinstance(other, Interrupted) else InputError(f"rank {rank}: {other}")
         return cast(Result, result)
 
     def expect_same(self, what: Mapping[str, str]) -> None:
@@ -137,6 +144,11 @@ class Exchange(ABC):
     @property
     def share(self) -> tuple[int, int]:
         """Which share of each batch this process works on, and of how many; several may work on one."""
+        return self.rank, self.size
+
+    @property
+    def evaluation_share(self) -> tuple[int, int] | None:
+        """Which share of what is evaluated this process answers, and of how many; None where it holds a part alone."""
         return self.rank, self.size
 
     @property

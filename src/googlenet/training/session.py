@@ -72,6 +72,7 @@ class Session:
         if elsewhere:  # frozen rows at the beginning may be those of two stages
             self.execution = replace(self.execution, front="")
         self.training_network = self.execution.fuse(self.network, frozen=(*self.recipe.freeze, *elsewhere))
+        exchange.join(self.training_network)
         self.optimizer = setup.optimizer(self.network)
         self.average = Average(
             self.network,
@@ -79,7 +80,7 @@ class Session:
             begin=int(self.recipe.burn_in * self.total_steps),
             decay=self.recipe.average_decay,
         )
-        self.validation = Validation(self.training_network, self.average, self.execution, setup, self._loader)
+        self.validation = Validation(self.training_network, self.average, self.execution, setup, exchange, self._loader)
         self.early_stopping = EarlyStopping(self.recipe.patience)
         self.checkpoints = Checkpoints(
             folder.path, self.network, self.optimizer, self.average, exchange, self.recipe.save_minutes
@@ -122,9 +123,10 @@ class Session:
                 self._end_epoch()
             if not self._is_over():
                 self._train()
-            self._gather_bad_images()
             self.checkpoints.assemble()
-            return self.exchange.lead(self._finish)
+            weights, tensors = self._final()
+            self._gather_bad_images()
+            return self.exchange.lead(lambda: self._finish(weights, tensors))
 
     # The run.
 
@@ -263,7 +265,9 @@ class Session:
         self.bad_images = {}
 
     def _weights(self, which: str) -> dict[str, Tensor]:
-        """Return a copy of the `raw` or `averaged` weights."""
+        """Return a copy of the `raw` or `averaged` weights; of none where this process does not hold them all."""
+        if self.exchange.evaluation_share is None:
+            return {}
         with self.validation.averaged() if which == "averaged" else nullcontext():
             return {name: tensor.detach().cpu().clone() for name, tensor in self.network.state_dict().items()}
 
@@ -305,27 +309,28 @@ class Session:
         )
 
     def _evaluate(self) -> str:
-        """Evaluate on rank 0, decide with all, and save what came of it."""
+        """Evaluate, and save what came of it."""
         self.checkpoints.assemble()
-        figures = self.exchange.lead(self._outcomes)
+        self.outcomes = self._validated()
+        self.exchange.lead(self._log_outcomes)
         self.evaluated = self.step
+        figures: dict[str, dict[str, Any]] = {name: dict(one.figures()) for name, one in self.outcomes.items()}
         weights, last = list(figures.items())[-1]
         score = self.setup.score
         is_best = self.early_stopping.take(last[score.name])
-        if is_best and self.recipe.patience and self._leads:
-            self._write_weights(self.folder.best, weights, self._weights(weights), last)
+        if is_best and self.recipe.patience:
+            tensors = self._weights(weights)
+            self.exchange.lead(lambda: self._write_weights(self.folder.best, weights, tensors, last))
         self._save()
         told = " and ".join(f"{percent(found[score.name])} {weights}" for weights, found in figures.items())
         return f"{score.words} {told} on {last['images']:,} validation images; "
 
-    def _outcomes(self) -> dict[str, dict[str, Any]]:
-        self.outcomes = self._validated()
+    def _log_outcomes(self) -> None:
         for weights, outcome in self.outcomes.items():
             self.log.evaluation(self.step, self.step // self.steps_per_epoch, weights, outcome)
-        return {weights: dict(outcome.figures()) for weights, outcome in self.outcomes.items()}
 
     def _validated(self) -> dict[str, Outcome]:
-        """Evaluate and show how far it has come; an interruption ends it, since all was saved before."""
+        """Evaluate with all processes and show how far it has come; an interruption ends it, since all was saved."""
         aside = self._monitor.progress.aside() if self._monitor else nullcontext()
         total = self.validation.images
         with aside, Progress("evaluating", total, threshold=total + 1) as progress:  # seen where it takes its time
@@ -341,16 +346,19 @@ class Session:
 
     # The end.
 
-    def _finish(self) -> Mapping[str, Any]:
+    def _final(self) -> tuple[str, dict[str, Tensor]]:
+        """Return which the final weights are, and themselves, evaluated where there are validation images."""
+        if best := self.exchange.lead(self._best):
+            return self._evaluated_again(best)
+        weights = "averaged" if self.average.ready else "raw"
+        tensors = self._weights(weights)
+        if not self.outcomes and self.setup.validation is not None:
+            self.outcomes = self._validated()
+        return weights, tensors
+
+    def _finish(self, weights: str, tensors: Mapping[str, Tensor]) -> Mapping[str, Any]:
         """Write the final weights, the report and, last, the summary that marks the run as finished."""
         self.folder.claim()
-        if self.recipe.patience and self.folder.best.exists():
-            weights, tensors = self._best()
-        else:
-            weights = "averaged" if self.average.ready else "raw"
-            tensors = self._weights(weights)
-            if not self.outcomes and self.setup.validation is not None:
-                self.outcomes = self._validated()
         figures = {name: dict(outcome.figures()) for name, outcome in self.outcomes.items()}
         self._write_weights(self.folder.final, weights, tensors, figures.get(weights))
         summary = {
@@ -376,11 +384,17 @@ class Session:
             say(f"{counted(len(bad), 'images')} left out, which could not be read; summary.json lists them")
         return summary
 
-    def _best(self) -> tuple[str, dict[str, Tensor]]:
-        """Return which the best weights of a run with patience are, and themselves; evaluate them again."""
+    def _best(self) -> tuple[str, dict[str, Tensor]] | None:
+        """Return which the best weights of a run with patience are, and themselves."""
+        if not self.recipe.patience or not self.folder.best.exists():
+            return None
         best = checkpoint.read(self.folder.best)
-        weights, tensors = str(best.provenance["weights"]), dict(best.weights)
-        self.network.load_state_dict(tensors)
+        return str(best.provenance["weights"]), dict(best.weights)
+
+    def _evaluated_again(self, best: tuple[str, dict[str, Tensor]]) -> tuple[str, dict[str, Tensor]]:
+        weights, tensors = best
+        if self.exchange.evaluation_share is not None:
+            self.network.load_state_dict(tensors)
         self.average.count = 0
         self.outcomes = {weights: self._validated()["raw"]}
         return weights, tensors

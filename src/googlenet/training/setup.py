@@ -16,8 +16,7 @@ from torch import Tensor, nn
 from googlenet.data.batch import Batch
 from googlenet.data.dataset import Dataset
 from googlenet.data.identity import Identity, identity
-from googlenet.data.loader import Plan
-from googlenet.data.sampler import InOrder, Sampler
+from googlenet.data.sampler import InOrder, Plan, Sampler
 from googlenet.data.samples import Samples
 from googlenet.data.sources import name_of
 from googlenet.errors import InputError
@@ -124,8 +123,12 @@ class Setup(ABC):
         """Return how an image is evaluated; `images` is among its fields."""
 
     @abstractmethod
-    def validate(self, answer: Answer, batches: Iterable[Batch]) -> Outcome:
-        """Return what was answered to the images of `batches`, made by `evaluation_samples`."""
+    def validate(self, answer: Answer, batches: Iterable[Batch]) -> Any:
+        """Return what was answered to the images of `batches`, made by `evaluation_samples`: plain values, arrays."""
+
+    @abstractmethod
+    def judge(self, answers: Sequence[Any]) -> Outcome:
+        """Return how good the answers are that `validate` gave on each process, which had parts of the images."""
 
     @abstractmethod
     def findings(self, outcome: Any | None, weights: str) -> Findings:

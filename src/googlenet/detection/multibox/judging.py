@@ -16,7 +16,7 @@ from googlenet.detection.multibox.merging import Proposals, merge
 from googlenet.detection.multibox.squares import covering, kept_within
 from googlenet.training.setup import Answer
 
-__all__ = ["NEAR", "MultiBoxOutcome", "judge"]
+__all__ = ["NEAR", "MultiBoxOutcome", "joined", "propose"]
 
 NEAR = 0.5
 """Intersection over union at which a box has found an object."""
@@ -65,7 +65,7 @@ class MultiBoxOutcome:
 
 
 @torch.no_grad()
-def judge(
+def propose(
     answer: Answer, batches: Iterable[Batch], dataset: ObjectImages, loss: MultiBoxLoss, together: int
 ) -> MultiBoxOutcome:
     """Return what `answer` proposes for the images of `batches`, made by `AllSquares`: as many boxes as the head has.
@@ -84,6 +84,20 @@ def judge(
             truths.append(dataset.required(index))
             losses.append(float((found.location + found.confidence).mean()))
     return MultiBoxOutcome(np.array(indices, np.int64), proposals, truths, np.array(losses))
+
+
+def joined(parts: Sequence[MultiBoxOutcome]) -> MultiBoxOutcome:
+    """Return what was proposed for all images of several outcomes, in the order of their indices."""
+    if len(parts) == 1:
+        return parts[0]
+    indices = np.concatenate([part.indices for part in parts])
+    order = np.argsort(indices, kind="stable")
+    proposals = [one for part in parts for one in part.proposals]
+    truths = [one for part in parts for one in part.truths]
+    losses = np.concatenate([part.losses for part in parts])
+    return MultiBoxOutcome(
+        indices[order], [proposals[place] for place in order], [truths[place] for place in order], losses[order]
+    )
 
 
 def _to_host(outputs: Tensor) -> Tensor:

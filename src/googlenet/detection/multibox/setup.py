@@ -1,7 +1,7 @@
 """A run that learns where objects are, put together and checked before the first step."""
 
 import logging
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -12,7 +12,7 @@ from googlenet.detection.annotations import AnnotatedImages
 from googlenet.detection.boxes import Boxes, as_boxes
 from googlenet.detection.multibox.dataset import ObjectImages
 from googlenet.detection.multibox.findings import findings
-from googlenet.detection.multibox.judging import MultiBoxOutcome, judge
+from googlenet.detection.multibox.judging import MultiBoxOutcome, joined, propose
 from googlenet.detection.multibox.loss import MultiBoxLoss
 from googlenet.detection.multibox.priors import find_priors, start_at_priors
 from googlenet.detection.multibox.recipe import MultiBoxRecipe
@@ -81,7 +81,10 @@ class MultiBoxSetup(Setup):
 
     def validate(self, answer: Answer, batches: Iterable[Batch]) -> MultiBoxOutcome:
         assert self.validation is not None
-        return judge(answer, batches, self.validation, self._loss, self.recipe.batch_size)
+        return propose(answer, batches, self.validation, self._loss, self.recipe.batch_size)
+
+    def judge(self, answers: Sequence[MultiBoxOutcome]) -> MultiBoxOutcome:
+        return joined(answers)
 
     def findings(self, outcome: Any | None, weights: str) -> Findings:
         return findings(self.validation, outcome, weights)

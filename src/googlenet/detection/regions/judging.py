@@ -4,7 +4,7 @@ The figure is that of a detector (section 8's), since shares of windows that are
 of it: nearly all windows are background, and one wrong one in a hundred is ten false alarms a picture.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -26,7 +26,7 @@ from googlenet.detection.regions.task import mask_of
 from googlenet.training.setup import Answer
 from googlenet.weights.classes import Class
 
-__all__ = ["PROTOCOL", "RegionOutcome", "detections_of", "judge"]
+__all__ = ["PROTOCOL", "Found", "RegionOutcome", "detect", "detections_of", "judge"]
 
 PROTOCOL: ProtocolName = "voc2010"
 """The area below the curve of precision against recall, at an IoU of 0.5."""
@@ -47,13 +47,24 @@ class RegionOutcome:
         return {"images": self.images, "loss": self.loss, "objects": sum(self.found.objects), "mAP": precision}
 
 
+@dataclass(frozen=True)
+class Found:
+    """What one process detected in its images that could be read."""
+
+    indices: Sequence[int]
+    detections: Sequence[Detections]
+    losses: Mapping[bool, NDArray[np.float32]]
+    """Of each window, of those with objects (True) and of those without."""
+
+
 @torch.no_grad()
-def judge(answer: Answer, batches: Iterable[Batch], dataset: RegionImages, together: int) -> RegionOutcome:
+def detect(answer: Answer, batches: Iterable[Batch], dataset: RegionImages, together: int) -> Found:
     """Return what `answer` detects in the images of `batches`, made by `FirstWindows`.
 
     At most `together` windows go through the network at once.
     """
-    detections, losses = list[Detections](), {True: [torch.empty(0)], False: [torch.empty(0)]}
+    indices, detections = list[int](), list[Detections]()
+    losses = {True: [torch.empty(0)], False: [torch.empty(0)]}
     for batch in batches:
         if not len(batch):
             continue
@@ -63,8 +74,17 @@ def judge(answer: Answer, batches: Iterable[Batch], dataset: RegionImages, toget
         each = functional.cross_entropy(logits, labels, reduction="none")
         for is_object, of_kind in losses.items():
             of_kind.append(each[(labels != background) == is_object])
+        indices += batch.indices.tolist()
         detections += _detected(batch, logits.softmax(1), dataset)
-    means = {kind: float(torch.cat(parts).mean()) if len(torch.cat(parts)) else 0.0 for kind, parts in losses.items()}
+    return Found(indices, detections, {kind: torch.cat(parts).numpy() for kind, parts in losses.items()})
+
+
+def judge(answers: Sequence[Found], dataset: RegionImages) -> RegionOutcome:
+    """Return how good the detections of all processes are, in the order of the images."""
+    pairs = [pair for one in answers for pair in zip(one.indices, one.detections, strict=True)]
+    detections = [found for _, found in sorted(pairs, key=lambda pair: pair[0])]
+    losses = {kind: torch.from_numpy(np.concatenate([one.losses[kind] for one in answers])) for kind in (True, False)}
+    means = {kind: float(values.mean()) if len(values) else 0.0 for kind, values in losses.items()}
     loss = POSITIVES * means[True] + (1 - POSITIVES) * means[False]
     found = evaluate(predictions_of(detections), dataset.annotated, PROTOCOL)
     return RegionOutcome(len(detections), loss, found)

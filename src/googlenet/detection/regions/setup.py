@@ -1,20 +1,19 @@
 """A run that learns what is in a box, put together and checked before the first step."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from torch import Tensor
 
 from googlenet.data.batch import Batch
-from googlenet.data.loader import Plan
-from googlenet.data.sampler import Planned
+from googlenet.data.sampler import Plan, Planned
 from googlenet.data.samples import Samples
 from googlenet.detection.annotations import AnnotatedImages
 from googlenet.detection.regions.background import BACKGROUND
 from googlenet.detection.regions.dataset import RegionImages
 from googlenet.detection.regions.findings import findings
-from googlenet.detection.regions.judging import RegionOutcome, judge
+from googlenet.detection.regions.judging import Found, RegionOutcome, detect, judge
 from googlenet.detection.regions.recipe import RegionRecipe
 from googlenet.detection.regions.sampler import WindowSampler
 from googlenet.detection.regions.samples import DrawnWindows, FirstWindows
@@ -93,9 +92,13 @@ class RegionSetup(Setup):
         recipe = self.recipe
         return WindowSampler(self.data.all_windows, recipe.batch_size, recipe.seed, rank=rank, world=world)
 
-    def validate(self, answer: Answer, batches: Iterable[Batch]) -> RegionOutcome:
+    def validate(self, answer: Answer, batches: Iterable[Batch]) -> Found:
         assert self.validation is not None
-        return judge(answer, batches, self.validation, self.recipe.batch_size)
+        return detect(answer, batches, self.validation, self.recipe.batch_size)
+
+    def judge(self, answers: Sequence[Found]) -> RegionOutcome:
+        assert self.validation is not None
+        return judge(answers, self.validation)
 
     def findings(self, outcome: Any | None, weights: str) -> Findings:
         return findings(outcome, weights, self.recipe.validation_boxes)
