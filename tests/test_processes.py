@@ -19,6 +19,10 @@ from googlenet.processes import launch, ranks
 POSIX = pytest.mark.skipif(os.name != "posix", reason="signals as POSIX has them")
 
 
+MEMORY = "was killed (SIGKILL), probably as memory ran out: give fewer --processes"
+LOST = f"googlenet: process 1 of 2 (counted from 0) {MEMORY}"
+
+
 @pytest.fixture
 def module(tmp_path, monkeypatch):
     """A function that writes a module of the given body, run as one of the processes, and returns its name.
@@ -216,7 +220,7 @@ def test_the_cause_is_said_and_not_what_follows_from_it(module, capfd):
     body += "while not pid.exists():\n    time.sleep(0.01)\ntime.sleep(0.3)\nsys.exit('connection closed by peer')"
     assert launch([], 2, module(body)) == 1
     told = capfd.readouterr().err.splitlines()
-    assert told == ["connection closed by peer", "googlenet: process 1 of 2 (counted from 0) was killed (SIGKILL)"]
+    assert told == ["connection closed by peer", LOST]
 
 
 def test_rank_0_that_fails_has_said_why(module, capfd, monkeypatch):
@@ -253,6 +257,49 @@ def test_none_is_left_where_one_cannot_be_started(module, monkeypatch):
     with pytest.raises(InputError, match=r"--processes 2: process 1 could not be started .*; give fewer"):
         launch([], 2, module("time.sleep(60)"))
     assert begun[0].returncode is not None
+
+
+# How they are started again.
+
+KILLED = """
+attempt = os.environ["TORCHELASTIC_RESTART_COUNT"]
+Path(folder, f"{attempt}-{rank}").touch()
+if rank == 1 and attempt != "2":
+    while not Path(folder, f"{attempt}-0").exists():
+        time.sleep(0.01)
+    os.kill(os.getpid(), signal.SIGKILL)
+while rank == 0 and attempt != "2":
+    time.sleep(0.01)
+"""
+
+
+@POSIX
+def test_what_is_killed_is_started_again_so_many_times(module, tmp_path, capfd, monkeypatch):
+    monkeypatch.setattr(processes, "NOTICE", 0.1)
+    assert launch([], 2, module(KILLED), restarts=3) == 0
+    assert sorted(path.name for path in tmp_path.glob("?-?")) == [f"{n}-{rank}" for n in range(3) for rank in range(2)]
+    assert capfd.readouterr().err.splitlines() == [
+        line
+        for number in (1, 2)
+        for line in (
+            LOST,
+            f"googlenet: all are started again and go on from what was saved ({number} of 3 times)",
+        )
+    ]
+
+
+@POSIX
+def test_no_more_often_than_that(module, tmp_path, capfd, monkeypatch):
+    monkeypatch.setattr(processes, "NOTICE", 0.1)
+    assert launch([], 2, module(KILLED), restarts=1) == 1
+    assert sorted(path.name for path in tmp_path.glob("?-0")) == ["0-0", "1-0"]
+    assert capfd.readouterr().err.splitlines()[-1] == LOST
+
+
+def test_what_has_said_why_it_ended_is_not_started_again(module, tmp_path):
+    body = "Path(folder, os.environ['TORCHELASTIC_RESTART_COUNT']).touch()\nsys.exit(2)"
+    assert launch([], 1, module(body), restarts=3) == 2
+    assert [path.name for path in tmp_path.glob("?")] == ["0"]
 
 
 # How they end with the process that started them.

@@ -7,7 +7,7 @@ Whoever starts them sets the environment variables of torchrun, so that a comman
 
 Only the first process (rank 0) speaks: the standard output of the others is dropped, and of what they say on stderr the
 end is kept, for the case that one of them dies. A process ends with status 0 once its part is done; what became of the
-whole, rank 0's status says.
+whole, rank 0's status says. A process that is killed ends all; where that was asked for, all are then started again.
 """
 
 import ctypes
@@ -29,7 +29,7 @@ from googlenet.errors import InputError, shown, whole
 from googlenet.machine import processor
 from googlenet.reporting.console import say
 
-__all__ = ["INTERRUPTED", "Ranks", "launch", "main", "ranks"]
+__all__ = ["INTERRUPTED", "Ranks", "launch", "main", "may_be_started_again", "ranks"]
 
 NOTICE = 2.0
 """Seconds in which the others may notice by themselves that one has ended, and end too."""
@@ -67,26 +67,43 @@ def ranks() -> Ranks:
     return Ranks(int(rank), int(size))
 
 
-def launch(arguments: Sequence[str], processes: int, module: str = "googlenet") -> int | None:
+def may_be_started_again() -> bool:
+    """Whether this process takes, or may take, the place of one of before, as torchrun and `--restarts` start it."""
+    return "TORCHELASTIC_RUN_ID" in os.environ or os.environ.get("TORCHELASTIC_RESTART_COUNT", "0") != "0"
+
+
+def launch(arguments: Sequence[str], processes: int, module: str = "googlenet", restarts: int = 0) -> int | None:
     """Run `python -m module arguments...` in so many processes and return the exit status of the whole.
 
     None where there is nothing to start: one process was asked for, or this is one of them already. They share the
     cores, read nothing from standard input, and end with this process, however it ends. Where one fails, it is said
-    which and how, and the others are ended. Ctrl-C, SIGTERM and SIGHUP are passed on once, and it is waited for what
-    the processes do then; after `PATIENCE`, or at a second Ctrl-C, they are killed. Raises `InputError` where the
-    processes cannot be started, are far more than there are cores, or where another number of them is there already.
+    which and how, and the others are ended; where it was killed, all are started again, at most `restarts` times.
+    Ctrl-C, SIGTERM and SIGHUP are passed on once, and it is waited for what the processes do then; after `PATIENCE`,
+    or at a second Ctrl-C, they are killed. Raises `InputError` where the processes cannot be started, are far more than
+    there are cores, or where another number of them is there already.
     """
-    processes, there = whole("--processes", processes), ranks()
-    if there.size > 1 and processes not in (1, there.size):
+    processes, restarts, there = whole("--processes", processes), whole("--restarts", restarts, 0), ranks()
+    is_one_of_them = "WORLD_SIZE" in os.environ
+    if is_one_of_them and processes not in (1, there.size):
         raise InputError(f"--processes {processes}: there are {there.size} already (WORLD_SIZE); leave the option out")
-    if processes == 1 or there.size > 1:
+    if is_one_of_them:
+        if "TORCHELASTIC_RUN_ID" in os.environ:
+            _end_with_parent()  # torchrun leaves its processes to themselves when it is killed
+        return None
+    if processes == 1 and not restarts:
         return None
     cores = os.cpu_count() or 1
     if processes > (most := max(MOST, 4 * cores)):
         raise InputError(f"--processes {processes}: there are {cores} cores here; give at most {most}")
     events: queue.SimpleQueue[_Process | int] = queue.SimpleQueue()
     with _signals_into(events):
-        return _Company(_started(arguments, processes, module), events).wait()
+        for attempt in range(restarts + 1):
+            company = _Company(_started(arguments, processes, module, attempt), events)
+            status = company.wait()
+            if not company.lost_one or attempt == restarts:
+                break
+            say(f"googlenet: all are started again and go on from what was saved ({attempt + 1} of {restarts} times)")
+    return status
 
 
 def main() -> None:
@@ -95,8 +112,7 @@ def main() -> None:
     with open(os.devnull, "rb") as nothing:  # noqa: PTH123
         os.dup2(nothing.fileno(), 0)
     threading.Thread(target=_end_at_eof, args=(life_line,), daemon=True).start()
-    if sys.platform == "linux":  # also where this process is stopped or stuck
-        ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
+    _end_with_parent()  # also where this process is stopped or stuck
     module = sys.argv.pop(1)
     runpy.run_module(module, run_name="__main__", alter_sys=True)
 
@@ -160,6 +176,11 @@ class _Company:
         self._is_interrupted, self._were_ended = False, False
         self._deadlines: list[tuple[float, Callable[[], None]]] = []
         """When what is done about those that still run, the next one last."""
+
+    @property
+    def lost_one(self) -> bool:
+        """Whether a process was killed, and not from here."""
+        return self._first_dead is not None and self._first_dead.status < 0 and not self._is_interrupted
 
     def wait(self) -> int:
         """Wait until all have ended; return the exit status of the whole."""
@@ -234,7 +255,7 @@ class _Company:
         if beginnings:
             for line in lines[beginnings[0] :]:
                 say(line)
-        how = f"ended with status {process.status}" if process.status > 0 else f"was killed ({_signal(process.status)})"
+        how = f"ended with status {process.status}" if process.status > 0 else _killed(process.status)
         last = f"; its last line: {lines[-1].strip()}" if lines else ""
         say(f"googlenet: {self._name(process)} {how}{last}")
 
@@ -261,13 +282,13 @@ def _signals_into(events: "queue.SimpleQueue[_Process | int]") -> Iterator[None]
             signal.signal(number, handler)
 
 
-def _started(arguments: Sequence[str], count: int, module: str) -> list[_Process]:
+def _started(arguments: Sequence[str], count: int, module: str, attempt: int) -> list[_Process]:
     """Start the processes, each in a session of its own, so that Ctrl-C in the terminal reaches this one alone."""
     apart: dict[str, Any] = {"start_new_session": True}
     if sys.platform == "win32":
         apart = {"creationflags": subprocess.CREATE_NEW_PROCESS_GROUP}
     command = [sys.executable, "-P", "-m", "googlenet.processes", module, *arguments]
-    shared = _shared_environment(count)
+    shared = _shared_environment(count) | {"TORCHELASTIC_RESTART_COUNT": str(attempt)}
     started: list[_Process] = []
     try:
         for rank in range(count):
@@ -313,6 +334,12 @@ def _free_port() -> int:
         return listener.getsockname()[1]
 
 
+def _end_with_parent() -> None:
+    """Have the system kill this process when the one that started it ends, where it can be asked to."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
+
+
 def _end_at_eof(life_line: int) -> None:
     """End this process when the one that started it has closed its end of the pipe, or is no more."""
     with suppress(OSError):
@@ -321,11 +348,13 @@ def _end_at_eof(life_line: int) -> None:
     os._exit(1)
 
 
-def _signal(status: int) -> str:
+def _killed(status: int) -> str:
+    if -status == _KILL:
+        return "was killed (SIGKILL), probably as memory ran out: give fewer --processes"
     try:
-        return signal.Signals(-status).name
+        return f"was killed ({signal.Signals(-status).name})"
     except ValueError:
-        return f"signal {-status}"
+        return f"was killed (signal {-status})"
 
 
 if __name__ == "__main__":

@@ -23,7 +23,7 @@ OPTIONS = {
     "propose": ["images", "source", "cache", "truth", "split", "report", "draw", "null", "computing", "json"],
     "detect": ["detector", "images", "choice", "source", "fast", "draw", "null", "computing", "json", "csv"],
     "train": [
-        *["data", "output", "validation", "pretrained", "recipe", "processes", "wire", "stages"],
+        *["data", "output", "validation", "pretrained", "recipe", "processes", "restarts", "wire", "stages"],
         *["exchange", "downpour", "json"],
     ],
     "preview": ["data", "output", "images", "sampling", "distortion", "size", "seed", "epoch", "json"],

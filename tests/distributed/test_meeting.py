@@ -4,11 +4,16 @@ import os
 import socket
 import subprocess
 import sys
+import threading
+from datetime import timedelta
 
 import pytest
+from company import in_processes
+from torch.distributed import HashStore
 
-from googlenet.distributed import meeting
+from googlenet.distributed import greeting, meeting
 from googlenet.errors import InputError
+from googlenet.training.exchange import Exchange
 
 
 def complaint(monkeypatch: pytest.MonkeyPatch, **environment: str) -> str:
@@ -56,3 +61,53 @@ def test_whoever_does_not_come_is_not_waited_for_without_end(rank: str, words: s
         [sys.executable, "-c", program], env={**os.environ, **place}, capture_output=True, text=True, timeout=60
     )
     assert done.stdout.startswith(f"127.0.0.1:{port}: {words}"), done
+
+
+def test_a_store_that_outlives_the_processes_does_not_lead_to_those_of_before() -> None:
+    """As torchrun's does: three processes of the first start have left their addresses; those of the next come late."""
+    store, found = HashStore(), dict[int, bytes]()
+
+    def meet(rank: int, address: str, late: float) -> None:
+        threading.Event().wait(late)
+        own = greeting.fresh(store, rank, 3, timedelta(seconds=20))
+        own.set(f"address {rank}", address)
+        found[rank] = own.get("address 0")
+
+    for address, delays in (("first", (0, 0, 0)), ("second", (0.4, 0, 0.2)), ("third", (0, 0.3, 0.1))):
+        found.clear()
+        threads = [threading.Thread(target=meet, args=(rank, address, late)) for rank, late in enumerate(delays)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(20)
+        assert found == dict.fromkeys(range(3), address.encode())
+
+
+def test_who_is_missing_is_not_waited_for_without_end() -> None:
+    with pytest.raises(TimeoutError):
+        greeting.fresh(HashStore(), 0, 2, timedelta(seconds=0.2))
+
+
+def probed(exchange: Exchange) -> list[bool]:
+    """Whether the system watches over each connection of this process."""
+    found = []
+    for entry in os.listdir("/proc/self/fd"):  # noqa: PTH208
+        try:
+            one = socket.socket(fileno=int(entry))
+        except OSError:
+            continue
+        if one.family in (socket.AF_INET, socket.AF_INET6) and not one.getsockopt(
+            socket.SOL_SOCKET, socket.SO_ACCEPTCONN
+        ):
+            found.append(one.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE) == 1)
+        one.detach()
+    exchange.all_gather(None)
+    return found
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="Linux alone can be told to")
+def test_a_machine_without_power_is_noticed() -> None:
+    for found in in_processes(2, probed):
+        assert isinstance(found, list), found
+        assert len(found) > 1
+        assert all(found)

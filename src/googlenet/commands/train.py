@@ -40,6 +40,8 @@ class Options:
     recipe: Annotated[Recipe, OmitArgPrefixes] = Recipe()  # noqa: RUF009  frozen
     processes: Annotated[int, arg(metavar="N")] = 1
     """Processes on this machine that share each batch; over several machines, torchrun starts them."""
+    restarts: Annotated[int, arg(metavar="K")] = 0
+    """Times that the processes are started again, from the last checkpoint, when one was killed."""
     wire: Literal["float32", "bfloat16"] = "float32"
     """What gradients are sent as between processes; bfloat16 halves what goes over a slow link."""
     stages: Annotated[int, arg(metavar="N")] = 1
@@ -67,7 +69,7 @@ def run(options: Options) -> int:
         raise InputError(f"--{name}: is of --exchange downpour; give that too, or leave it out")
     if options.exchange == "downpour" and (options.processes > 1 or ranks().size > 1 or options.stages > 1):
         raise InputError("--exchange downpour: Ray starts processes; leave --processes, --stages and torchrun out")
-    if (status := launch(sys.argv[1:], options.processes)) is not None:
+    if (status := launch(sys.argv[1:], options.processes, restarts=options.restarts)) is not None:
         return status
     keep_freed_memory()
     from googlenet.training.run import train

@@ -9,6 +9,7 @@ import torch
 from torch import distributed
 from torch.distributed.rendezvous import rendezvous
 
+from googlenet.distributed import greeting, lost_machines
 from googlenet.distributed.stages import InStages
 from googlenet.distributed.synchronous import InStep, Wire
 from googlenet.errors import InputError
@@ -21,8 +22,9 @@ __all__ = ["all_processes"]
 MEETING = timedelta(seconds=120)
 """How long is waited for the others in the beginning."""
 
-WORK = timedelta(days=1)
-"""How long a process may leave the others waiting, as rank 0 does while it evaluates; a dead one is noticed at once."""
+WORK = timedelta(hours=2)
+"""How long a process may leave the others waiting, as one does that reads its data off a slow disk; a dead one is
+noticed at once."""
 
 
 @contextmanager
@@ -45,12 +47,14 @@ def all_processes(wire: Wire = "float32", stages: int = 1) -> Iterator[Exchange]
         torch.cuda.set_device(int(os.environ.get("LOCAL_RANK", there.rank)) % torch.cuda.device_count())
     try:
         store, rank, size = next(rendezvous("env://", there.rank, there.size, timeout=MEETING))
+        store = greeting.fresh(store, rank, size, MEETING)
         distributed.init_process_group(backend, store=store, rank=rank, world_size=size, timeout=WORK)
     except (RuntimeError, ValueError, OSError) as error:
         raise InputError(_why(str(error), place, there.rank)) from None
     exchange: InStep | None = None
     try:
         exchange = _exchange(there, wire, stages)
+        lost_machines.notice()
         yield exchange
     finally:
         if exchange is not None:

@@ -11,6 +11,7 @@ import logging
 import os
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -26,7 +27,7 @@ from googlenet.training.exchange import Exchange
 from googlenet.training.optimizer import SGD
 from googlenet.weights.tensor_file import open_tensors
 
-__all__ = ["CURRENT", "PREVIOUS", "Checkpoints", "State", "load", "save"]
+__all__ = ["CURRENT", "PREVIOUS", "Checkpoints", "State", "load", "newest_step", "save"]
 
 CURRENT, PREVIOUS = "state.safetensors", "state.previous.safetensors"
 
@@ -142,6 +143,15 @@ def load(folder: Path) -> State | None:
     if troubles:
         raise InputError(f"{'; '.join(troubles)}; give another folder, or empty this one to begin anew")
     return None
+
+
+def newest_step(folder: Path) -> int:
+    """Return after how many steps the newest state in `folder` was saved, by its header alone; 0 where none is seen."""
+    found = [0]
+    for name in (CURRENT, PREVIOUS):
+        with suppress(InputError, KeyError, ValueError), open_tensors(folder / name) as file:
+            found.append(int(file.metadata["step"]))
+    return max(found)
 
 
 def _keep_previous(folder: Path) -> None:

@@ -14,7 +14,7 @@ from googlenet.data.identity import MOST_GONE, Identity, difference
 from googlenet.errors import InputError, shown
 from googlenet.files import atomic_write, remove_leftovers, write_json
 from googlenet.records import decode
-from googlenet.reporting.console import warn
+from googlenet.reporting.console import say, warn
 from googlenet.training.loop_recipe import LoopRecipe, differences, names_that_may, to_json
 from googlenet.weights.tensor_file import open_tensors
 
@@ -31,13 +31,16 @@ _NO_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP)
 
 
 @contextmanager
-def alone_in(path: Path) -> Iterator[None]:
-    """Keep other processes from training in a folder, which is made, for the length of a block."""
-    lock = FileLock(path / ".lock", timeout=0)
+def alone_in(path: Path, patience: float = 0.0) -> Iterator[None]:
+    """Keep other processes from training in a folder, which is made, for the length of a block.
+
+    One that trains there is given `patience` seconds to end.
+    """
+    lock = FileLock(path / ".lock")
     try:
         path.mkdir(parents=True, exist_ok=True)
         with suppress(NotImplementedError):  # a file system without locks: the user is trusted
-            lock.acquire()
+            _acquire(lock, path, patience)
     except Timeout:
         message = f"{path}: another process trains in this folder; wait for it or give another one"
         raise InputError(message) from None
@@ -48,6 +51,16 @@ def alone_in(path: Path) -> Iterator[None]:
         yield
     finally:
         lock.release()
+
+
+def _acquire(lock: FileLock, path: Path, patience: float) -> None:
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        if not patience:
+            raise
+        say(f"{path}: another process trains in this folder; it has {patience:g} s to end")
+        lock.acquire(timeout=patience, poll_interval=0.2)
 
 
 def expect_ours(path: Path, mark: str) -> None:
@@ -86,14 +99,15 @@ class RunFolder:
         self.report = self.path / "report.html"
 
     @contextmanager
-    def held(self) -> Iterator[None]:
+    def held(self, patience: float = 0.0) -> Iterator[None]:
         """Keep other processes from training in this folder for the length of a block; nothing of others is touched.
 
-        Of a folder that was not there before nothing stays where no run has claimed it.
+        One that does so is given `patience` seconds to end. Of a folder that was not there before nothing stays where
+        no run has claimed it.
         """
         expect_ours(self.path, self.recipe.name)
         is_new = not self.path.exists()
-        with alone_in(self.path):
+        with alone_in(self.path, patience):
             try:
                 yield
             finally:

@@ -14,7 +14,9 @@ from torch import Tensor
 
 from googlenet.data.sources import Source
 from googlenet.errors import BrokenOff, InputError
+from googlenet.processes import may_be_started_again
 from googlenet.reporting.console import say
+from googlenet.training.checkpoints import newest_step
 from googlenet.training.classification import prepare
 from googlenet.training.exchange import Alone, Exchange
 from googlenet.training.folder import RunFolder
@@ -27,6 +29,9 @@ from googlenet.training.trainer import Diverged
 from googlenet.versions import versions
 
 __all__ = ["Run", "carry_out", "train"]
+
+PATIENCE = 60.0
+"""Seconds that a process of before has to let go of the folder, where this one may take its place."""
 
 
 @dataclass(frozen=True)
@@ -73,12 +78,13 @@ def carry_out(prepare: Callable[[], Setup], output: str | os.PathLike[str], exch
         setup, told = as_begun(prepared, exchange.lead(folder.listings))
 
         def begin() -> Mapping[str, Any] | None:
-            closing.enter_context(folder.held())
+            closing.enter_context(folder.held(PATIENCE if may_be_started_again() else 0.0))
             summary = folder.begin(setup.recipe, {**setup.origin, **exchange.described()}, setup.identities)
             for line in told if summary is None else ():
                 say(line)
             return summary
 
+        _expect_common(folder, exchange)
         summary = exchange.lead(begin)
         if summary is None:
             with Session(folder, setup, exchange) as session:
@@ -90,6 +96,17 @@ def carry_out(prepare: Callable[[], Setup], output: str | os.PathLike[str], exch
                         raise
                     raise BrokenOff(str(error)) from error
         return Run(folder.path, summary)
+
+
+def _expect_common(folder: RunFolder, exchange: Exchange) -> None:
+    """Raise `InputError` where another process sees more of the run in its folder than rank 0, which would go back."""
+    seen = exchange.all_gather(newest_step(folder.path))
+    rank = seen.index(max(seen))
+    if rank:
+        raise InputError(
+            f"{folder.path}: rank {rank} finds a checkpoint of step {seen[rank]} there, rank 0 "
+            f"{f'one of step {seen[0]}' if seen[0] else 'none'}; give a folder that all machines share"
+        )
 
 
 def _essentials(setup: Setup) -> dict[str, str]:
