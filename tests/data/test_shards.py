@@ -3,6 +3,9 @@
 import gzip
 import os
 import pickle
+import threading
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import fsspec
@@ -68,6 +71,29 @@ def test_a_remote_file_system(folder):
     memory.rm("/data/t-0001.tar")
     with pytest.raises(InputError, match=r"memory://data/t-0001.tar: cannot be read"):
         Shards("memory://data/t-{0000..0001}.tar")
+
+
+def test_shards_behind_a_server(folder):
+    """A server of files on this machine stands for an object store."""
+    pytest.importorskip("aiohttp", reason="fsspec reads http by aiohttp: pip install 'fsspec[http]'")
+
+    class Quiet(SimpleHTTPRequestHandler):
+        def log_message(self, *_):
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=str(folder))) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        place = f"http://127.0.0.1:{server.server_port}"
+        try:
+            shards = Shards(f"{place}/t-{{0000..0001}}.tar")
+            check(shards, list(range(12)))
+            assert shards.classes[2] == Class("n00000001", "eel")
+            check(Shards(f"{place}/t-*.tar.gz"), list(range(12)))
+            with pytest.raises(InputError, match=rf"{place}/t-0002.tar: cannot be read"):
+                Shards(f"{place}/t-0002.tar")
+        finally:
+            server.shutdown()
+    check(pickle.loads(pickle.dumps(shards)), list(range(12)))  # from the copies
 
 
 def test_compressed_shards_are_unpacked_once_and_again_after_a_change(folder, tmp_path, write_shard, monkeypatch):

@@ -47,7 +47,12 @@ class Shards:
         self._indexes = [_index(path, shown) for path, shown in zip(self._paths, self._shown, strict=True)]
         counts = [len(index.arrays["offsets"]) for index in self._indexes]
         self._starts = np.concatenate([[0], np.cumsum(counts)])
-        written = [os.fsdecode(labels[i]) for labels in map(_labels, self._indexes) for i in range(len(labels))]
+        texts = dict[bytes, str]()  # each label once, of which there may be as many as images
+        written = [
+            texts.get(label) or texts.setdefault(label, os.fsdecode(label))
+            for labels in map(_labels, self._indexes)
+            for label in labels
+        ]
         shown = source_name(pattern)
         self.classes, self.truths, self.bare_numbers = labels_of(
             written, self.name, beside or classes, shown, several_truths
