@@ -160,7 +160,7 @@ def test_where_the_leader_is_killed_all_end_and_the_same_command_goes_on(tmp_pat
     process, seen = begun(tmp_path / "run")
     process.kill()
     process.communicate()
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 300  # Ray's agents notice late, and later on a busy machine
     while there(seen) and time.monotonic() < deadline:
         time.sleep(0.5)
     assert not there(seen)

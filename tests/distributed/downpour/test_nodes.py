@@ -22,7 +22,7 @@ def test_nodes_are_killed_and_replaced_and_no_batch_is_computed_twice(tmp_path: 
     environment = {**os.environ, "PYTHONPATH": paths, "OMP_NUM_THREADS": "1"}
     done = subprocess.run(command, capture_output=True, text=True, timeout=3600, env=environment)
     assert done.returncode == 0, done.stderr[-4000:]
-    summary = json.loads(done.stdout.splitlines()[-1])
+    summary = json.loads(next(line for line in done.stdout.splitlines() if line.startswith("{")))
     told, steps = summary["exchange"], summary["steps"]
     print(told, "killed after the steps", summary["killed"])
     assert len(summary["killed"]) == kills

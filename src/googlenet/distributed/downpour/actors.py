@@ -16,7 +16,8 @@ import numpy as np
 import ray
 import torch
 from numpy.typing import NDArray
-from ray.exceptions import RayActorError
+from ray.exceptions import ObjectLostError, RayActorError
+from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 from torch import Tensor
 
 from googlenet.distributed.downpour.exchange import Link, ToShards
@@ -29,9 +30,12 @@ from googlenet.training.execution import Execution
 from googlenet.training.optimizer import SGD
 from googlenet.training.setup import Setup
 
-__all__ = ["ReplicaActor", "ShardActor", "pack", "unpack"]
+__all__ = ["LOST", "ReplicaActor", "ShardActor", "apart_from", "pack", "unpack"]
 
 Array = NDArray[Any]
+
+LOST = (RayActorError, ObjectLostError)
+"""What Ray raises where an actor is no more, or its answer went with the node that held it."""
 
 PATIENCE = 300.0
 """Seconds in which the place of a shard that was lost is taken; a node's end takes Ray half a minute to notice."""
@@ -76,6 +80,10 @@ class ShardActor:
     def forget(self, replica: int) -> None:
         self._change(lambda shard: shard.forget(replica), "forget", replica)
 
+    def node(self) -> str:
+        """Return on which of Ray's nodes it is."""
+        return str(ray.get_runtime_context().get_node_id())
+
     def settle(self) -> ShardState:
         """Move by what waits for others and return the state."""
         self._change(lambda shard: shard.flush(), "settle")
@@ -93,7 +101,7 @@ class ShardActor:
 
     def mirror_to(self, mirror: Any) -> None:
         """Have another actor be the same from now on."""
-        with self._moved, suppress(RayActorError):
+        with self._moved, suppress(*LOST):
             ray.get(mirror.become.remote(self._shard.state()))
             self._mirror = mirror
 
@@ -105,7 +113,7 @@ class ShardActor:
         with self._moved:
             answer = change(self._shard)
             if self._mirror is not None:
-                with suppress(RayActorError):  # whoever leads puts another one in its place
+                with suppress(*LOST):  # whoever leads puts another one in its place
                     ray.get(getattr(self._mirror, name).remote(*arguments))
             self._moved.notify_all()
             return answer
@@ -154,7 +162,7 @@ class ShardLink(Link):
         while True:
             try:
                 return ray.get(answer)
-            except RayActorError:
+            except LOST:
                 with self._replaced:
                     if not self._replaced.wait_for(partial(self._is_after, number, life), PATIENCE):
                         raise BrokenOff(f"shard {number} was lost and nothing came in its place") from None
@@ -167,6 +175,18 @@ class ShardLink(Link):
 
 _NONE = torch.empty(0)
 """In the place of a gradient that travels beside its push."""
+
+
+def apart_from(actor: Any, turn: int) -> dict[str, Any]:
+    """Return the options of an actor that is not to be on the same node as another; the `turn` of several differs."""
+    try:
+        node = ray.get(actor.node.remote()) if actor is not None else None
+    except LOST:
+        node = None
+    others = [one["NodeID"] for one in ray.nodes() if one["Alive"] and one["NodeID"] != node]
+    if node is None or not others:
+        return {"scheduling_strategy": "SPREAD"}
+    return {"scheduling_strategy": NodeAffinitySchedulingStrategy(others[turn % len(others)], soft=True)}
 
 
 class ReplicaActor:

@@ -8,10 +8,10 @@ from functools import partial
 from typing import Any
 
 import ray
-from ray.exceptions import RayActorError, RayTaskError
+from ray.exceptions import RayTaskError
 from torch import Tensor
 
-from googlenet.distributed.downpour.actors import ReplicaActor, ShardActor
+from googlenet.distributed.downpour.actors import LOST, ReplicaActor, ShardActor, apart_from
 from googlenet.distributed.downpour.dealing import Dealer, Lost
 from googlenet.distributed.downpour.options import Downpour
 from googlenet.distributed.downpour.replica import Ended, Report
@@ -98,8 +98,6 @@ class Crew:
         self._width = 0
         needs: dict[str, Any] = {"num_cpus": 1, "num_gpus": int(execution.device == "cuda")}
         self._replica = ray.remote(ReplicaActor).options(max_concurrency=16, scheduling_strategy="SPREAD", **needs)
-        threads = 4 * options.replicas + 16
-        self._shard = ray.remote(ShardActor).options(max_concurrency=threads, num_cpus=0, scheduling_strategy="SPREAD")
         self._places = [_Place(number, None, state) for number, state in enumerate(states)]
         for place in self._places:
             self._occupy_place(place, place.kept)
@@ -176,7 +174,7 @@ class Crew:
     def _is_ready(self, member: _Member, ref: Any) -> None:
         try:
             member.ahead = _answer(ref)
-        except RayActorError:
+        except LOST:
             self._lose(member)
             return
         for place in self._places:  # it may have been replaced while this one was coming
@@ -204,7 +202,7 @@ class Crew:
         """Have a replica begin a stretch, or a part of one that was left by another; false where it is lost."""
         try:
             ray.get(member.actor.begin.remote(member.buffers or self._buffers))
-        except RayActorError:
+        except LOST:
             self._lose(member)
             return False
         member.is_running, member.was_told_the_end, member.dealt, member.limit = True, False, 0, None
@@ -244,7 +242,7 @@ class Crew:
     def _reported(self, member: _Member, ref: Any) -> None:
         try:
             reports = _answer(ref)
-        except RayActorError:
+        except LOST:
             self._lose(member)
             return
         self._strikes = 0
@@ -297,8 +295,7 @@ class Crew:
 
     def _occupy_place(self, place: _Place, state: ShardState) -> None:
         """Start an actor for a shard, and what keeps it."""
-        spans = self._slices.spans(place.number)
-        place.actor = self._shard.remote(self._rule, spans, state)
+        place.actor = self._shard_beside(place.mirror, place.number, state)
         if self._options.replicate:
             if place.mirror is None:
                 self._start_mirror(place, state)
@@ -313,7 +310,7 @@ class Crew:
     def _kept(self, place: _Place, life: int, ref: Any) -> None:
         try:
             state = _answer(ref)
-        except RayActorError:
+        except LOST:
             if life == place.life:
                 self._replace(place)
             return
@@ -343,13 +340,18 @@ class Crew:
             return None
         try:
             return _answer(place.mirror.state.remote())
-        except RayActorError:
+        except LOST:
             place.mirror = None
             return None
 
     def _start_mirror(self, place: _Place, state: ShardState) -> None:
-        place.mirror = self._shard.remote(self._rule, self._slices.spans(place.number), state)
+        place.mirror = self._shard_beside(place.actor, place.number, state)
         self._pending[place.mirror.after.remote(float("inf"))] = partial(self._mirror_ended, place, place.mirror)
+
+    def _shard_beside(self, other: Any, number: int, state: ShardState) -> Any:
+        """Start an actor of a shard, where it is not lost together with the other one."""
+        how = {"max_concurrency": 4 * self._options.replicas + 16, "num_cpus": 0, **apart_from(other, turn=number)}
+        return ray.remote(ShardActor).options(**how).remote(self._rule, self._slices.spans(number), state)
 
     def _mirror_ended(self, place: _Place, mirror: Any, ref: Any) -> None:
         if place.mirror is mirror:
@@ -367,7 +369,7 @@ class Crew:
             life = place.life
             try:
                 return _answer(getattr(place.actor, method).remote(*arguments))
-            except RayActorError:
+            except LOST:
                 if life == place.life:
                     self._replace(place)
 
