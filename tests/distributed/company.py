@@ -9,7 +9,15 @@ from queue import Empty
 from typing import Any
 
 context = multiprocessing.get_context("forkserver")
-context.set_forkserver_preload(["__main__", "googlenet.training.session", "googlenet.distributed.meeting", "company"])
+context.set_forkserver_preload(
+    [
+        "__main__",
+        "googlenet.training.session",
+        "googlenet.distributed.meeting",
+        "googlenet.distributed.pipeline",
+        "company",
+    ]
+)
 
 
 def free_port() -> int:
