@@ -148,11 +148,8 @@ def test_mini_batches_go_through_the_images_epoch_by_epoch(learner):
     assert learner.batch([steps]).indices.tolist() != learner.batch([0]).indices.tolist()
 
 
-def test_a_shards_spans_are_the_network_s(learner):
-    size = len(learner.first_weights)
-    whole = learner.spans(0, size)
-    assert sum(span.length for span in whole) == size
-    assert [(span.rate, span.decay) for span in whole] == [(1.0, 2e-4), (2.0, 0.0)]  # Caffe's, weights and biases
-    cut = whole[0].length - 10
-    assert [span.length for span in learner.spans(cut, cut + 15)] == [10, 5]
+def test_weights_and_biases_move_as_in_caffes_network(learner):
+    kinds = learner.slices(1).kinds
+    assert sum(kind.length for kind in kinds) == len(learner.first_weights)
+    assert {(kind.rate, kind.decay) for kind in kinds} == {(1.0, 2e-4), (2.0, 0.0)}
     assert torch.equal(learner.rates.unique(), torch.tensor([1.0, 2.0]))

@@ -10,7 +10,7 @@ from googlenet.data.batch import Batch
 from googlenet.data.dataset import Dataset
 from googlenet.data.sampler import Planned, Sampler
 from googlenet.data.samples import EvaluationSamples, make_batch
-from googlenet.distributed.shard import Span
+from googlenet.distributed.downpour.slices import Slices
 from googlenet.network.initialization import initialise
 from googlenet.network.module import Network
 from googlenet.network.specification import (
@@ -25,7 +25,7 @@ from googlenet.network.specification import (
 )
 from googlenet.training.execution import Execution
 from googlenet.training.losses import rank_of_label
-from googlenet.training.optimizer import clip, parameter_groups
+from googlenet.training.optimizer import SGD, clip, parameter_groups
 from googlenet.training.task import LOSS, Classification
 
 __all__ = ["Learner", "small_network"]
@@ -75,34 +75,20 @@ class Learner:
         self._evaluating = EXECUTION.fuse(network).eval()
         steps = self._sampler.steps_per_epoch
         self._task = Classification(self._network, EXECUTION, seed=seed, steps_per_epoch=steps)
-        groups = parameter_groups(network)
-        self._parameters = [parameter for group in groups for _, parameter in group["params"]]
-        self._spans = [
-            Span(parameter.numel(), group["lr_mult"], group["weight_decay"])
-            for group in groups
-            for _, parameter in group["params"]
-        ]
+        self._optimizer = SGD(parameter_groups(network))
+        self._parameters = list(self._optimizer.parameters.values())
         self.first_weights = torch.cat([parameter.detach().reshape(-1) for parameter in self._parameters])
-        self.rates = torch.cat([torch.full((span.length,), span.rate) for span in self._spans])
+        kinds = self.slices(1).kinds
+        self.rates = torch.cat([torch.full((kind.length,), kind.rate) for kind in kinds])
         """Each weight's factor on the rate."""
         self._weights = self.first_weights.clone()
-        sizes = [span.length for span in self._spans]
-        for parameter, part in zip(self._parameters, self._weights.split(sizes), strict=True):
+        lengths = [kind.length for kind in kinds]
+        for parameter, part in zip(self._parameters, self._weights.split(lengths), strict=True):
             parameter.data = part.view_as(parameter)
 
-    def spans(self, first: int, last: int) -> list[Span]:
-        """Return what the weights from `first` to `last` are, for their shard; neighbours that move alike are one."""
-        found: list[Span] = []
-        begin = 0
-        for span in self._spans:
-            length = min(last, begin + span.length) - max(first, begin)
-            begin += span.length
-            if length <= 0:
-                continue
-            if found and (found[-1].rate, found[-1].decay) == (span.rate, span.decay):
-                length += found.pop().length
-            found.append(Span(length, span.rate, span.decay))
-        return found
+    def slices(self, count: int) -> Slices:
+        """Return how the weights lie on so many shards."""
+        return Slices.of(self._optimizer, count)
 
     def gradient(self, weights: Tensor, numbers: Sequence[int]) -> tuple[Tensor, float]:
         """Return the mean gradient over some mini-batches at these weights, and the loss."""
@@ -111,7 +97,7 @@ class Learner:
             parameter.grad = None
         loss = self._task.compute(self.batch(numbers))[LOSS].mean
         clip(self._parameters, self._longest)
-        return torch.cat([parameter.grad.reshape(-1) for parameter in self._parameters]), loss
+        return torch.cat([parameter.grad.reshape(-1) for parameter in self._parameters]), loss  # type: ignore[union-attr]
 
     def batch(self, numbers: Sequence[int]) -> Batch:
         """Return some mini-batches as one."""

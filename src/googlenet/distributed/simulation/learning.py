@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import accumulate, pairwise
 from math import isfinite
 
 import torch
@@ -119,7 +119,7 @@ _State = tuple[float, int, Sequence[Shard], float]
 
 def _in_step(cluster: Cluster, learner: Learner, arm: Arm, workers: int, rule: Rule, rate: float) -> Iterator[_State]:
     """All workers compute at the same weights. What counts for nothing is not computed."""
-    shard = Shard(learner.first_weights.clone(), rule, learner.spans(0, len(learner.first_weights)))
+    shard = Shard(learner.first_weights.clone(), rule, learner.slices(1).spans(0))
     images = 0
     for step, update in enumerate((with_backups if arm == "backup" else with_all)(cluster, workers)):
         numbers = [step * workers + worker for worker in update.counted]
@@ -146,16 +146,15 @@ class _Replicas:
     """Workers with weights of their own, a mix of the versions that the shards had when each was fetched."""
 
     def __init__(self, cluster: Cluster, learner: Learner, workers: int, rule: Rule, rate: float) -> None:
-        size = len(learner.first_weights)
-        bounds = [size * shard // cluster.shards for shard in range(cluster.shards + 1)]
-        self._slices = [slice(*ends) for ends in pairwise(bounds)]
+        slices = learner.slices(cluster.shards)
+        self._slices = [slice(*ends) for ends in pairwise(accumulate(slices.lengths, initial=0))]
         self.shards = [
-            Shard(learner.first_weights[part].clone(), rule, learner.spans(part.start, part.stop))
-            for part in self._slices
+            Shard(learner.first_weights[part].clone(), rule, slices.spans(number))
+            for number, part in enumerate(self._slices)
         ]
         self.losses = [0.0] * workers
         self._learner, self._rate, self._steps = learner, rate, cluster.push_every
-        self._weights = torch.empty(workers, size)
+        self._weights = learner.first_weights.repeat(workers, 1)
         self._versions = [[0] * cluster.shards for _ in range(workers)]
         self._gradients: list[Tensor] = [torch.empty(0)] * workers
         self._computed = 0

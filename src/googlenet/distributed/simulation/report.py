@@ -34,7 +34,8 @@ HEADERS = (
 )
 """Shares of the workers' time; the mean staleness; the load of the shard that is occupied most."""
 
-MOST_HISTOGRAMS = 4
+HISTOGRAMS, BINS = 4, 40
+"""Numbers of workers whose staleness is drawn, from the fewest to the most, and parts of each drawing."""
 
 
 @dataclass(frozen=True)
@@ -148,20 +149,19 @@ def _speed(study: Study, folder: Path) -> Section:
     most = max(pace.workers for pace in study.paces)
     ideal = Curve("every machine at its full speed", (1, most), (1, most))
 
-    def over_workers(figure: Callable[[Throughput], float], where: Callable[[Throughput], bool]) -> tuple[Curve, ...]:
+    def over_workers(figure: Callable[[Throughput], float], paces: Sequence[Throughput]) -> tuple[Curve, ...]:
         return tuple(
-            Curve(arm, [pace.workers for pace in paces], [figure(pace) for pace in paces])
-            for arm, paces in _by_arm(study.paces).items()
-            if all(map(where, paces))
+            Curve(arm, [pace.workers for pace in some], [figure(pace) for pace in some])
+            for arm, some in _by_arm(paces).items()
         )
 
     panels = [
-        Panel("times one machine", (ideal, *over_workers(lambda pace: speed_up(study, pace), bool))),
-        Panel("time in which a worker waits", over_workers(lambda pace: pace.waiting, bool), share=True),
-        Panel("time that failures cost", over_workers(lambda pace: pace.failing, bool), share=True),
+        Panel("times one machine", (ideal, *over_workers(lambda pace: speed_up(study, pace), study.paces))),
+        Panel("time in which a worker waits", over_workers(lambda pace: pace.waiting, study.paces), share=True),
+        Panel("time that failures cost", over_workers(lambda pace: pace.failing, study.paces), share=True),
     ]
-    loads = over_workers(lambda pace: max(pace.shard_load, default=0.0), lambda pace: bool(pace.shard_load))
-    if loads:
+    if with_shards := [pace for pace in study.paces if pace.shard_load]:
+        loads = over_workers(lambda pace: max(pace.shard_load), with_shards)
         panels.append(Panel("load of the shard that is occupied most", loads, share=True))
     draw_curves(path, panels, x_label="workers (logarithmic)", x_logarithmic=True)
     return Section(
@@ -185,13 +185,11 @@ def _staleness(study: Study, folder: Path) -> list[Section]:
     paces = [pace for pace in study.paces if pace.arm.startswith("downpour") and pace.workers > 1]
     if not paces:
         return []
-    shown = [pace for pace in paces if pace.arm == paces[0].arm][-MOST_HISTOGRAMS:]
-    panels = []
-    for pace in shown:
-        late, times = zip(*sorted(pace.staleness.items()), strict=True)
-        total = sum(times)
-        curve = Curve("share of the gradients", late, [count / total for count in times])
-        panels.append(Panel(f"{pace.workers:,} workers", (curve,), share=True))
+    of_first = [pace for pace in paces if pace.arm == paces[0].arm]
+    chosen = sorted({round(place * (len(of_first) - 1) / (HISTOGRAMS - 1)) for place in range(HISTOGRAMS)})
+    panels = [
+        Panel(f"{of_first[place].workers:,} workers", (_histogram(of_first[place]),), share=True) for place in chosen
+    ]
     path = folder / "staleness.png"
     draw_curves(path, panels, x_label="updates that a gradient comes late")
     rows = [
@@ -213,6 +211,18 @@ def _staleness(study: Study, folder: Path) -> list[Section]:
             [Table(headers, rows, "Staleness by number of workers", heads=2)],
         )
     ]
+
+
+def _histogram(pace: Throughput) -> Curve:
+    """The share of the gradients by staleness, in bins of some updates where these are many."""
+    least, most = min(pace.staleness), max(pace.staleness)
+    width = -(-(most - least + 1) // BINS)
+    counts = [0] * (-(-(most - least + 1) // width))
+    for late, times in pace.staleness.items():
+        counts[(late - least) // width] += times
+    middles = [least + (place + 0.5) * width - 0.5 for place in range(len(counts))]
+    total = sum(counts)
+    return Curve(f"share of the gradients, in at most {BINS} bins", middles, [count / total for count in counts])
 
 
 def _quantile(pace: Throughput, share: float) -> int:
