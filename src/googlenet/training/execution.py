@@ -114,9 +114,13 @@ class Execution:
     def train(self, network: TrainingNetwork, images: Tensor, mask: Tensor | None = None) -> Mapping[str, Tensor]:
         """Return the logits by head; `network` is in training."""
         with self.precise():
-            if network.front is not None:
-                return network(self.arrange(network.front(images, mask)))
-            return network(self.prepare(network, images, mask))
+            return network(self.input(network, images, mask))
+
+    def input(self, network: TrainingNetwork, images: Tensor, mask: Tensor | None = None) -> Tensor:
+        """Return what `network` takes in training: the maps of its front, where it has one, or prepared images."""
+        if network.front is not None:
+            return self.arrange(network.front(images, mask))
+        return self.prepare(network, images, mask)
 
     def precise(self) -> AbstractContextManager[object]:
         """Compute what a network does in training in the precision, in a block."""

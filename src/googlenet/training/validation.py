@@ -114,7 +114,7 @@ class Validation:
         return self._open_loader(self._data, samples, Turns(plan, *self._share))
 
     def _clean_inputs(self, watched: Watched) -> Iterator[Tensor]:
-        """Some training images as they are prepared for evaluation."""
+        """What the network takes of some training images, which are prepared for evaluation."""
         for batch in watched(self._statistics_loader.batches()):
             if len(batch):
-                yield self.execution.prepare(self.network, *self._setup.pictures(batch))
+                yield self.execution.input(self.network, *self._setup.pictures(batch))
