@@ -64,8 +64,8 @@ class Traces:
 
     def expect_none(self, ports: set[str], memory: set[str]) -> None:
         deadline = time.monotonic() + 20
-        while self.processes() and time.monotonic() < deadline:
-            time.sleep(0.1)
+        while (self.processes() or ports & {port for port, _ in listening()}) and time.monotonic() < deadline:
+            time.sleep(0.1)  # a process that is killed loses its environment before its sockets
         assert self.processes() == []
         assert not [name for name in memory if Path(name).exists()]
         assert not ports & {port for port, _ in listening()}
@@ -95,9 +95,10 @@ def kill_launcher(launcher: "subprocess.Popen[str]", traces: Traces) -> None:
 
 def kill_rank_1(launcher: "subprocess.Popen[str]", traces: Traces) -> None:
     for pid in traces.processes():
-        environment = Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
-        if b"RANK=1" in environment and b"data.worker" not in Path(f"/proc/{pid}/cmdline").read_bytes():
-            os.kill(pid, signal.SIGKILL)
+        with suppress(OSError):  # it has ended with another one
+            environment = Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
+            if b"RANK=1" in environment and b"data.worker" not in Path(f"/proc/{pid}/cmdline").read_bytes():
+                os.kill(pid, signal.SIGKILL)
 
 
 ENDS: dict[str, tuple[Callable[["subprocess.Popen[str]", Traces], None], tuple[int, ...]]] = {
