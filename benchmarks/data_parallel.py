@@ -45,6 +45,8 @@ from googlenet.training.trainer import Step, steps
 MANY = 10**9
 """Images of a run that is worth measuring forms for."""
 CLASSES = 1000
+RATE = 1e-5
+"""So low that what rounding changes is not magnified from step to step, as it is where noise is learnt at 0.01."""
 DIFFERENT = 8
 """Batches before the first comes again."""
 
@@ -157,7 +159,7 @@ def serve(connection: Connection, place: dict[str, str], form: Form, settings: S
 
 def training(exchange: Exchange, settings: Settings) -> Iterator[Step]:
     """The package's own loop."""
-    recipe = complete(Recipe(burn_in=0.0), fresh_classifiers=False)
+    recipe = complete(Recipe(rate=RATE, burn_in=0.0), fresh_classifiers=False)
     network = Network(specification(settings.network))
     initialise(network)
     training_network = settings.execution.fuse(settings.execution.place(network))
