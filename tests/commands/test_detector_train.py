@@ -70,7 +70,7 @@ def test_what_cannot_be_written_is_refused_at_once(train, tmp_path, monkeypatch)
     status, line = train(output="/proc/run")
     assert (status, line) == (
         2,
-        "googlenet: /proc/run: cannot be written (No such file or directory); give another output folder",
+        "googlenet: /proc/run: /proc cannot be written to (No such file or directory); give another name",
     )
 
     def refuse(*_, **__):
