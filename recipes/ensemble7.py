@@ -10,7 +10,7 @@ the ensemble, and the report. Ended or killed, the same command goes on.
 Each core trains one member at a time, the wider one first.
 
 Hardware  2 CPU cores
-Time      an hour for training at 150 images/s a core, evaluation 15 to 30 minutes with --images 2000
+Time      an hour for training at 150 images/s a core, evaluation 23 minutes with --images 2000
 Expected  docs/results.md, "Seven models"
 """
 
