@@ -63,6 +63,16 @@ class Average:
             mean.copy_(tensors[name])
         self.count = 0 if self.kind == "polyak" and step <= self.begin else count
 
+    def moved(self, step: int) -> tuple[str, str] | None:
+        """Where Polyak's mean begins of a run that goes on after `step`, and where it should; None where both agree."""
+        begun = step - self.count
+        late = not self.count and begun > self.begin
+        early = self.ready and begun < self.begin
+        if self.kind != "polyak" or not (early or late):
+            return None
+        verb = "begins" if late else "has begun"
+        return f"Polyak's mean {verb} after step {begun:,}", f"after step {self.begin:,}"
+
     def _share_of_new(self) -> float:
         if self.kind == "polyak":
             return 1 / self.count

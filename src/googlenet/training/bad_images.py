@@ -4,7 +4,8 @@ import json
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from googlenet.reporting.console import warn
+from googlenet.errors import counted
+from googlenet.reporting.console import say, warn
 from googlenet.training.log import MetricsLog
 
 __all__ = ["BadImages"]
@@ -26,6 +27,13 @@ class BadImages:
             self._log = self._log or MetricsLog(self._path, 0)
             self._log.write(*({"image": name, "reason": reason} for name, reason in new.items()))
             self.reasons |= new
+
+    def tell(self) -> None:
+        """Say which they are, the first twenty, and how many."""
+        for name, reason in list(self.reasons.items())[:20]:
+            say(f"left out: {reason if name in reason else f'{name}: {reason}'}")
+        if self.reasons:
+            say(f"{counted(len(self.reasons), 'images')} left out, which could not be read; summary.json lists them")
 
     def settle(self) -> int:
         """Bring all to the disk; return the length of the file in bytes."""

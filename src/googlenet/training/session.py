@@ -15,7 +15,7 @@ from googlenet.data.dataset import Dataset
 from googlenet.data.loader import Loader
 from googlenet.data.pool import WorkerPool, default_workers
 from googlenet.data.samples import Samples
-from googlenet.errors import InputError, counted
+from googlenet.errors import InputError
 from googlenet.files import write_json
 from googlenet.inference.device import find_device
 from googlenet.records import decode
@@ -93,7 +93,9 @@ class Session:
             self._begun -= state.counters["seconds"]
             self.early_stopping.restore(state.counters)
             self.checkpoints.restore(state)
-            self._say_when_the_mean_began()
+            if moved := self.average.moved(self.step):
+                others = f"as burn_in {self.recipe.burn_in} was of other epochs"
+                self._say(f"{moved[0]}, {others}; in a run of {self.epochs} epochs at once it would {moved[1]}")
         self._monitor: Monitor | None = None
         self.bad_images: dict[str, str] = {}
         """Those of this process that rank 0, which keeps them in the folder, has not heard of."""
@@ -233,17 +235,6 @@ class Session:
             )
         return execution
 
-    def _say_when_the_mean_began(self) -> None:
-        begun = self.step - self.average.count
-        late = not self.average.count and begun > self.average.begin
-        early = self.average.ready and begun < self.average.begin
-        if self.average.kind == "polyak" and (early or late):
-            self._say(
-                f"Polyak's mean {'begins' if late else 'has begun'} after step {begun:,}, "
-                f"as burn_in {self.recipe.burn_in} was of other epochs; "
-                f"in a run of {self.epochs} epochs at once it would after step {self.average.begin:,}"
-            )
-
     def _save(self) -> None:
         self._gather_bad_images()
         counters = {
@@ -377,11 +368,7 @@ class Session:
             summary["exchange"] = exchange
         write_report(self.folder, self.setup, summary, self.outcomes.get(weights))
         write_json(self.folder.summary, summary)
-        bad = self.all_bad_images.reasons
-        for name, reason in list(bad.items())[:20]:
-            say(f"left out: {reason if name in reason else f'{name}: {reason}'}")
-        if bad:
-            say(f"{counted(len(bad), 'images')} left out, which could not be read; summary.json lists them")
+        self.all_bad_images.tell()
         return summary
 
     def _best(self) -> tuple[str, dict[str, Tensor]] | None:
