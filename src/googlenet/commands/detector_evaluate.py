@@ -36,7 +36,7 @@ class Options:
     """Write a page to pass on, and the figures behind it; what a detector found is kept there, and gone on with."""
     choice: Annotated[Choice, OmitArgPrefixes] = Choice()  # noqa: RUF009  frozen
     cache: Annotated[Path | None, arg(metavar="FOLDER")] = None
-    """Where proposals are kept and found again, as of `googlenet propose`; by default with the report."""
+    """Where proposals, as of `googlenet propose`, and answers are kept and found again; by default with the report."""
     computing: Annotated[Computing, OmitArgPrefixes] = Computing()  # noqa: RUF009  frozen
     json: bool = False
     """Print one JSON object (docs/json.md)."""
@@ -94,7 +94,7 @@ def _judged(
     for number, path in enumerate(given, start=1):
         if path in detectors:
             place = folder if len(given) == 1 else folder / f"row-{number}"
-            row, errors = _detected(options, detectors[path], images, place, options.cache or folder / "proposals")
+            row, errors = _detected(options, detectors[path], images, place, options.cache or folder)
             rows.append(row)
             failed |= set(errors)
         else:
@@ -108,7 +108,7 @@ def _judged(
 def _detected(
     options: Options, described: "DetectorFile", images: "AnnotatedImages", folder: Path, kept: Path
 ) -> "tuple[Judged, Sequence[str]]":
-    """Judge what a detector finds in all pictures; its proposals are `kept`."""
+    """Judge what a detector finds in all pictures; what was proposed and what its networks say is `kept`."""
     from googlenet.detection.detector.detector import load_detector
     from googlenet.detection.detector.evaluating import detect_all
     from googlenet.detection.detector.judging import judge_detector
@@ -123,10 +123,10 @@ def _detected(
         device=how.device,
         precision=how.precision,
         engine=how.engine,
-        cache=ProposalCache(kept),
+        cache=ProposalCache(options.cache or kept / "proposals"),
         choice=options.choice,
     )
-    found = detect_all(detector, images, folder, f"{described.identity} {how.precision}")
+    found = detect_all(detector, images, folder, f"{described.identity} {how.precision}", kept / "answers")
     return judge_detector(str(path), described.kind, found, images, options.protocol), found.errors
 
 

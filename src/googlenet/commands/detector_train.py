@@ -46,7 +46,7 @@ class Options:
     refinement: Annotated[RefinementRecipe, OmitArgPrefixes] = RefinementRecipe()  # noqa: RUF009  frozen
     choice: Annotated[Choice, OmitArgPrefixes] = Choice()  # noqa: RUF009  frozen
     cache: Annotated[Path | None, arg(metavar="FOLDER")] = None
-    """Where proposals are kept and found again, as of `googlenet propose`, for several runs; by default in -o."""
+    """Where proposals, as of `googlenet propose`, and answers are kept and found again; by default in -o."""
     stages: Annotated[tuple[StageName, ...], arg(metavar="NAME...")] = ()
     """Do these alone, of multibox, proposals, regions, refinement, detector, evaluation; those before must be done."""
     recipe: Annotated[RegionRecipe, OmitArgPrefixes] = RegionRecipe()  # noqa: RUF009  frozen

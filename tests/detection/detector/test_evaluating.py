@@ -55,7 +55,7 @@ def test_fewer_boxes_detect_what_detect_says_of_so_many(tmp_path: Path):
     images = Coloured(3)
     pictures = [images.read(index) for index in range(3)]
     made = detector(tmp_path / "kept")
-    found = detect_all(made, images, tmp_path, "hash")
+    found = detect_all(made, images, tmp_path, "hash", tmp_path)
     assert list(found.files) == ["50", "100", "fast", "all"]
     fast = detector(tmp_path / "kept", FIFTY, (made.sources[1],))
     of_detect = {name: made.detect(pictures, proposals=int(name)) for name in ("50", "100")}
@@ -71,7 +71,7 @@ def test_fewer_boxes_detect_what_detect_says_of_so_many(tmp_path: Path):
 def test_what_the_boxes_cover_is_counted(tmp_path: Path):
     images = Coloured(3)
     made = detector(tmp_path / "kept")
-    found = detect_all(made, images, tmp_path, "hash")
+    found = detect_all(made, images, tmp_path, "hash", tmp_path)
     boxes = made.boxes(np.zeros((40, 48, 3), np.uint8))
     for name, some in (("50", boxes[:50]), ("all", boxes), ("fast", Quick().propose(None).boxes[:50])):
         best = [iou(some, images.objects(index).boxes).max(0) for index in range(3)]
@@ -83,7 +83,7 @@ def test_what_the_boxes_cover_is_counted(tmp_path: Path):
 
 def test_a_detector_that_takes_few_boxes_is_judged_by_no_more(tmp_path: Path):
     images, made = Coloured(2), detector(tmp_path / "kept", replace(SETTINGS, proposals=60))
-    found = detect_all(made, images, tmp_path, "hash")
+    found = detect_all(made, images, tmp_path, "hash", tmp_path)
     assert list(found.files) == ["50", "fast", "all"]
     assert found.covered["all"].boxes == 60
     (first, _) = lines(found.files["all"])
@@ -97,7 +97,7 @@ def test_a_detector_that_takes_few_boxes_is_judged_by_no_more(tmp_path: Path):
 
 def test_what_a_kill_leaves_is_gone_on_with(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     images, made = Coloured(4), detector(tmp_path / "kept")
-    found = detect_all(made, images, tmp_path, "hash")
+    found = detect_all(made, images, tmp_path, "hash", tmp_path)
     whole = {name: path.read_bytes() for name, path in found.files.items()}
     ends = {"50": (3, 9), "100": (2, 0), "fast": (2, 5), "all": (1, 4)}  # whole lines, and bytes of the next
     for name, path in found.files.items():
@@ -107,15 +107,15 @@ def test_what_a_kill_leaves_is_gone_on_with(tmp_path: Path, monkeypatch: pytest.
     scored = []
     plain = made.detected
     monkeypatch.setattr(made, "detected", lambda one, rows: scored.append(one.picture.name) or plain(one, rows))
-    again = detect_all(made, images, tmp_path, "hash")
+    again = detect_all(made, images, tmp_path, "hash", tmp_path)
     assert set(scored) == {images.name(index) for index in (1, 2, 3)}
     for name, path in again.files.items():
         for one, other in zip(lines(path), map(json.loads, whole[name].splitlines()), strict=True):
             same(one, other)
     scored.clear()
-    assert detect_all(made, images, tmp_path, "hash").seconds == {}
+    assert detect_all(made, images, tmp_path, "hash", tmp_path).seconds == {}
     assert not scored
-    detect_all(made, images, tmp_path, "another")
+    detect_all(made, images, tmp_path, "another", tmp_path)
     assert len(scored) == 4 * len(found.files)
 
 
@@ -125,16 +125,18 @@ def test_a_broken_picture_is_in_every_file(tmp_path: Path):
             return super().read(index)[: 200 if index == 1 else None]
 
     images, made = Broken(3), detector(tmp_path / "kept")
-    found = detect_all(made, images, tmp_path, "hash")
+    found = detect_all(made, images, tmp_path, "hash", tmp_path)
     assert [error.partition(":")[0] for error in found.errors] == ["coloured/1.png"]
     assert all(["error" in one for one in lines(path)] == [False, True, False] for path in found.files.values())
-    assert detect_all(made, images, tmp_path, "hash").errors == found.errors
+    assert detect_all(made, images, tmp_path, "hash", tmp_path).errors == found.errors
     assert found.covered["all"].boxes < len(made.boxes(np.zeros((40, 48, 3), np.uint8)))  # it has none
 
 
 def test_fewer_boxes_are_judged_against_all(tmp_path: Path):
     images, made = Coloured(6), detector(tmp_path / "kept")
-    judged = judge_detector("made", {"members": 1}, detect_all(made, images, tmp_path, "hash"), images, "voc2010")
+    judged = judge_detector(
+        "made", {"members": 1}, detect_all(made, images, tmp_path, "hash", tmp_path), images, "voc2010"
+    )
     assert [one.name for one in judged.by_proposals] == ["50", "100", "fast", "all"]
     *fewer, every = judged.by_proposals
     assert every.mean == judged.found.mean

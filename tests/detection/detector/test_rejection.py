@@ -140,11 +140,11 @@ def test_what_is_rejected_is_judged_by_the_same_scores(tmp_path: Path, monkeypat
         lambda batch, of: computed.extend(len(one.boxes) for one in batch.pieces) or compute(batch, of),
     )
     plain = Detector((classifier(),), (Grid(), corner), SETTINGS, COMPUTING, cache)
-    detect_all(plain, images, tmp_path, "hash")
+    detect_all(plain, images, tmp_path, "hash", tmp_path)
     assert sum(computed) == 3 * len(plain.boxes(picture()))
     computed.clear()
     made = rejecting(corner, cache=cache)
-    found = detect_all(made, images, tmp_path, "hash")
+    found = detect_all(made, images, tmp_path, "hash", tmp_path)
     assert sum(computed) == 0
     assert list(found.files) == ["50", "50-by-confidence", "fast", "all"]
     assert len(corner.__dict__["asked"]) == 3
@@ -166,7 +166,7 @@ def test_what_is_rejected_is_judged_by_the_same_scores(tmp_path: Path, monkeypat
 
 def test_a_detector_that_rejects_is_judged_by_what_is_left(tmp_path: Path):
     made = rejecting(Corner(), replace(SETTINGS, proposals=60), cache=ProposalCache(tmp_path / "kept"))
-    found = detect_all(made, Coloured(2), tmp_path, "hash")
+    found = detect_all(made, Coloured(2), tmp_path, "hash", tmp_path)
     assert list(found.files) == ["50-by-confidence", "fast", "all"]
     every = found.covered["all"]
     assert (every.boxes, every.rejected_by) == (60, "multibox")

@@ -4,6 +4,7 @@ import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,6 +12,7 @@ from numpy.typing import NDArray
 from googlenet.detection.boxes import Boxes
 from googlenet.detection.detections import Detections
 from googlenet.detection.detector.file import read_detector, read_refinement
+from googlenet.detection.detector.kept_answers import KeptAnswers, key_of
 from googlenet.detection.detector.rejection import Rejector, in_rounds, open_rejector
 from googlenet.detection.detector.settings import Choice, DetectorSettings, chosen, open_sources
 from googlenet.detection.detector.settings import fast as fast_settings
@@ -19,8 +21,9 @@ from googlenet.detection.proposals.sources import Found, Source
 from googlenet.detection.proposals.union import ranked
 from googlenet.detection.regions.background import BACKGROUND
 from googlenet.detection.regions.judging import detections_of
+from googlenet.detection.regions.pipeline import Read, read_boxes
 from googlenet.detection.regions.refinement.refinement import Refinement
-from googlenet.detection.regions.scoring import Boxed, Member, Scored, score
+from googlenet.detection.regions.scoring import Boxed, Member, Scored, looked_at, score, scored
 from googlenet.errors import InputError, whole
 from googlenet.images.reading import Image, images_of, read_images
 from googlenet.inference.engine import Computing, DeviceName, EngineName, Precision
@@ -87,6 +90,7 @@ class Detector:
             raise InputError(f"a network whose last class is {background.id}, not background; train a detector with it")
         self.classes: tuple[Class, ...] = tuple(classes)
         self.settings, self.sources, self.cache, self.rejector = settings, tuple(sources), cache, rejector
+        self._classifiers = tuple(classifiers)
         same = common([one.classes for one in classifiers], classifiers[0].classes)
         if len(same.places) != len(classifiers[0].classes):
             raise InputError("the members of the ensemble have other classes; make it of detectors of the same")
@@ -111,6 +115,29 @@ class Detector:
     def score(self, pictures: Iterable[Boxed]) -> Iterator[Scored]:
         """Yield each picture with the scores of its boxes; pictures are taken as they come, some batches ahead."""
         return score(pictures, self._members, self.settings.context)
+
+    def looked_at(self, picture: Boxed) -> Boxed:
+        """Return a picture with all boxes that the networks are asked about."""
+        return looked_at(picture, self._members)
+
+    def read(self, pictures: Iterable[Boxed]) -> Iterator[Read]:
+        """Yield what the networks say of the boxes of each picture, which depends on nothing that refines it."""
+        return read_boxes(pictures, self._members, self.settings.context)
+
+    def scored(self, read: Read) -> Scored:
+        """Return the scores of a picture that was `looked_at` from what the networks said of it."""
+        return scored(read, self._members)
+
+    @property
+    def features_width(self) -> int:
+        """How many features of each box are asked of the networks, all together; 0 where probabilities are enough."""
+        return sum(member.refinement.width for member in self._members)
+
+    def answers_in(self, folder: Path) -> KeptAnswers:
+        """Return what is kept in a folder of what the networks have said, for whatever detector of the same ones."""
+        how = self._members[0].predictor.precision, self.settings.context
+        keys = [key_of(one, *how) for one in self._classifiers]
+        return KeptAnswers(folder, keys, [2 if member.refinement.width else 1 for member in self._members])
 
     def detected(self, scored: Scored, rows: slice | NDArray[np.int64] = slice(None)) -> Detections:
         """Return what is detected in a picture among its boxes, or among some of their rows."""

@@ -82,15 +82,16 @@ def estimate(work: DetectorWork, network: Network) -> Estimate | None:
         of_picture += squares * of_box
     features = 0 if not work.refinement else learnt * (1 + min(work.refinement.feature_windows, boxes))
     classes = len(work.data.images.classes)
-    kept_scores = judged * boxes * 8 * (4 + classes * (5 if work.refinement.box_regression else 1))
     width = network.get_parameter(f"{logits_of(expand(network.specification))}.weight".replace("/", ".")).shape[1]
+    refined = work.refinement.box_regression or work.refinement.scores == "svm"
+    answers = judged * boxes * (8 * (4 + classes + 1) + (8 * 4 + 2 * width if refined else 0))
     return Estimate(
         multibox=_trained(work.multibox_recipe, learnt, judged * squares) * of_box if squares else 0.0,
         proposals=pictures * of_picture,
         training=_trained(recipe, PER_PICTURE * learnt, judged * min(recipe.validation_boxes, boxes)) * of_box,
         refinement=features * of_box,
         evaluation=judged * boxes * of_box,
-        disk=float(pictures * boxes * KEPT + kept_scores + features * width * 2 + weights * (2 if squares else 1)),
+        disk=float(pictures * boxes * KEPT + answers + features * width * 2 + weights * (2 if squares else 1)),
     )
 
 

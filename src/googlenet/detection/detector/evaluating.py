@@ -1,8 +1,8 @@
 """What a detector finds in the pictures of a data set, by all boxes and by fewer, kept line by line.
 
-The scores of all boxes are computed once, and kept. What the best 50, 100, 200 ... boxes of each picture would have
-given, by their sources' own order and by that of a cheap rejection, and those that a fast detector takes, comes of the
-same scores. What a kill leaves is gone on with.
+What the networks say of all boxes is computed once, and kept. What the best 50, 100, 200 ... boxes of each picture
+would have given, by their sources' own order and by that of a cheap rejection, and those that a fast detector takes,
+comes of the same. What a kill leaves is gone on with.
 """
 
 import json
@@ -11,7 +11,7 @@ import time
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from pathlib import Path
 
@@ -22,13 +22,14 @@ from googlenet.detection.annotations import AnnotatedImages
 from googlenet.detection.boxes import Boxes
 from googlenet.detection.detector.detector import Detector
 from googlenet.detection.detector.judging import Covered, Detected
-from googlenet.detection.detector.kept_scores import KeptScores
+from googlenet.detection.detector.kept_answers import KeptAnswers, Known
 from googlenet.detection.detector.settings import FAST
 from googlenet.detection.proposals.coverage import Arm, Coverage
 from googlenet.detection.proposals.pictures import Pictures
 from googlenet.detection.proposals.sources import Found, MultiBoxSource
 from googlenet.detection.proposals.union import ranked
-from googlenet.detection.regions.scoring import Boxed, Scored
+from googlenet.detection.regions.pipeline import Boxed, Read
+from googlenet.detection.regions.scoring import Scored
 from googlenet.errors import BrokenOff, InputError
 from googlenet.files import atomic_write
 from googlenet.images.reading import Kept, read_prepared
@@ -46,11 +47,12 @@ ALL, QUICK, BY_CONFIDENCE = "all", "fast", "-by-confidence"
 an ending where they are the best of what rejects the others."""
 
 
-def detect_all(detector: Detector, images: AnnotatedImages, folder: Path, of: str) -> Detected:
+def detect_all(detector: Detector, images: AnnotatedImages, folder: Path, of: str, kept: Path) -> Detected:
     """Detect the objects of all pictures, and write files of lines, as `googlenet detect --json` prints them.
 
-    The detector keeps its proposals (`cache`), and `folder` its scores. `of` says what they depend on beside the boxes
-    (weights, precision): what stands in files of another is made anew. Raises `BrokenOff` where they cannot be written.
+    The detector keeps its proposals (`cache`), and what its networks say in the folder `kept`, where any detector of
+    the same networks finds it. `of` says what detections depend on beside the boxes (weights, what refines them,
+    precision): what stands in files of another is made anew. Raises `BrokenOff` where they cannot be written.
     """
     covered = _cover(detector, images)
     files = {part: folder / ("detections.jsonl" if part == ALL else f"detections-{part}.jsonl") for part in covered}
@@ -60,13 +62,17 @@ def detect_all(detector: Detector, images: AnnotatedImages, folder: Path, of: st
     errors = [line["error"] for line in done if "error" in line]
     seen = {line["file"] for line in done} & names
     left = ((name, kept) for name, kept in Pictures(None, images) if name not in seen)
-    kept_scores = KeptScores(folder / "scores", of, len(detector.classes))
+    answers = detector.answers_in(kept)
+    if len(seen) < len(images) and (width := detector.features_width):
+        regions = round(covered[ALL].boxes * len(images))
+        size = f"{regions * 2 * width / 2**20:,.1f} MiB on the disk"
+        say(f"features of {regions:,} regions, {width:,} numbers each, unless they are kept: {size}")
     begun, computed = time.perf_counter(), 0
     try:
         with ExitStack() as stack:
             opened = {part: stack.enter_context(path.open("ab")) for part, path in files.items()}
             progress = stack.enter_context(Progress("detecting", total=len(images), start=len(seen), threshold=2))
-            for offered, scored, is_new in _scored(detector, left, kept_scores):
+            for offered, scored, is_new in _scored(detector, left, answers):
                 for part, file in opened.items():
                     found = detector.detected(scored, slice(None) if offered is None else offered.rows(part))
                     file.write(json.dumps(found.to_json(detector.classes), ensure_ascii=True).encode() + b"\n")
@@ -129,27 +135,31 @@ class _Offered:
 
 
 def _scored(
-    detector: Detector, named: Iterator[tuple[str, Kept]], kept: KeptScores
+    detector: Detector, named: Iterator[tuple[str, Kept]], answers: KeptAnswers
 ) -> Iterator[tuple[_Offered | None, Scored, bool]]:
     """Yield each picture's boxes with their scores, and whether these were computed now; None for a broken picture."""
-    waiting: deque[tuple[_Offered | None, Scored | None]] = deque()
+    waiting: deque[tuple[_Offered, Boxed, Known] | None] = deque()
 
     def pictures() -> Iterator[Boxed]:
         for name, offered in read_prepared(named, partial(_Offered.of, detector)):
             if isinstance(offered, InputError):
-                waiting.append((None, None))
+                waiting.append(None)
                 yield Boxed(name, offered)
             else:
-                picture = Boxed(name, offered.image, offered.boxes)
-                known = kept.find(picture)
-                waiting.append((offered, known))
-                yield picture if known is None else Boxed(name, offered.image)
+                picture = detector.looked_at(Boxed(name, offered.image, offered.boxes))
+                known = answers.known(picture)
+                waiting.append((offered, picture, known))
+                yield replace(picture, boxes=known.lacking(picture.boxes))
 
-    for scored in detector.score(pictures()):
-        offered, known = waiting.popleft()
-        if offered is not None and known is None:
-            kept.keep(scored)
-        yield offered, known or scored, known is None
+    for read in detector.read(pictures()):
+        if (one := waiting.popleft()) is None:
+            yield None, detector.scored(read), False
+            continue
+        offered, picture, known = one
+        known, is_new = known.joined(read), len(read.picture.boxes) > 0
+        if is_new:
+            answers.keep(picture, known)
+        yield offered, detector.scored(Read(picture, known.answers(picture.boxes))), is_new
 
 
 def _multiboxes(detector: Detector) -> list[int]:

@@ -83,7 +83,8 @@ def _judge(work: DetectorWork) -> dict[str, Any]:
     detector, folder, images = work.folder / DETECTOR, work.folder / "evaluation", work.validation.images
     folder.mkdir(parents=True, exist_ok=True)
     described = read_detector(detector)
-    found = detect_all(load_detector(detector, cache=work.cache), images, folder, f"{described.identity} float32")
+    made = load_detector(detector, cache=work.cache)
+    found = detect_all(made, images, folder, f"{described.identity} float32", (work.kept or folder) / "answers")
     judged = judge_detector(str(detector), described.kind, found, images, PROTOCOL)
     seconds = StageRecords(work.folder).seconds([stage.name for stage in STAGES if stage.make is not _judge])
     with after_work():

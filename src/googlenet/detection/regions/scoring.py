@@ -6,15 +6,17 @@ from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
+from torch import Tensor
 
 from googlenet.detection.regions.crop import CONTEXT
 from googlenet.detection.regions.pipeline import Answer, Boxed, Read, read_boxes, whole_box
+from googlenet.detection.regions.refinement.features import as_kept
 from googlenet.detection.regions.refinement.refinement import Refinement
 from googlenet.errors import InputError
 from googlenet.inference.predictor import LOGITS, Predictor
 from googlenet.network.graph import expand, features_of
 
-__all__ = ["Boxed", "Member", "Scored", "score"]
+__all__ = ["Boxed", "Member", "Scored", "looked_at", "score", "scored"]
 
 
 @dataclass(frozen=True)
@@ -26,22 +28,31 @@ class Member:
     refinement: Refinement = field(default_factory=Refinement)
 
     def read(self, pixels: NDArray[np.uint8], mask: NDArray[np.bool_]) -> Answer:
-        """Return the score of each class for crops, [N, C], and how far its box is to be moved, [N, C, 4]."""
-        svms, regression = self.refinement.svms, self.refinement.regression
-        if svms is None and regression is None:
-            return (self._probabilities(self.predictor(pixels, mask).double().softmax(1).numpy()),)
+        """Return what the network says of crops, which depends on nothing else.
+
+        The probability of each output, float64 [N, outputs], and, where they are needed, features, float16 [N, D].
+        """
+        if not self.refinement.width:
+            return (_probabilities(self.predictor(pixels, mask)),)
         layer = self._layer
-        found = self.predictor.features(pixels, [layer] if svms else [layer, LOGITS], mask)
-        features = found[layer].flatten(1).numpy()
-        scores = svms.scores(features) if svms else self._probabilities(found[LOGITS].double().softmax(1).numpy())
-        return (scores, regression.moves(features)) if regression else (scores,)
+        found = self.predictor.features(pixels, [layer, LOGITS], mask)
+        return _probabilities(found[LOGITS]), as_kept(found[layer].flatten(1).numpy())
+
+    def scores(self, answer: Answer) -> NDArray[np.float64]:
+        """Return the score of each class, [N, C], from what `read` has said."""
+        if self.refinement.svms:
+            return self.refinement.svms.scores(answer[1].astype(np.float32))
+        found: NDArray[np.float64] = answer[0][:, self.outputs]
+        return found
 
     @cached_property
     def _layer(self) -> str:
         return features_of(expand(self.predictor.specification, auxiliary=False))
 
-    def _probabilities(self, all_outputs: NDArray[np.float64]) -> NDArray[np.float64]:
-        return all_outputs[:, self.outputs]
+
+def _probabilities(logits: Tensor) -> NDArray[np.float64]:
+    found: NDArray[np.float64] = logits.double().softmax(1).numpy()
+    return found
 
 
 @dataclass(frozen=True)
@@ -56,29 +67,35 @@ class Scored:
 
 def score(pictures: Iterable[Boxed], members: Sequence[Member], context: float = CONTEXT) -> Iterator[Scored]:
     """Yield each picture with its scores, in order; pictures are taken as they come, a few batches of boxes ahead."""
-    looks_around = any(member.refinement.context for member in members)
-    boxed = (_with_whole(picture) for picture in pictures) if looks_around else pictures
-    for read in read_boxes(boxed, members, context):
-        yield _scored(read, members, looks_around)
+    for read in read_boxes((looked_at(picture, members) for picture in pictures), members, context):
+        yield scored(read, members)
 
 
-def _with_whole(picture: Boxed) -> Boxed:
-    """Add the whole picture to its boxes, as the last one."""
-    if isinstance(picture.image, InputError):
+def looked_at(picture: Boxed, members: Sequence[Member]) -> Boxed:
+    """Return the picture with all boxes that the members are asked about: where one looks around, the whole as last."""
+    if isinstance(picture.image, InputError) or not _look_around(members):
         return picture
     return replace(picture, boxes=np.concatenate([picture.boxes, whole_box(picture.image)]))
 
 
-def _scored(read: Read, members: Sequence[Member], has_whole: bool) -> Scored:
+def scored(read: Read, members: Sequence[Member]) -> Scored:
+    """Return the scores of a picture that was `looked_at` from what the members' networks said of its boxes."""
     picture = read.picture
     if isinstance(picture.image, InputError):
-        return Scored(picture, np.mean([answer[0] for answer in read.answers], axis=0), picture.boxes)
-    size, count = (picture.image.shape[1], picture.image.shape[0]), len(picture.boxes) - has_whole
+        nothing = [member.scores(answer) for member, answer in zip(members, read.answers, strict=True)]
+        return Scored(picture, np.mean(nothing, axis=0), picture.boxes)
+    size, count = (picture.image.shape[1], picture.image.shape[0]), len(picture.boxes) - _look_around(members)
     picture = replace(picture, boxes=picture.boxes[:count])
     scores, moved = [], []
     for member, answer in zip(members, read.answers, strict=True):
-        of_boxes, refinement = answer[0][:count], member.refinement
-        scores.append(refinement.context.rescored(of_boxes, answer[0][-1]) if refinement.context else of_boxes)
+        found, refinement = member.scores(answer), member.refinement
+        around = refinement.context
+        scores.append(around.rescored(found[:count], found[-1]) if around else found[:count])
         if refinement.regression:
-            moved.append(refinement.regression.moved(picture.boxes, answer[1][:count], size))
+            moves = refinement.regression.moves(answer[1][:count].astype(np.float32))
+            moved.append(refinement.regression.moved(picture.boxes, moves, size))
     return Scored(picture, np.mean(scores, axis=0), np.mean(moved, axis=0) if moved else picture.boxes)
+
+
+def _look_around(members: Sequence[Member]) -> bool:
+    return any(member.refinement.context for member in members)

@@ -27,7 +27,7 @@ from googlenet.randomness import generator
 from googlenet.reporting.console import say
 from googlenet.reporting.progress import Progress
 
-__all__ = ["FeaturePlan", "RegionFeatures", "write_features"]
+__all__ = ["FeaturePlan", "RegionFeatures", "as_kept", "write_features"]
 
 CHUNK = 16
 """Pictures whose features are written together, and done again where they were not written whole."""
@@ -82,6 +82,11 @@ def write_features(folder: Path, images: RegionImages, predictor: Predictor, pla
     return RegionFeatures(starts, windows, mapped.view(np.ndarray).astype(np.float16, copy=False))
 
 
+def as_kept(features: NDArray[np.float32]) -> NDArray[np.float16]:
+    """Return features as they are kept, learnt from and judged by: float16, of which each holds three digits."""
+    return features.clip(-LARGEST, LARGEST).astype(np.float16)
+
+
 @dataclass(frozen=True)
 class _FeatureReader:
     predictor: Predictor
@@ -93,8 +98,7 @@ class _FeatureReader:
         return int(self.read(np.empty((*size, 3), np.uint8), np.empty(size, np.bool_))[0].shape[1])
 
     def read(self, pixels: NDArray[np.uint8], mask: NDArray[np.bool_]) -> Answer:
-        found = self.predictor.features(pixels, [self._layer], mask)[self._layer].flatten(1).numpy()
-        return (found.clip(-LARGEST, LARGEST).astype(np.float16),)
+        return (as_kept(self.predictor.features(pixels, [self._layer], mask)[self._layer].flatten(1).numpy()),)
 
     @cached_property
     def _layer(self) -> str:

@@ -26,6 +26,11 @@ class Refinement:
     regression: BoxRegression | None = None
     context: Context | None = None
 
+    @property
+    def width(self) -> int:
+        """How many features of a region it asks for; 0 where its scores are enough."""
+        return max((part.weights.shape[-1] for part in (self.svms, self.regression) if part), default=0)
+
     def arrays(self) -> dict[str, NDArray[np.float32]]:
         """Return all arrays by name, such as `svms.weights`."""
         return {
