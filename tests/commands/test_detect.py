@@ -174,7 +174,7 @@ def test_a_detector_stands_in_the_place_of_predictions(detector, voc, tmp_path, 
     assert found == of_lines | {"by_proposals": found["by_proposals"]}
     assert [one["proposals"] for one in found["by_proposals"]] == ["all"]  # it classifies 30 at most
     assert main(["detector", "evaluate", str(lines), *where[3:], "--overlap", "0.5"]) == 2
-    assert "--overlap, --most and --cache are about detectors; give one" in capsys.readouterr().err
+    assert "--most, --source and --cache are about detectors; give one" in capsys.readouterr().err
     # a kill in the middle of a line: the rest is done, and no picture twice
     whole = lines.read_bytes()
     lines.write_bytes(whole[: whole.index(b"\n") + 30])
@@ -188,11 +188,22 @@ def test_rows_of_one_table_share_their_proposals_and_show_what_rejection_costs(d
     where = [str(voc), "--split", "train", "--protocol", "voc2010", "--cache", str(cache), *CPU]
     assert main(["detector", "evaluate", str(detector), str(narrow), *where, "--json"]) == 0
     assert len(json.loads(capsys.readouterr().out)["rows"]) == 2
-    (kept,) = (one for one in cache.iterdir() if one.name not in ("README", "locks"))
-    assert len(list(kept.rglob("*.boxes"))) == 3
+    assert len(list(cache.rglob("*.boxes"))) == 3
+    assert len(list((cache / "answers").rglob("*.npz"))) == 2 * 3
+    other = ["--source", "selective-search:fast", "--source", "selective-search:single"]
+    assert main(["detector", "evaluate", str(detector), *where, *other, "--json"]) == 0
+    detections = json.loads(capsys.readouterr().out)["by_proposals"][-1]
+    assert detections["boxes_per_image"] == 30  # of more, as the detector has it
+    assert len(list((cache / "answers").rglob("*.npz"))) == 2 * 3
     where += ["--proposals", "20", "--reject-by", str(narrow)]
     assert main(["detector", "evaluate", str(detector), *where]) == 0
     assert re.search(r"all by \S+/narrow.safetensors\s+20\s", capsys.readouterr().out)
+
+
+def test_sources_that_are_none_are_refused(detector, voc, capsys):
+    where = ["detector", "evaluate", str(detector), str(voc), "--split", "train", "--protocol", "voc2010"]
+    assert main([*where, "--source", "nothing"]) == 2
+    assert "--source nothing: no such source" in capsys.readouterr().err
 
 
 def test_other_classes_are_refused_before_anything_is_detected(detector, voc, monkeypatch, capsys):

@@ -6,10 +6,11 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Annotated, Any
 
-from tyro.conf import OmitArgPrefixes, Positional, arg
+from tyro.conf import OmitArgPrefixes, Positional, UseAppendAction, arg
 
 from googlenet.detection.average_precision.protocols import ProtocolName
 from googlenet.detection.detector.settings import Choice, check_rejection, chosen
+from googlenet.detection.proposals.sources import Source, open_source
 from googlenet.errors import InputError, after_work, counted
 from googlenet.files import expect, expect_folder
 from googlenet.inference.engine import Computing
@@ -35,6 +36,8 @@ class Options:
     report: Annotated[Path | None, arg(metavar="FOLDER")] = None
     """Write a page to pass on, and the figures behind it; what a detector found is kept there, and gone on with."""
     choice: Annotated[Choice, OmitArgPrefixes] = Choice()  # noqa: RUF009  frozen
+    source: Annotated[UseAppendAction[tuple[str, ...]], arg(metavar="SOURCE")] = ()
+    """What proposes boxes, in place of the detectors' own: as for `googlenet propose`; several are united."""
     cache: Annotated[Path | None, arg(metavar="FOLDER")] = None
     """Where proposals, as of `googlenet propose`, and answers are kept and found again; by default with the report."""
     computing: Annotated[Computing, OmitArgPrefixes] = Computing()  # noqa: RUF009  frozen
@@ -84,17 +87,20 @@ def _judged(
     from googlenet.detection.detector.judging import Judged
 
     detectors = {path: read_detector(path) for path in given if is_detector(path)}
-    if not detectors and (options.choice != Choice() or options.cache):
-        told = "--proposals, --reject-by, --least-score, --overlap, --most and --cache"
+    sources = [open_source(text, options.computing) for text in dict.fromkeys(options.source)]
+    if not detectors and (options.choice != Choice() or options.source or options.cache):
+        told = "--proposals, --reject-by, --least-score, --overlap, --most, --source and --cache"
         raise InputError(f"{told} are about detectors; give one")
     for described in detectors.values():
-        check_rejection(chosen(described.settings, options.choice, described.path), described.path)
+        settings = chosen(described.settings, options.choice, described.path)
+        if not sources:
+            check_rejection(settings, described.path)
         places_of_classes([one.id for one in described.classes], images.classes)
     rows, failed = list[Judged](), set[str]()
     for number, path in enumerate(given, start=1):
         if path in detectors:
             place = folder if len(given) == 1 else folder / f"row-{number}"
-            row, errors = _detected(options, detectors[path], images, place, options.cache or folder)
+            row, errors = _detected(options, detectors[path], sources, images, place, folder)
             rows.append(row)
             failed |= set(errors)
         else:
@@ -106,9 +112,14 @@ def _judged(
 
 
 def _detected(
-    options: Options, described: "DetectorFile", images: "AnnotatedImages", folder: Path, kept: Path
+    options: Options,
+    described: "DetectorFile",
+    sources: Sequence[Source],
+    images: "AnnotatedImages",
+    folder: Path,
+    kept: Path,
 ) -> "tuple[Judged, Sequence[str]]":
-    """Judge what a detector finds in all pictures; what was proposed and what its networks say is `kept`."""
+    """Judge what a detector finds in all pictures; what was proposed, and what its networks say, is in `kept`."""
     from googlenet.detection.detector.detector import load_detector
     from googlenet.detection.detector.evaluating import detect_all
     from googlenet.detection.detector.judging import judge_detector
@@ -123,10 +134,12 @@ def _detected(
         device=how.device,
         precision=how.precision,
         engine=how.engine,
+        sources=sources,
         cache=ProposalCache(options.cache or kept / "proposals"),
         choice=options.choice,
     )
-    found = detect_all(detector, images, folder, f"{described.identity} {how.precision}", kept / "answers")
+    answers = (options.cache or kept) / "answers"
+    found = detect_all(detector, images, folder, f"{described.identity} {how.precision}", answers)
     return judge_detector(str(path), described.kind, found, images, options.protocol), found.errors
 
 
