@@ -14,7 +14,7 @@ from coloured import Coloured, pretrained, recipe
 
 from googlenet.detection.boxes import iou
 from googlenet.detection.detector.detector import load_detector
-from googlenet.detection.detector.estimate import Estimate, estimate
+from googlenet.detection.detector.estimate import Estimate, _passes, estimate
 from googlenet.detection.detector.settings import Choice
 from googlenet.detection.detector.training import DetectorData, train_detector
 from googlenet.detection.detector.work import DetectorWork
@@ -28,6 +28,7 @@ from googlenet.errors import InputError
 from googlenet.files import sha256
 from googlenet.images.decoding import decode
 from googlenet.network.module import Network
+from googlenet.network.zoo import specification
 from googlenet.weights import checkpoint
 from googlenet.weights.classes import Class
 
@@ -143,13 +144,23 @@ def test_the_estimate_is_proposals_and_crops_times_their_number(weights: Path, t
         return found
 
     alone, judged, own = expected("alone", 0), expected("judged", 30), expected("own", 30, "multibox:boxes=7")
-    assert (alone.evaluation, alone.disk, judged.disk) == (0, 20 * 3 * 76 + held, 50 * 3 * 76 + 30 * 3 * 48 + held)
+    assert (alone.evaluation, alone.disk, judged.disk) == (0, 20 * 3 * 76 + held, 50 * 3 * 76 + 30 * 3 * 56 + held)
     assert 20 * 0.4 / cores <= alone.proposals < 3 * 20 * 0.4 / cores
     assert judged.evaluation > 0
-    assert (alone.multibox, judged.multibox, own.disk) == (0, 0, 50 * 10 * 76 + 30 * 10 * 48 + 2 * held)
+    assert (alone.multibox, judged.multibox, own.disk) == (0, 0, 50 * 10 * 76 + 30 * 10 * 56 + 2 * held)
     assert own.multibox > 0
     assert "MultiBox" in str(own)
     assert "MultiBox" not in str(judged)
+
+
+def test_frozen_rows_take_a_third():
+    """Nothing up to 4e is differentiated: 5a, 5b and the classifier have 8 % of the multiply-adds."""
+    network = Network(specification("googlenet"))
+    rows = [row.name for row in network.specification.rows]
+    assert _passes(network, ()) == 3
+    frozen = rows[: rows.index("inception_4e") + 1]
+    assert _passes(network, frozen) == pytest.approx(1 + 2 * (51_079_168 + 70_697_984 + 1_024_000) / 1_582_671_872)
+    assert _passes(network, rows[1:]) == 3  # the gradient goes through all to the first
 
 
 def test_a_multibox_is_trained_first_where_it_is_asked_for(weights: Path, tmp_path: Path):

@@ -2,8 +2,10 @@
 
 import os
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
+from itertools import dropwhile
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +19,7 @@ from googlenet.detection.regions.sampler import PER_PICTURE
 from googlenet.errors import InputError
 from googlenet.images.decoding import decode
 from googlenet.inference.predictor import Predictor
+from googlenet.network.cost import cost
 from googlenet.network.graph import expand, logits_of
 from googlenet.network.module import Network
 from googlenet.reporting.console import duration
@@ -26,9 +29,6 @@ __all__ = ["Estimate", "estimate"]
 
 CROPS = 8
 """That are classified to see how long one takes."""
-
-TRAINED = 3
-"""Times of a classification that a training window takes: forward, and two products for the gradients."""
 
 KEPT = 40 + 36
 """Bytes on the disk of a box: as a proposal, and as a window."""
@@ -86,20 +86,30 @@ def estimate(work: DetectorWork, network: Network) -> Estimate | None:
     refined = work.refinement.box_regression or work.refinement.scores == "svm"
     answers = judged * boxes * (8 * (4 + classes + 1) + (8 * 4 + 2 * width if refined else 0))
     return Estimate(
-        multibox=_trained(work.multibox_recipe, learnt, judged * squares) * of_box if squares else 0.0,
+        multibox=_trained(work.multibox_recipe, network, learnt, judged * squares) * of_box if squares else 0.0,
         proposals=pictures * of_picture,
-        training=_trained(recipe, PER_PICTURE * learnt, judged * min(recipe.validation_boxes, boxes)) * of_box,
+        training=_trained(recipe, network, PER_PICTURE * learnt, judged * min(recipe.validation_boxes, boxes)) * of_box,
         refinement=features * of_box,
         evaluation=judged * boxes * of_box,
         disk=float(pictures * boxes * KEPT + answers + features * width * 2 + weights * (2 if squares else 1)),
     )
 
 
-def _trained(recipe: LoopRecipe, samples: int, judged: int) -> int:
+def _trained(recipe: LoopRecipe, network: Network, samples: int, judged: int) -> float:
     """In classifications, what a run takes of so many samples an epoch, where so many are judged at a time."""
     assert recipe.epochs is not None
     times = -(-recipe.epochs // recipe.evaluate_every)
-    return recipe.epochs * TRAINED * samples + 2 * times * judged
+    return recipe.epochs * _passes(network, recipe.freeze) * samples + 2 * times * judged
+
+
+def _passes(network: Network, frozen: Sequence[str]) -> float:
+    """Classifications that a training sample takes: forward, and, from the first row that learns on, two for gradients.
+
+    What weighs is multiply-adds.
+    """
+    rows = cost(network.specification).rows
+    behind = dropwhile(lambda row: row.name in frozen or not row.parameters, rows)
+    return 1 + 2 * sum(row.multiply_adds for row in behind) / sum(row.multiply_adds for row in rows)
 
 
 def _first(images: AnnotatedImages) -> NDArray[np.uint8] | None:
