@@ -95,11 +95,11 @@ def test_the_uninterrupted_runs_learn_and_cover_what_resuming_must_restore(unint
     assert any("running_mean" in name for name in tensors(uninterrupted["batch-norm"] / "state.safetensors"))
 
 
-def test_twenty_kills(images: tuple[Path, Path], uninterrupted: dict[str, Path], tmp_path: Path):
-    kills = run_with_kills(20, images, uninterrupted, tmp_path, seed=1)
-    assert len(kills) == 20
-    assert sum(killed.in_save for killed in kills) >= 5
-    assert len({killed.steps for killed in kills}) >= 6
+def test_ten_kills(images: tuple[Path, Path], uninterrupted: dict[str, Path], tmp_path: Path):
+    kills = run_with_kills(10, images, uninterrupted, tmp_path, seed=1)
+    assert len(kills) == 10
+    assert sum(killed.in_save for killed in kills) >= 3
+    assert len({killed.steps for killed in kills}) >= 4
 
 
 @pytest.mark.long

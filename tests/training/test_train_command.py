@@ -60,18 +60,20 @@ def steps(folder: Path) -> list[int]:
     return [line["step"] for line in lines if line["event"] == "step"]
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_signal_saves_and_says_how_to_continue(data: Path, tmp_path: Path, number: signal.Signals):
-    epochs = ("--epochs", "12")
-    status, out, err = interrupted(data, tmp_path / "run", number, *epochs)
+def expect_saved(status: int, out: str, err: str, data: Path, folder: Path) -> None:
     assert status == 130
     assert out == ""
     last = err.strip().splitlines()[-1]
     assert "stopped after step" in last
-    assert f"go on with: googlenet train {data} -o {tmp_path}/run" in last
+    assert f"go on with: googlenet train {data} -o {folder}" in last
     assert "finished and saved first" in err
     assert "Traceback" not in err
-    assert not (tmp_path / "run/summary.json").exists()
+    assert not (folder / "summary.json").exists()
+
+
+def test_an_interruption_saves_and_the_same_command_goes_on(data: Path, tmp_path: Path):
+    epochs = ("--epochs", "12")
+    expect_saved(*interrupted(data, tmp_path / "run", signal.SIGINT, *epochs), data, tmp_path / "run")
     again = run(data, tmp_path / "run", *epochs, "--json")
     assert again.returncode == 0, again.stderr
     assert "going on after step" in again.stderr
@@ -81,6 +83,10 @@ def test_a_signal_saves_and_says_how_to_continue(data: Path, tmp_path: Path, num
     finished = run(data, tmp_path / "run", *epochs, "--json")
     assert finished.returncode == 0
     assert finished.stdout == again.stdout
+
+
+def test_being_ended_saves_as_well(data: Path, tmp_path: Path):
+    expect_saved(*interrupted(data, tmp_path / "run", signal.SIGTERM, "--epochs", "12"), data, tmp_path / "run")
 
 
 STAGES = ("--stages", "2", "--accumulate", "2")
