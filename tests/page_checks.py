@@ -99,7 +99,7 @@ def _property(node: dict[str, Any], name: str) -> Any:
 
 
 def _in_time(done: Callable[[], bool]) -> bool:
-    end = time.monotonic() + 5
+    end = time.monotonic() + 60
     while not done():
         if time.monotonic() > end:
             return False

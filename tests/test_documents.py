@@ -127,7 +127,7 @@ def test_a_command_runs(command, world, monkeypatch, capsys):
     train_what_is_named(command)
     if "|" in command:
         piped = command.replace("find /", "find .").replace("googlenet ", f"{sys.executable} -m googlenet ")
-        done = subprocess.run(piped, shell=True, capture_output=True, text=True, check=False, timeout=120)
+        done = subprocess.run(piped, shell=True, capture_output=True, text=True, check=False, timeout=300)
         assert (done.returncode, bool(done.stdout)) == (0, True), done.stderr
         return
     _, *arguments = shlex.split(command.partition(" > ")[0])

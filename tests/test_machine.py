@@ -14,16 +14,19 @@ import pytest
 from googlenet import machine
 from googlenet.errors import InputError
 
+PAUSE = machine.PAUSE
+
 
 @pytest.fixture(autouse=True)
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("GOOGLENET_CACHE", str(tmp_path))
     monkeypatch.delenv("GOOGLENET_FORMS", raising=False)
+    monkeypatch.setattr(machine, "PAUSE", 0.0)
     machine._said.clear()
     return tmp_path
 
 
-FORMS: dict[str, Callable[[], None]] = {"slow": lambda: time.sleep(0.02), "quick": lambda: None}
+FORMS: dict[str, Callable[[], None]] = {"slow": lambda: time.sleep(0.002), "quick": lambda: None}
 
 
 def _refuse() -> None:
@@ -33,7 +36,7 @@ def _refuse() -> None:
 def test_the_quicker_form_is_found_and_remembered(folder: Path) -> None:
     first = machine.choose("sleeping", FORMS, key="two")
     assert (first.form, first.ground) == ("quick", "measured")
-    assert first.seconds["slow"] >= 0.02 > first.seconds["quick"]
+    assert first.seconds["slow"] >= 0.002 > first.seconds["quick"]
     second = machine.choose("sleeping", dict.fromkeys(FORMS, _refuse), key="two")
     assert (second.form, second.ground) == ("quick", "remembered")
     assert second.seconds == first.seconds
@@ -46,7 +49,8 @@ def test_other_forms_are_measured_anew() -> None:
     assert machine.choose("sleeping", FORMS | {"other": lambda: None}).ground == "measured"
 
 
-def test_threads_that_still_spin_are_not_held_against_the_next_form() -> None:
+def test_threads_that_still_spin_are_not_held_against_the_next_form(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(machine, "PAUSE", PAUSE)
     spinning_until = 0.0
 
     def spins_on() -> None:

@@ -42,8 +42,12 @@ def module(tmp_path, monkeypatch):
     return write
 
 
-def wait_for(what, seconds=10.0):
-    end = time.monotonic() + seconds
+BEYOND_DOUBT = 60.0
+"""Seconds, less than those sleep who must not be waited for; where much else is done, a few of them may go by."""
+
+
+def wait_for(what):
+    end = time.monotonic() + BEYOND_DOUBT
     while not what():
         assert time.monotonic() < end, "it did not happen in time"
         time.sleep(0.02)
@@ -149,7 +153,7 @@ if rank == 0:
     with socket.create_server(place) as server:
         server.accept()[0].sendall(b"met")
 else:
-    for _ in range(500):
+    for _ in range(6000):
         try:
             Path(folder, "met").write_bytes(socket.create_connection(place).recv(3))
             break
@@ -195,10 +199,12 @@ def test_what_all_refuse_is_said_once(module, capfd):
 
 def test_the_first_that_fails_is_said_with_its_last_line(module, capfd, monkeypatch):
     monkeypatch.setattr(processes, "NOTICE", 0.1)
-    body = "if rank == 2:\n    print('one\\ngooglenet: disk full\\n', file=sys.stderr)\n    sys.exit(2)\ntime.sleep(60)"
+    body = (
+        "if rank == 2:\n    print('one\\ngooglenet: disk full\\n', file=sys.stderr)\n    sys.exit(2)\ntime.sleep(120)"
+    )
     begun = time.monotonic()
     assert launch([], 3, module(body)) == 2
-    assert time.monotonic() - begun < 50
+    assert time.monotonic() - begun < BEYOND_DOUBT
     said = "googlenet: process 2 of 3 (counted from 0) ended with status 2; its last line: googlenet: disk full\n"
     assert capfd.readouterr().err == said
 
@@ -225,7 +231,7 @@ def test_the_cause_is_said_and_not_what_follows_from_it(module, capfd):
 
 def test_rank_0_that_fails_has_said_why(module, capfd, monkeypatch):
     monkeypatch.setattr(processes, "NOTICE", 0.1)
-    assert launch([], 2, module("if rank == 0:\n    sys.exit('no room')\ntime.sleep(60)")) == 1
+    assert launch([], 2, module("if rank == 0:\n    sys.exit('no room')\ntime.sleep(120)")) == 1
     assert capfd.readouterr().err.splitlines() == [
         "no room",
         "googlenet: process 0 of 2 (counted from 0) ended with status 1; the others were ended",
@@ -238,10 +244,10 @@ def test_one_that_does_not_want_to_end_is_killed(module, monkeypatch, capfd):
     monkeypatch.setattr(processes, "PATIENCE", 0.2)
     body = "signal.signal(signal.SIGTERM, signal.SIG_IGN)\nPath(folder, str(rank)).touch()\n"
     body += "if rank == 1:\n    while not Path(folder, '0').exists():\n        time.sleep(0.01)\n    sys.exit(3)\n"
-    body += "time.sleep(60)"
+    body += "time.sleep(120)"
     begun = time.monotonic()
     assert launch([], 2, module(body)) == 3
-    assert time.monotonic() - begun < 50
+    assert time.monotonic() - begun < BEYOND_DOUBT
 
 
 def test_none_is_left_where_one_cannot_be_started(module, monkeypatch):
@@ -255,7 +261,7 @@ def test_none_is_left_where_one_cannot_be_started(module, monkeypatch):
 
     monkeypatch.setattr(subprocess, "Popen", popen)
     with pytest.raises(InputError, match=r"--processes 2: process 1 could not be started .*; give fewer"):
-        launch([], 2, module("time.sleep(60)"))
+        launch([], 2, module("time.sleep(120)"))
     assert begun[0].returncode is not None
 
 
@@ -316,7 +322,7 @@ def started(module, tmp_path):
         environment = os.environ | {"PYTHONPATH": str(tmp_path)}
         launchers.append(subprocess.Popen([sys.executable, "-c", code], env=environment, start_new_session=True))
         notes = [tmp_path / f"{rank}.ready" for rank in range(2)]
-        wait_for(lambda: all(note.exists() for note in notes), 30)
+        wait_for(lambda: all(note.exists() for note in notes))
         return launchers[-1], [int(Path(tmp_path, f"{rank}.pid").read_text()) for rank in range(2)]
 
     yield start
@@ -330,14 +336,14 @@ READY = "Path(folder, f'{rank}.ready').touch()\n"
 
 @POSIX
 def test_no_orphan_is_left_when_the_launcher_is_killed(started):
-    launcher, pids = started("signal.signal(signal.SIGTERM, signal.SIG_IGN)\n" + READY + "time.sleep(60)")
+    launcher, pids = started("signal.signal(signal.SIGTERM, signal.SIG_IGN)\n" + READY + "time.sleep(120)")
     launcher.kill()
     wait_for(lambda: not any(map(lives, pids)))
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="Linux alone ends a stopped process with its parent")
 def test_a_stopped_process_is_no_orphan_either(started):
-    launcher, pids = started(READY + "time.sleep(60)")
+    launcher, pids = started(READY + "time.sleep(120)")
     os.kill(pids[1], signal.SIGSTOP)
     launcher.kill()
     wait_for(lambda: not any(map(lives, pids)))
@@ -358,18 +364,18 @@ sys.exit(130)
 """
     launcher, _ = started(body)
     launcher.send_signal(number)
-    assert launcher.wait(timeout=60) == 130
+    assert launcher.wait(timeout=BEYOND_DOUBT) == 130
     assert [Path(tmp_path, f"{rank}.heard").read_text() for rank in range(2)] == ["1", "1"]
 
 
 @POSIX
 def test_a_second_interrupt_ends_what_does_not_listen(started):
-    launcher, pids = started("signal.signal(signal.SIGINT, signal.SIG_IGN)\n" + READY + "time.sleep(60)")
+    launcher, pids = started("signal.signal(signal.SIGINT, signal.SIG_IGN)\n" + READY + "time.sleep(120)")
     launcher.send_signal(signal.SIGINT)
     time.sleep(0.2)
     assert launcher.poll() is None
     launcher.send_signal(signal.SIGINT)
-    assert launcher.wait(timeout=60) == 130
+    assert launcher.wait(timeout=BEYOND_DOUBT) == 130
     assert not any(map(lives, pids))
 
 
@@ -386,12 +392,12 @@ try:
         time.sleep(0.01)
     time.sleep(0.3)
     os.kill(os.getppid(), signal.SIGINT)
-    time.sleep(60)
+    time.sleep(120)
 except KeyboardInterrupt:
     sys.exit(130)
 """
     begun = time.monotonic()
     assert launch([], 2, module(body)) == 130
-    assert time.monotonic() - begun < 50
+    assert time.monotonic() - begun < BEYOND_DOUBT
     said = r"googlenet: waiting for [12] of 2 processes; killed in 0.4 s, or by a second Ctrl-C at once\n"
     assert re.fullmatch(said, capfd.readouterr().err)

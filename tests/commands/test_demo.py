@@ -26,7 +26,7 @@ def test_the_whole_path_on_embedded_images(tmp_path):
     for picture in ("curves.png", "predictions.png"):
         with Image.open(folder / picture) as image:
             assert min(image.size) > 300
-    again = subprocess.run([*command, "--json"], capture_output=True, text=True, check=False, timeout=60)
+    again = subprocess.run([*command, "--json"], capture_output=True, text=True, check=False, timeout=600)
     assert again.returncode == 0, again.stderr
     shown = json.loads(again.stdout)
     assert list(shown) == ["files", "summary", "predictions"]

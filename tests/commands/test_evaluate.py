@@ -46,7 +46,7 @@ def here(made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def run(*arguments: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "googlenet", "evaluate", *arguments]
-    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
+    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=300)
 
 
 def test_the_table(capsys):
@@ -137,7 +137,7 @@ def test_after_a_signal_the_same_command_goes_on(made: Path, tmp_path: Path):
     while process.poll() is None and not (records.exists() and np.fromfile(records, np.uint8).any()):
         time.sleep(0.02)
     process.send_signal(signal.SIGINT)
-    _, error = process.communicate(timeout=60)
+    _, error = process.communicate(timeout=180)
     if process.returncode != 0:  # else it was faster
         assert process.returncode == 130
         assert f"go on with: googlenet evaluate {' '.join(arguments)}" in error

@@ -47,7 +47,7 @@ def is_alive(pid: int) -> bool:
         return False
 
 
-def wait_until(condition, seconds: float = 20) -> None:
+def wait_until(condition, seconds: float = 60) -> None:
     end = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < end
@@ -162,14 +162,14 @@ def test_a_worker_that_dies_between_two_bytes_is_reported(last, monkeypatch):
     start = time.monotonic()
     with WorkerPool(1) as pool, pytest.raises(InputError, match=r"killed \(status -9\)"):
         next(Loader(DIGITS, TRAINING, PLAN, pool).batches())
-    assert time.monotonic() - start < 20
+    assert time.monotonic() - start < 60
 
 
 def test_a_worker_whose_pipe_others_hold_is_reported(monkeypatch):
     """A worker that is killed while a process that it started keeps its output open."""
     program = (
         "import os, signal, time; os.read(0, 1)\n"
-        "if os.fork() == 0: time.sleep(30)\n"
+        "if os.fork() == 0: time.sleep(90)\n"
         "os.kill(os.getpid(), signal.SIGKILL)"
     )
     popen = subprocess.Popen
@@ -178,7 +178,7 @@ def test_a_worker_whose_pipe_others_hold_is_reported(monkeypatch):
     start = time.monotonic()
     with WorkerPool(1) as pool, pytest.raises(InputError, match=r"killed \(status -9\)"):
         next(Loader(DIGITS, TRAINING, PLAN, pool).batches())
-    assert time.monotonic() - start < 20
+    assert time.monotonic() - start < 60
 
 
 def test_a_worker_with_a_fault_of_its_own_is_another_matter(monkeypatch):
@@ -232,9 +232,9 @@ def test_workers_end_with_an_unguarded_script(how):
         os.kill(workers[0], signal.SIGSTOP)  # also a worker that cannot look after itself
     script.send_signal(how)
     start = time.monotonic()
-    _, errors = script.communicate(timeout=30)
+    _, errors = script.communicate(timeout=60)
     assert script.returncode in (-how, 1, 130)
-    assert time.monotonic() - start < 20
+    assert time.monotonic() - start < 60
     assert ("Traceback" in errors) == (how == signal.SIGINT)  # the script's own
     assert ", in main" not in errors  # of a worker, which says nothing
     wait_until(lambda: not any(is_alive(pid) for pid in workers))

@@ -58,7 +58,7 @@ def test_whoever_does_not_come_is_not_waited_for_without_end(rank: str, words: s
         port = str(listener.getsockname()[1])
     place = {"RANK": rank, "WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port}
     done = subprocess.run(
-        [sys.executable, "-c", program], env={**os.environ, **place}, capture_output=True, text=True, timeout=60
+        [sys.executable, "-c", program], env={**os.environ, **place}, capture_output=True, text=True, timeout=180
     )
     assert done.stdout.startswith(f"127.0.0.1:{port}: {words}"), done
 
@@ -69,7 +69,7 @@ def test_a_store_that_outlives_the_processes_does_not_lead_to_those_of_before() 
 
     def meet(rank: int, address: str, late: float) -> None:
         threading.Event().wait(late)
-        own = greeting.fresh(store, rank, 3, timedelta(seconds=20))
+        own = greeting.fresh(store, rank, 3, timedelta(seconds=60))
         own.set(f"address {rank}", address)
         found[rank] = own.get("address 0")
 
@@ -79,7 +79,7 @@ def test_a_store_that_outlives_the_processes_does_not_lead_to_those_of_before() 
         for thread in threads:
             thread.start()
         for thread in threads:
-            thread.join(20)
+            thread.join(60)
         assert found == dict.fromkeys(range(3), address.encode())
 
 

@@ -244,7 +244,7 @@ with Progress("training", 1000) as progress:
     process = subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, stderr=slave)
     os.close(slave)
     seen = b""
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 120
     while b"loss 0.500" not in seen and time.monotonic() < deadline:
         seen += os.read(master, 4096)
     process.send_signal(signal.SIGINT)
@@ -256,7 +256,7 @@ with Progress("training", 1000) as progress:
         if not part:
             break
         seen += part
-    out, _ = process.communicate(timeout=30)
+    out, _ = process.communicate(timeout=120)
     os.close(master)
     assert out == b""
     assert seen.rindex(b"\x1b[?25h") > seen.rindex(b"\x1b[?25l")

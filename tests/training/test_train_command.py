@@ -51,7 +51,7 @@ def interrupted(data: Path, folder: Path, number: signal.Signals, *options: str)
         assert process.poll() is None, process.communicate()
         time.sleep(0.01)
     process.send_signal(number)
-    out, err = process.communicate(timeout=60)
+    out, err = process.communicate(timeout=180)
     return process.returncode, out, err
 
 

@@ -65,14 +65,14 @@ def test_two_at_once_make_it_once(tmp_path):
 
     def work():
         cache = ProposalCache(tmp_path)
-        both.wait(timeout=20)
+        both.wait(timeout=60)
         found.append(cache.find(SOURCE, PICTURE, propose))
 
     threads = [threading.Thread(target=work) for _ in range(2)]
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(20)
+        thread.join(60)
     assert (len(made), len(found)) == (1, 2)
 
 

@@ -103,14 +103,14 @@ def test_ragged_floats_are_refused() -> None:
 
 @pytest.mark.parametrize("unit", [b"\x08\x01", b"\x0a\x00", b"\x0d\0\0\0\0\x15\0\0\0\0"])
 def test_too_many_fields_end_soon(unit: bytes) -> None:
-    start = time.perf_counter()
+    start = time.process_time()
     with pytest.raises(InputError, match="more than 200,000 fields"):
         for _ in whole(unit * (MOST_FIELDS + 1)):
             pass
     ((_, inner),) = whole(field(1, b"\x01" * (MOST_FIELDS + 1)))
     with pytest.raises(InputError, match="more than 200,000 fields"):
         inner.integers()
-    assert time.perf_counter() - start < 5
+    assert time.process_time() - start < 20
 
 
 @settings(max_examples=200, deadline=None)
