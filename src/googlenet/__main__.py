@@ -93,11 +93,21 @@ def _obey(arguments: Sequence[str]) -> int:
             return 0
         return _run(arguments)
     except InputError as error:
-        print(f"googlenet: {error}", file=sys.stderr)
+        _complain(f"googlenet: {error}")
         return 1 if isinstance(error, BrokenOff) else 2
     except KeyboardInterrupt:
         print("googlenet: interrupted", file=sys.stderr)
         return INTERRUPTED
+
+
+def _complain(line: str) -> None:
+    """Say what is wrong; of several processes that torchrun has started here the first, and its summary for each."""
+    if os.environ.get("TORCHELASTIC_ERROR_FILE"):
+        from googlenet.processes import tell_torchrun
+
+        if tell_torchrun(line) and os.environ.get("LOCAL_RANK", "0") != "0":
+            return
+    print(line, file=sys.stderr)
 
 
 def _drop_output() -> None:

@@ -11,6 +11,7 @@ whole, rank 0's status says. A process that is killed ends all; where that was a
 """
 
 import ctypes
+import json
 import os
 import queue
 import runpy
@@ -29,7 +30,7 @@ from googlenet.errors import InputError, shown, whole
 from googlenet.machine import processor
 from googlenet.reporting.console import say
 
-__all__ = ["INTERRUPTED", "Ranks", "launch", "main", "may_be_started_again", "ranks"]
+__all__ = ["INTERRUPTED", "Ranks", "launch", "main", "may_be_started_again", "ranks", "tell_torchrun"]
 
 NOTICE = 2.0
 """Seconds in which the others may notice by themselves that one has ended, and end too."""
@@ -70,6 +71,20 @@ def ranks() -> Ranks:
 def may_be_started_again() -> bool:
     """Whether this process takes, or may take, the place of one of before, as torchrun and `--restarts` start it."""
     return "TORCHELASTIC_RUN_ID" in os.environ or os.environ.get("TORCHELASTIC_RESTART_COUNT", "0") != "0"
+
+
+def tell_torchrun(line: str) -> bool:
+    """Leave why this process ends in the file of which torchrun makes its summary; false where it asks for none."""
+    file = os.environ.get("TORCHELASTIC_ERROR_FILE")
+    if not file:
+        return False
+    content = {"message": {"message": line, "extraInfo": {"timestamp": str(int(time.time()))}}}
+    try:
+        with open(file, "w", encoding="utf-8") as out:  # noqa: PTH123
+            json.dump(content, out)
+    except OSError:
+        return False
+    return True
 
 
 def launch(arguments: Sequence[str], processes: int, module: str = "googlenet", restarts: int = 0) -> int | None:

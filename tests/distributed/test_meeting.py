@@ -1,16 +1,20 @@
 """How processes find each other, and what is said where they do not."""
 
 import os
+import re
 import socket
 import subprocess
 import sys
 import threading
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 from company import in_processes
 from torch.distributed import HashStore
+from torch.distributed.elastic.multiprocessing.errors import ChildFailedError, ProcessFailure
 
+from googlenet.__main__ import main
 from googlenet.distributed import greeting, meeting
 from googlenet.errors import InputError
 from googlenet.training.exchange import Exchange
@@ -61,6 +65,52 @@ def test_whoever_does_not_come_is_not_waited_for_without_end(rank: str, words: s
         [sys.executable, "-c", program], env={**os.environ, **place}, capture_output=True, text=True, timeout=180
     )
     assert done.stdout.startswith(f"127.0.0.1:{port}: {words}"), done
+
+
+LINE = "googlenet: nowhere: no such file or folder; check the path"
+
+
+def test_torchruns_summary_says_what_each_process_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    failures = {}
+    for rank in range(2):
+        environment = {
+            "RANK": rank,
+            "LOCAL_RANK": rank,
+            "WORLD_SIZE": 2,
+            "TORCHELASTIC_ERROR_FILE": tmp_path / f"{rank}",
+        }
+        for name, value in environment.items():
+            monkeypatch.setenv(name, str(value))
+        assert main(["train", "nowhere", "-o", str(tmp_path / "run")]) == 2
+        failures[rank] = ProcessFailure(rank, 100 + rank, 2, str(tmp_path / f"{rank}"))
+    assert capsys.readouterr().err == f"{LINE}\n", "once on a machine"
+    summary = ChildFailedError("googlenet", failures).format_msg()
+    assert summary.count(f"traceback : {LINE}\n") == 2
+    assert "<N/A>" not in summary
+
+
+@pytest.mark.parametrize("file", ["", "nowhere/error.json"])
+def test_where_torchrun_is_not_told_every_process_says_it(
+    file: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("LOCAL_RANK", "1")
+    monkeypatch.setenv("TORCHELASTIC_ERROR_FILE", file)
+    assert main(["train", "nowhere", "-o", "run"]) == 2
+    assert capsys.readouterr().err == f"{LINE}\n"
+
+
+@pytest.mark.long
+def test_torchrun_sums_up_a_mistake_as_it_was_said(tmp_path: Path) -> None:
+    launcher = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
+    command = [*launcher, "-m", "googlenet", "train", "nowhere", "-o", str(tmp_path / "run")]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 1
+    root = done.stderr.partition("Root Cause")[2]
+    assert re.search(r"exitcode  : (-?\d+)", root)[1] == "2"  # type: ignore[index]
+    assert f"traceback : {LINE}\n" in root
+    assert done.stderr.splitlines().count(LINE) <= 1, "by the first, unless it was ended before it came to that"
 
 
 def test_a_store_that_outlives_the_processes_does_not_lead_to_those_of_before() -> None:

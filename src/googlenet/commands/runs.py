@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from googlenet.errors import BrokenOff, InputError
+from googlenet.processes import tell_torchrun
 from googlenet.reporting.console import say
 
 BROKEN_OFF, INTERRUPTED = 1, 130
@@ -32,7 +33,7 @@ def carry_through(run: Callable[[], Run]) -> Run | int:
     try:
         return run()
     except (Diverged, BrokenOff) as error:
-        say(f"googlenet: {error}")
+        _last_words(f"googlenet: {error}")
         return BROKEN_OFF
     except KeyboardInterrupt as error:
         return stopped(error)
@@ -41,5 +42,10 @@ def carry_through(run: Callable[[], Run]) -> Run | int:
 def stopped(error: BrokenOff | KeyboardInterrupt, goes_on: bool = True) -> int:
     """Say why work stopped and, where the same command goes on, with which; return the exit status."""
     again = f"; go on with: {shlex.join(['googlenet', *sys.argv[1:]])}" if goes_on else ""
-    say(f"googlenet: {str(error) or 'interrupted'}{again}")
+    _last_words(f"googlenet: {str(error) or 'interrupted'}{again}")
     return BROKEN_OFF if isinstance(error, BrokenOff) else INTERRUPTED
+
+
+def _last_words(line: str) -> None:
+    tell_torchrun(line)
+    say(line)
