@@ -1,6 +1,7 @@
 """Small data sets on the disk, and a cache folder that belongs to the test."""
 
 import io
+import sys
 import tarfile
 from collections.abc import Callable
 from pathlib import Path
@@ -10,6 +11,8 @@ import pytest
 from PIL import Image
 
 from googlenet.randomness import generator
+
+sys.path.append(str(Path(__file__).parent))  # for `object_store`
 
 
 @pytest.fixture(autouse=True)

@@ -105,7 +105,7 @@ def test_a_worker_maps_the_same_file(class_folders):
     assert b"0.png" not in sent
     (class_folders / "cat" / "new.png").write_bytes(b"")
     Folder(class_folders)  # another process refreshes the index meanwhile
-    with pytest.raises(InputError, match="changed while worker processes were started"):
+    with pytest.raises(InputError, match="changed while processes were started"):
         pickle.loads(sent)
 
 

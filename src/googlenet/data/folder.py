@@ -5,6 +5,8 @@ What lies below is found by `scan`, which keeps it as an index.
 
 import os
 from collections.abc import Iterator
+from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -33,7 +35,7 @@ class Folder:
 
     def __init__(self, path: str | os.PathLike[str], classes: tuple[Class, ...] | None = None) -> None:
         self.path = os.path.abspath(path)  # noqa: PTH100  a link stays the name that the user gave
-        self._index = scan(self.path)
+        self._index = replace(scan(self.path), again=partial(scan, self.path))
         shown = display_name(path)
         found, stray = self._class_folders(shown)
         if not found:

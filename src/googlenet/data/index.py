@@ -8,7 +8,7 @@ folder whose pages all processes share.
 import hashlib
 import itertools
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, overload
@@ -20,9 +20,9 @@ from googlenet.errors import InputError
 from googlenet.files import atomic_write
 from googlenet.machine import cache_folder
 
-__all__ = ["Index", "Names", "index_file"]
+__all__ = ["Index", "Names", "content_of", "index_file"]
 
-_MAGIC = b"googlenet index 3\n"  # counts up with every change of what an index holds or leaves out
+_MAGIC = b"googlenet index 4\n"  # counts up with every change of what an index holds or leaves out
 _ALIGNMENT = 64
 _TYPES = {"uint8": np.uint8, "int32": np.int32, "int64": np.int64}
 
@@ -72,12 +72,14 @@ class Names:
 class Index:
     """Arrays and a small header, in memory or in a file; a file is opened anew by each process that is sent one.
 
-    `identity` says what the content is, so that another process can tell whether the file is still the same.
+    `identity` says what the content is, so that another process can tell whether the file is still the same. `again`
+    makes the index where it is sent to a machine that does not have the file.
     """
 
     header: Mapping[str, Any]
     arrays: Mapping[str, NDArray[Any]]
     path: Path | None = None
+    again: "Callable[[], Index] | None" = None
 
     @property
     def identity(self) -> str:
@@ -129,7 +131,7 @@ class Index:
     def __reduce__(self) -> tuple[Any, ...]:
         if self.path is None:
             return Index, (dict(self.header), dict(self.arrays))
-        return _reopen, (self.path, self.identity)
+        return _reopen, (self.path, self.identity, self.again)
 
 
 def index_file(kind: str, source: str) -> Path:
@@ -138,8 +140,18 @@ def index_file(kind: str, source: str) -> Path:
     return cache_folder() / "indexes" / f"{kind}-{digest}"
 
 
-def _reopen(path: Path, identity: str) -> Index:
+def content_of(arrays: Mapping[str, NDArray[Any]]) -> str:
+    """Return what is the same of the same arrays, as an identity."""
+    digest = hashlib.sha256()
+    for array in arrays.values():
+        digest.update(np.ascontiguousarray(array).data)
+    return digest.hexdigest()
+
+
+def _reopen(path: Path, identity: str, again: Callable[[], Index] | None) -> Index:
     index = Index.load(path)
+    if (index is None or index.identity != identity) and again is not None:
+        index = again()
     if index is None or index.identity != identity:
-        raise InputError(f"{path}: the data changed while worker processes were started; start again")
+        raise InputError(f"{path}: the data changed while processes were started, or are others there; start again")
     return index

@@ -5,6 +5,7 @@ import hashlib
 import itertools
 import re
 import shutil
+import time
 import zlib
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -16,12 +17,14 @@ from googlenet.files import atomic_write, open_regular, recorded_name
 from googlenet.images.finding import display_name
 from googlenet.machine import cache_folder
 
-__all__ = ["expand", "fetch", "is_compressed", "is_url", "source_name", "unpacked"]
+__all__ = ["drop_older", "expand", "fetch", "fetch_range", "gives_ranges", "is_compressed", "is_url", "place_of_copy"]
+__all__ += ["source_name", "stamped", "unpacked"]
 
 _MOST = 100_000  # names that a pattern may stand for
 _CHUNK = 1 << 20
 _LARGEST_RATIO = 300  # of unpacked to packed size: deflate reaches 1032 on zeros alone, shards of tiny images 30
 _SPARE = 1 << 30  # bytes of disk that are left free
+_PAUSES = (0.5, 2.0, 8.0)  # seconds before a range is asked for again
 
 
 def is_url(path: str) -> bool:
@@ -76,11 +79,47 @@ def unpacked(shard: str) -> Path:
         return _copy(
             str(path.absolute()), f"{status.st_size}-{status.st_mtime_ns}-{status.st_ctime_ns}", status.st_size
         )
-    file_system, place = _remote(shard)
-    with _failures_named(shard):
+    return _copy(shard, *stamped(shard))
+
+
+def stamped(url: str) -> tuple[str, int | None]:
+    """Return what of a remote file is another with each change, and its size, None where that is not known."""
+    file_system, place = _remote(url)
+    with _failures_named(url):
         facts = file_system.info(place)
     stamp = repr([facts.get(key) for key in ("size", "mtime", "LastModified", "ETag", "etag", "created", "updated")])
-    return _copy(shard, hashlib.sha256(stamp.encode()).hexdigest()[:16], facts.get("size"))
+    return hashlib.sha256(stamp.encode()).hexdigest()[:16], facts.get("size")
+
+
+def gives_ranges(url: str, size: int) -> bool:
+    """Whether a part of a remote file can be had without what is before it."""
+    file_system, place = _remote(url)
+    try:
+        with file_system.open(place, "rb", cache_type="none") as file:
+            file.seek(size - 1)
+            return len(file.read(1)) == 1
+    except Exception:  # as with `_failures_named`; whoever reads all of it will say what is wrong
+        return False
+
+
+def fetch_range(url: str, begin: int, end: int) -> bytes:
+    """Return some bytes of a remote file; a connection that fails is tried again for some seconds."""
+    file_system, place = _remote(url)
+    with _failures_named(url):
+        for pause in (*_PAUSES, None):
+            try:
+                found: bytes = file_system.cat_file(place, begin, end)
+            except FileNotFoundError:
+                raise
+            except Exception:
+                if pause is None:
+                    raise
+                time.sleep(pause)
+                continue
+            if len(found) != end - begin:
+                raise InputError(f"{source_name(url)}: gave {len(found)} of {end - begin} bytes; was it replaced?")
+            return found
+    raise AssertionError
 
 
 def fetch(url: str, optional: bool = False) -> Path | None:
@@ -90,7 +129,7 @@ def fetch(url: str, optional: bool = False) -> Path | None:
         if optional and not file_system.exists(place):
             return None
         content = file_system.cat_file(place, 0, 1 << 24)
-    copy = _place(url, "file", "")
+    copy = place_of_copy(url, "file", "")
     with atomic_write(copy) as file:
         file.write(content)
     return copy
@@ -98,7 +137,7 @@ def fetch(url: str, optional: bool = False) -> Path | None:
 
 def _copy(source: str, stamp: str, packed_size: int | None) -> Path:
     """Stream a shard into the cache, unpacking it on the way, unless it is there already."""
-    copy = _place(source, stamp, ".tar")
+    copy = place_of_copy(source, stamp, ".tar")
     if copy.is_file():
         return copy
     shown, written = source_name(source), 0
@@ -111,10 +150,16 @@ def _copy(source: str, stamp: str, packed_size: int | None) -> Path:
             if packed_size and written > _CHUNK + _LARGEST_RATIO * packed_size:
                 raise InputError(f"{shown}: unpacks to over {_LARGEST_RATIO} times its size, which no images do")
             out.write(chunk)
-    for older in copy.parent.glob(f"{copy.name.partition('-')[0]}-*.tar"):
-        if older != copy:
-            older.unlink(missing_ok=True)
+    drop_older(source, stamp)
     return copy
+
+
+def drop_older(source: str, stamp: str) -> None:
+    """Remove what the cache folder has of a source as it was before."""
+    own = place_of_copy(source, stamp, "")
+    for older in own.parent.glob(f"{own.name.partition('-')[0]}-*"):
+        if not older.name.startswith(own.name):
+            older.unlink(missing_ok=True)
 
 
 def _chunks(source: str) -> Iterator[bytes]:
@@ -129,7 +174,8 @@ def _chunks(source: str) -> Iterator[bytes]:
             yield chunk
 
 
-def _place(source: str, stamp: str, ending: str) -> Path:
+def place_of_copy(source: str, stamp: str, ending: str) -> Path:
+    """Return where in the cache folder a copy is kept."""
     digest = hashlib.sha256(source.encode("utf-8", "surrogateescape")).hexdigest()[:32]
     return cache_folder() / "shards" / f"{digest}-{stamp}{ending}"
 

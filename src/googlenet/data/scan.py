@@ -6,7 +6,6 @@ it and some mounts never move it. Everywhere else the names are read each time (
 """
 
 import errno
-import hashlib
 import os
 import time
 from collections.abc import Iterator
@@ -17,7 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from googlenet.data.index import Index, Names, index_file
+from googlenet.data.index import Index, Names, content_of, index_file
 from googlenet.errors import InputError
 from googlenet.images.finding import ENDINGS, display_name, left_out
 
@@ -140,19 +139,18 @@ def _index_of(listings: dict[bytes, _Listing]) -> Index:
     files = Names.joined([listing.files for listing in listings.values()])
     starts = np.zeros(len(listings) + 1, np.int64)
     np.cumsum([len(listing.files) for listing in listings.values()], out=starts[1:])
-    digest = hashlib.sha256()
-    for array in (folders.blob, folders.offsets, files.blob, files.offsets, starts):
-        digest.update(array.data)
-    arrays: dict[str, NDArray[Any]] = {
-        "inodes": np.array([listing.stamp.inode for listing in listings.values()], np.int64),
-        "changed": np.array([listing.stamp.changed for listing in listings.values()], np.int64),
+    names: dict[str, NDArray[Any]] = {
         "starts": starts,
         "folders": folders.blob,
         "folder_offsets": folders.offsets,
         "files": files.blob,
         "file_offsets": files.offsets,
     }
-    return Index({"identity": digest.hexdigest()}, arrays)
+    stamps: dict[str, NDArray[Any]] = {
+        "inodes": np.array([listing.stamp.inode for listing in listings.values()], np.int64),
+        "changed": np.array([listing.stamp.changed for listing in listings.values()], np.int64),
+    }
+    return Index({"identity": content_of(names)}, {**stamps, **names})
 
 
 def _listings(index: Index) -> dict[bytes, _Listing]:

@@ -1,24 +1,28 @@
 """Tar shards as WebDataset has them: members `KEY.jpg` and `KEY.cls`, neighbours, the class as text in the latter.
 
 Shards are local files or lie behind any URL that fsspec opens; `.tar.gz`, `.tgz` and remote ones are streamed once into
-the user's cache folder. After that each image is read from its place, in any order, so that a run can begin anywhere.
+the user's cache folder, remote ones that several machines share only as far as they are needed (`shard_file`). Each
+image is read from its place, in any order, so that a run can begin anywhere.
 """
 
 import os
 import re
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from googlenet.data.index import Index, Names, index_file
+from googlenet.data.index import Index, Names, content_of, index_file
 from googlenet.data.labels import labels_of, match
-from googlenet.data.remote import expand, fetch, is_url, source_name, unpacked
-from googlenet.data.tar import Member, members
+from googlenet.data.remote import expand, fetch, is_url, source_name
+from googlenet.data.shard_file import ShardFile, shard_file
+from googlenet.data.tar import Member, Readable, members
 from googlenet.errors import InputError
-from googlenet.files import open_regular
 from googlenet.images.content import MAXIMUM_BYTES
 from googlenet.images.finding import ENDINGS, display_name, left_out
 from googlenet.weights.classes import Class, read_classes
@@ -26,6 +30,9 @@ from googlenet.weights.classes import Class, read_classes
 __all__ = ["Shards"]
 
 _LONGEST_LABEL = 1000
+
+_AT_A_TIME = 16
+"""Remote shards that are asked for at a time, each of whose headers waits for the one before."""
 
 
 class Shards:
@@ -39,12 +46,13 @@ class Shards:
 
     def __init__(self, pattern: str, classes: tuple[Class, ...] | None = None, several_truths: bool = False) -> None:
         shards = expand(pattern)
-        first = str(unpacked(shards[0]))  # what is wrong with its place is said of the name that was given
+        first = shard_file(shards[0])  # what is wrong with its place is said of the name that was given
         beside = _classes_beside(shards[0])
-        self._paths = [first, *(str(unpacked(shard)) for shard in shards[1:])]
         self._names = [re.split(r"[/\\]", shard)[-1] for shard in shards]
         self._shown = [source_name(shard) for shard in shards]
-        self._indexes = [_index(path, shown) for path, shown in zip(self._paths, self._shown, strict=True)]
+        with ThreadPoolExecutor(_AT_A_TIME if is_url(shards[0]) else 1) as threads:
+            self._files = [first, *threads.map(shard_file, shards[1:])]
+            self._indexes = list(threads.map(_index, self._files, self._shown))
         counts = [len(index.arrays["offsets"]) for index in self._indexes]
         self._starts = np.concatenate([[0], np.cumsum(counts)])
         texts = dict[bytes, str]()  # each label once, of which there may be as many as images
@@ -71,9 +79,7 @@ class Shards:
         if length > MAXIMUM_BYTES:
             raise InputError(f"{self.name(index)}: larger than the {MAXIMUM_BYTES >> 20} MiB read of an image")
         try:
-            with open(self._paths[shard], "rb") as file:  # noqa: PTH123  once for each image
-                file.seek(offset)
-                return file.read(length)
+            return self._files[shard].read(offset, length)
         except OSError as error:
             raise InputError(f"{self.name(index)}: cannot be read ({error.strerror or error})") from error
 
@@ -103,17 +109,16 @@ class _Sample(NamedTuple):
     label: bytes
 
 
-def _index(path: str, shown: str) -> Index:
-    """Find the samples of a local tar file: as remembered, if the file has not changed since, or from its headers."""
+def _index(shard: ShardFile, shown: str) -> Index:
+    """Find the samples of a tar file: as remembered, if the file has not changed since, or from its headers."""
     try:
-        status = os.stat(path)  # noqa: PTH116
-        stamp = f"{status.st_size} {status.st_mtime_ns} {status.st_ctime_ns} {status.st_ino}"
-        kept = index_file("shard", os.path.abspath(path))  # noqa: PTH100
+        size, stamp = shard.stamp()
+        kept = index_file("shard", shard.place)
         index = Index.load(kept)
-        if index and index.identity == stamp:
-            return index
-        with open_regular(path) as file:
-            samples = list(_samples(file, shown))
+        if index and index.header.get("stamp") == stamp:
+            return replace(index, again=partial(_index, shard, shown))
+        with shard.scanned() as file:
+            samples = list(_samples(file, size, shown))
     except OSError as error:
         raise InputError(f"{shown}: cannot be read ({error.strerror or error}); check the path") from error
     if not samples:
@@ -127,17 +132,18 @@ def _index(path: str, shown: str) -> Index:
         "labels": labels.blob,
         "label_offsets": labels.offsets,
     }
-    return Index({"identity": stamp}, arrays).save(kept)
+    found = Index({"identity": content_of(arrays), "stamp": stamp}, arrays).save(kept)
+    return replace(found, again=partial(_index, shard, shown))
 
 
-def _samples(file: Any, shown: str) -> Iterator[_Sample]:
+def _samples(file: Readable, size: int, shown: str) -> Iterator[_Sample]:
     """Gather neighbouring members of one key: the image and its label.
 
     A key may hold dots: it is what a `.cls` member has before its ending. Other members that begin with such a key and
     a dot (`KEY.mask.png`) belong to that sample and are not its image. What stands twice would be lost or joined with
     another sample, and is refused.
     """
-    listed = [(member, *_key(member.name)) for member in members(file, shown) if not _hidden(member.name)]
+    listed = [(member, *_key(member.name)) for member in members(file, size, shown) if not _hidden(member.name)]
     keys = {own for _, own, ending in listed if ending == b".cls"}
     key, image, label = b"", None, None
     seen: set[bytes] = set()

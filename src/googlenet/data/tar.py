@@ -4,13 +4,12 @@ Reads what `tar`, GNU tar and pax writers produce (USTAR names, GNU long names, 
 Python's own module, and refuses what leaves the file.
 """
 
-import os
 from collections.abc import Iterator
-from typing import BinaryIO, NamedTuple
+from typing import NamedTuple, Protocol
 
 from googlenet.errors import InputError
 
-__all__ = ["Member", "members"]
+__all__ = ["Member", "Readable", "members"]
 
 _BLOCK = 512
 _LONGEST_EXTENSION = 1 << 16  # bytes of a long name or of a member's pax records
@@ -22,9 +21,19 @@ class Member(NamedTuple):
     length: int
 
 
-def members(file: BinaryIO, shown: str) -> Iterator[Member]:
-    """Yield the regular files in a tar file, in its order; `InputError` with `shown` where it is damaged or cut off."""
-    size = os.fstat(file.fileno()).st_size
+class Readable(Protocol):
+    """What of an open file is asked for."""
+
+    def seek(self, position: int, /) -> int: ...
+
+    def read(self, count: int, /) -> bytes: ...
+
+
+def members(file: Readable, size: int, shown: str) -> Iterator[Member]:
+    """Yield the regular files in a tar file of so many bytes, in its order.
+
+    Raises `InputError` with `shown` where it is damaged or cut off.
+    """
     position, long_name = 0, b""
     while position < size:
         file.seek(position)
