@@ -268,6 +268,19 @@ def test_validation_must_fit(data: RegionData, held_out: RegionData, weights: Pa
         prepare(data, recipe(patience=2), None, weights)
 
 
+def test_crops_of_another_size_keep_the_pretrained_weights(data: RegionData, weights: Path, tmp_path: Path):
+    before = checkpoint.read(weights)
+    setup = prepare(data, recipe(size=48), None, weights)
+    assert setup.network.specification.input == (3, 48, 48)
+    kept = {name: tensor for name, tensor in setup.network.state_dict().items() if "classifier" not in name}
+    assert kept
+    assert all(torch.equal(tensor, before.weights[name]) for name, tensor in kept.items())
+    run = train_regions(data, recipe(size=48, epochs=1), pretrained=weights, output=tmp_path)
+    assert checkpoint.read(run.folder / "final.safetensors").specification.input == (3, 48, 48)
+    with pytest.raises(InputError, match="size 2"):
+        prepare(data, recipe(size=2), None, weights)
+
+
 def test_weights_of_boxes_are_refused(data: RegionData, tmp_path: Path):
     from googlenet.network import zoo
     from googlenet.network.module import Network
@@ -283,6 +296,7 @@ def test_weights_of_boxes_are_refused(data: RegionData, tmp_path: Path):
     ("options", "complaint"),
     [
         ({"batch_size": 3}, "batch_size 3: give at least 4"),
+        ({"size": 0}, "size 0: give at least 1"),
         ({"validation_boxes": 0}, "validation_boxes 0"),
         ({"auxiliary_weight": -1}, "auxiliary_weight -1"),
         ({"rate": None}, "rate: give a value"),

@@ -125,7 +125,7 @@ def _check(work: DetectorWork) -> Network:
     check_rejection(settings, work.folder / DETECTOR, needs_number=True)
     held_out = work.validation.images if work.validation else None
     check_data(work.data.images, held_out)
-    network = Network(start.specification)
+    network = Network(work.recipe.specification(start.specification))
     check_fit(work.recipe, network, held_out)
     return network
 

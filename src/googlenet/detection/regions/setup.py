@@ -1,7 +1,7 @@
 """A run that learns what is in a box, put together and checked before the first step."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 from torch import Tensor
@@ -146,6 +146,7 @@ def prepare(
     held_out = None if validation is None else validation.images
     check_data(data.images.annotated, held_out.annotated if held_out else None)
     classes = (*data.images.classes, BACKGROUND)
+    start = replace(start, specification=recipe.specification(start.specification))
     heads = start.specification.auxiliary if recipe.auxiliary_weight else ()
     network, fresh = fit_to_classes(start, classes, heads, seed=recipe.seed)
     check_fit(recipe, network, held_out)
