@@ -37,7 +37,7 @@ OPTIONS = {
     ],
     "data check": ["data", "validation", "json"],
     "detector evaluate": [
-        *["predictions_and_truth", "protocol", "split", "report", "choice", "cache", "computing", "json"],
+        *["predictions_and_truth", "protocol", "split", "report", "choice", "source", "cache", "computing", "json"],
     ],
     "simulate": ["data", "validation", "cluster", "settings", "calibrate", "report", "json"],
     "export": ["weights", "onnx", "hub_folder", "json"],

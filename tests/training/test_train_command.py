@@ -72,21 +72,21 @@ def expect_saved(status: int, out: str, err: str, data: Path, folder: Path) -> N
 
 
 def test_an_interruption_saves_and_the_same_command_goes_on(data: Path, tmp_path: Path):
-    epochs = ("--epochs", "12")
+    epochs = ("--epochs", "6")
     expect_saved(*interrupted(data, tmp_path / "run", signal.SIGINT, *epochs), data, tmp_path / "run")
     again = run(data, tmp_path / "run", *epochs, "--json")
     assert again.returncode == 0, again.stderr
     assert "going on after step" in again.stderr
     summary = json.loads(again.stdout)
     assert summary == json.loads((tmp_path / "run/summary.json").read_text())
-    assert steps(tmp_path / "run") == list(range(1, 73))
+    assert steps(tmp_path / "run") == list(range(1, 37))
     finished = run(data, tmp_path / "run", *epochs, "--json")
     assert finished.returncode == 0
     assert finished.stdout == again.stdout
 
 
 def test_being_ended_saves_as_well(data: Path, tmp_path: Path):
-    expect_saved(*interrupted(data, tmp_path / "run", signal.SIGTERM, "--epochs", "12"), data, tmp_path / "run")
+    expect_saved(*interrupted(data, tmp_path / "run", signal.SIGTERM, "--epochs", "6"), data, tmp_path / "run")
 
 
 STAGES = ("--stages", "2", "--accumulate", "2")
@@ -94,7 +94,7 @@ STAGES = ("--stages", "2", "--accumulate", "2")
 
 @pytest.mark.parametrize("stages", [(), pytest.param(STAGES, marks=pytest.mark.long)])
 def test_two_processes_stop_together_and_go_on_together(data: Path, tmp_path: Path, stages: tuple[str, ...]):
-    options = ("--epochs", "12", "--processes", "2", *stages)
+    options = ("--epochs", "6", "--processes", "2", *stages)
     status, out, err = interrupted(data, tmp_path / "run", signal.SIGINT, *options)
     assert status == 130, err
     assert out == ""
@@ -103,7 +103,7 @@ def test_two_processes_stop_together_and_go_on_together(data: Path, tmp_path: Pa
     again = run(data, tmp_path / "run", *options, "--json")
     assert again.returncode == 0, again.stderr
     assert json.loads(again.stdout) == json.loads((tmp_path / "run/summary.json").read_text())
-    assert steps(tmp_path / "run") == list(range(1, 73))
+    assert steps(tmp_path / "run") == list(range(1, 37))
     assert [one.name for one in (tmp_path / "run/ranks").iterdir()] == ["rank-1.log"]
     assert "stopped after step" in (tmp_path / "run/ranks/rank-1.log").read_text()
 
