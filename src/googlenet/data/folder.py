@@ -40,7 +40,7 @@ class Folder:
         found, stray = self._class_folders(shown)
         if not found:
             what = "holds images, but not in class folders" if stray else "holds no class folders with images"
-            raise InputError(f"{shown}: {what}; put the images of each class in a folder of its own")
+            raise InputError(f"{shown}: {what}; put the images of each class in a folder of its own, or give a list")
         if not len(self):
             raise InputError(f"{shown}: no images in its class folders (files ending in {', '.join(sorted(ENDINGS))})")
         if stray:
