@@ -144,6 +144,6 @@ def test_a_million_images_take_seconds():
 
     start = time.process_time()
     found = identity(Million())
-    assert time.process_time() - start < 20  # a tenth of a million
+    assert time.process_time() - start < 2  # a tenth of a million
     assert found == Identity(10**5, found.sha256, found.listing)
     assert len(found.listing) < 10**6

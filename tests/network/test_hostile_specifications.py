@@ -56,7 +56,7 @@ def test_what_would_take_all_memory_is_refused_soon(title):
     try:
         with pytest.raises(InputError, match=r"up to here over [\d,]+ (weights|numbers an image), which is too many"):
             Specification.from_json(HOSTILE[title])
-        assert time.process_time() - start < 20
+        assert time.process_time() - start < 2
         assert tracemalloc.get_traced_memory()[1] < 50e6
     finally:
         tracemalloc.stop()
@@ -149,7 +149,7 @@ def test_any_specification_is_refused_or_torch_gives_its_shapes(content, size, s
         network = Specification.from_json(text)
     except InputError as error:
         complaint = str(error)
-    assert time.process_time() - start < 20
+    assert time.process_time() - start < 2
     if network is None:
         assert complaint.startswith("specification")
         assert "\n" not in complaint

@@ -129,7 +129,7 @@ def test_files_made_to_harm_are_refused_soon(files: dict[str, Sample], tmp_path:
         content = write()
         start = time.process_time()
         message = refused(sample, tmp_path / "file", content)
-        assert time.process_time() - start < 20, title
+        assert time.process_time() - start < 5, title
         assert (message is None) == (title in HARMLESS), f"{title}: {message}"
         assert len(message or "") < 500
 

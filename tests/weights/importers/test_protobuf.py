@@ -110,7 +110,7 @@ def test_too_many_fields_end_soon(unit: bytes) -> None:
     ((_, inner),) = whole(field(1, b"\x01" * (MOST_FIELDS + 1)))
     with pytest.raises(InputError, match="more than 200,000 fields"):
         inner.integers()
-    assert time.process_time() - start < 20
+    assert time.process_time() - start < 5
 
 
 @settings(max_examples=200, deadline=None)
