@@ -127,7 +127,7 @@ def test_odd_sizes_and_channels(
 @pytest.mark.parametrize("engine", ENGINES)
 @pytest.mark.parametrize("images", [0, 1, 8, 9, 23])
 def test_any_number_of_images(images: int, engine: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("googlenet.inference.native_engine.PIXELS", 8 * 32 * 32)
+    monkeypatch.setattr("googlenet.inference.engine.CACHED_PIXELS", 8 * 32 * 32)
     network = _network(specification("googlenet-tiny"))
     predictor = Predictor(network, device="cpu", engine=engine, batch_size=11)
     x = _input(images, *network.specification.input)
@@ -302,7 +302,7 @@ def test_an_engine_registers_with_a_line_and_what_a_precision_changes_is_said(
     with caplog.at_level("INFO", "googlenet"):
         assert predictor(crops).shape == (40, 10)
     assert predictor.engine == "toy"
-    assert predictor._engine.given == [torch.uint8] * 4  # type: ignore[union-attr]
+    assert predictor._engine.given == [torch.uint8] * 5  # type: ignore[union-attr]
     taken, line = (record.getMessage() for record in caplog.records[:2])
     expected = r"googlenet-tiny computed by toy in int8 on cpu, (1 thread|\d+ threads): as asked"
     assert re.fullmatch(expected, taken)
@@ -330,11 +330,12 @@ def test_a_precision_that_is_slower_is_obeyed_and_said(
 ) -> None:
     network = _network(specification("googlenet-tiny"))
     times = iter([0.0, 3.0, 0.0, 2.0])  # begin and end of bfloat16, then of float32
+    usual = "native" if native.library() is not None else "torch"
     with monkeypatch.context() as patch:
         patch.setattr(predictor_module.time, "perf_counter", lambda: next(times))
         Predictor(network, device="cpu", precision="bfloat16", engine="torch")(_input(2, 3, 32, 32))
     assert [record.getMessage() for record in caplog.records if record.levelname == "WARNING"] == [
-        "bfloat16 takes 1.5 times as long as float32 on this processor"
+        f"bfloat16 takes 1.5 times as long as float32 by {usual} here"
     ]
 
 

@@ -7,10 +7,10 @@ import torch
 
 from googlenet.network.initialization import initialise
 from googlenet.network.module import Network
+from googlenet.network.pooling import can_pool
 from googlenet.network.zoo import NETWORKS, specification
 from googlenet.training.execution import Execution
 from googlenet.training.fused import TrainingNetwork
-from googlenet.training.pooling import can_pool
 
 needs_kernels = pytest.mark.skipif(not can_pool(), reason="there are no compiled kernels")
 
@@ -77,8 +77,8 @@ def test_something_is_really_joined_and_rectified_later():
     plain = Network(specification("googlenet"))
     fused = TrainingNetwork(plain, joined=True, pools=can_pool())
     kinds = [type(module).__name__ for module in fused.modules()]
-    assert kinds.count("_JoinedBlock") == 9
-    assert "_JoinedBlock" not in {type(module).__name__ for module in plain.modules()}
+    assert kinds.count("JoinedBlock") == 9
+    assert "JoinedBlock" not in {type(module).__name__ for module in plain.modules()}
     relus = {name for name, module in fused.named_modules() if getattr(module, "relu", True) is False}
     rectified = [name for name, module in fused.named_modules() if getattr(module, "rectified", False)]
     if can_pool():  # conv1 before a pool, conv2 before a normalisation; the ReLU within conv2 stays

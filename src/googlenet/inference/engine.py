@@ -19,7 +19,17 @@ if TYPE_CHECKING:
     from googlenet.network.module import Network
     from googlenet.network.specification import Pixels
 
-__all__ = ["ENGINES", "Computing", "DeviceName", "Engine", "EngineName", "Precision", "find_engines", "version"]
+__all__ = [
+    "ENGINES",
+    "Computing",
+    "DeviceName",
+    "Engine",
+    "EngineName",
+    "Precision",
+    "at_once",
+    "find_engines",
+    "version",
+]
 
 DeviceName = Literal["auto", "cpu", "cuda", "mps"]
 Precision = Literal["float32", "bfloat16", "int8"]
@@ -32,6 +42,9 @@ ENGINES = {
     "onnxruntime": "googlenet.inference.onnxruntime_engine:OnnxRuntimeEngine",
 }
 """Where each engine lives, MODULE:CLASS."""
+
+CACHED_PIXELS = 8 * 224 * 224
+"""Pixels of input whose maps a CPU's cache holds; one picture may have more."""
 
 
 @dataclass(frozen=True)
@@ -87,6 +100,11 @@ class Engine(ABC):
     @abstractmethod
     def features(self, x: "Tensor", at: Sequence[str]) -> "dict[str, Tensor]":
         """Return outputs of rows or layers by name, float32, as `Network.features` does; `x` as in a call."""
+
+
+def at_once(shape: tuple[int, int, int]) -> int:
+    """Return how many pictures, [channels, height, width], go through a network with their maps in a CPU's cache."""
+    return max(1, CACHED_PIXELS // (shape[1] * shape[2]))
 
 
 def version(engine: type[Engine]) -> str:

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from googlenet import native
-from googlenet.inference.engine import Engine
+from googlenet.inference.engine import Engine, at_once
 from googlenet.inference.native_plan import Packed, Plan
 from googlenet.inference.ranges import Range
 from googlenet.network.graph import Convolve, expand, logits_of
@@ -22,9 +22,6 @@ from googlenet.network.specification import Pixels, SeparableConvolution
 from googlenet.network.stem import collapse
 
 __all__ = ["NativeEngine"]
-
-PIXELS = 8 * 224 * 224
-"""So many pixels of input, or one picture, go through the network together."""
 
 PLANS = 4
 """Shapes of input whose maps are kept."""
@@ -73,7 +70,7 @@ class NativeEngine(Engine):
 
     @torch.inference_mode()
     def _run(self, x: Tensor, keep: tuple[str, ...]) -> dict[str, Tensor]:
-        pieces = -(-len(x) // max(1, PIXELS // (x.shape[2] * x.shape[3])))
+        pieces = -(-len(x) // at_once(self._network.specification.input))
         with self._lock:  # a plan's maps serve one call at a time
             threads = torch.get_num_threads()
             parts = [self._plan(part.shape, keep).run(part, threads) for part in x.chunk(pieces)]

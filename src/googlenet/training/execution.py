@@ -15,12 +15,11 @@ from torch import Tensor
 from googlenet import machine, native
 from googlenet.images.preprocessing import normalise
 from googlenet.inference.device import find_device, is_available
-from googlenet.network import local_response_norm
+from googlenet.network import local_response_norm, pooling
 from googlenet.network.cost import multiply_adds
 from googlenet.network.initialization import initialise
 from googlenet.network.module import Network
 from googlenet.network.specification import Specification
-from googlenet.training import pooling
 from googlenet.training.front import Front, find_engine, is_there, last_row
 from googlenet.training.fused import TrainingNetwork
 

@@ -12,14 +12,14 @@ from typing import Self
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
+from googlenet.network.faster import JoinedBlock, MaxPooling
 from googlenet.network.graph import Convolve, Node, expand
-from googlenet.network.module import Block, ConvolutionUnit, Network, Pooling
+from googlenet.network.module import Network, Pooling
+from googlenet.network.pooling import average_pool
 from googlenet.network.specification import AveragePool, Dropout, LocalResponseNorm, MaxPool
 from googlenet.training.dropout import IndexedDropout
 from googlenet.training.front import Front
-from googlenet.training.pooling import average_pool, max_pool
 
 __all__ = ["TrainingNetwork"]
 
@@ -75,7 +75,7 @@ class TrainingNetwork(Network):
             super().check(x)
 
     def build_block(self, layers: Mapping[str, nn.Module], branches: Iterable[Iterable[str]]) -> nn.Module:
-        block = _JoinedBlock(layers, branches)
+        block = JoinedBlock(layers, branches)
         return block if self._joined and len(block.joined) > 1 else super().build_block(layers, branches)
 
     def build_layer(self, node: Node) -> nn.Module:
@@ -90,44 +90,7 @@ class TrainingNetwork(Network):
         return layer
 
 
-class _JoinedBlock(Block):
-    """A module whose 1x1 convolutions on its own input are one."""
-
-    def __init__(self, layers: Mapping[str, nn.Module], branches: Iterable[Iterable[str]]) -> None:
-        super().__init__(layers, branches)
-        firsts = {branch[0]: layers[branch[0]] for branch in self.branches}
-        self.joined = [name for name, layer in firsts.items() if _is_joinable(layer)]
-
-    def forward(self, x: Tensor) -> Tensor:
-        units: list[ConvolutionUnit] = [self.get_submodule(name) for name in self.joined]  # type: ignore[misc]
-        weight = torch.cat([unit.weight for unit in units])
-        bias = torch.cat([unit.bias for unit in units])  # type: ignore[misc]
-        output = functional.relu(functional.conv2d(x, weight, bias), inplace=True)
-        parts = dict(zip(self.joined, output.split([len(unit.weight) for unit in units], dim=1), strict=True))
-        ends = []
-        for first, *others in self.branches:
-            end = parts[first] if first in parts else self.get_submodule(first)(x)
-            if first in parts and others:
-                end = end.contiguous(memory_format=torch.channels_last)
-            for name in others:
-                end = self.get_submodule(name)(end)
-            ends.append(end)
-        return torch.cat(ends, dim=1)
-
-
-class _OwnMaxPooling(Pooling):
-    """A max pool, with the ReLU of the row before it where that row left it out."""
-
-    rectified = False
-
-    def forward(self, x: Tensor) -> Tensor:
-        if x.device.type == "cpu" and x.dtype in (torch.float32, torch.bfloat16):
-            return max_pool(x, self.pool, rectified=self.rectified)  # type: ignore[arg-type]
-        pooled = super().forward(x)
-        return functional.relu(pooled, inplace=True) if self.rectified else pooled
-
-
-class _OwnAveragePooling(Pooling):
+class _AveragePooling(Pooling):
     """An average pool of a head."""
 
     def forward(self, x: Tensor) -> Tensor:
@@ -142,10 +105,10 @@ LARGEST_AVERAGED = 32 * 32
 def _own_pooling(node: Node) -> Pooling | None:
     """The faster form of a pool, where there is one."""
     match node.operation:
-        case MaxPool(rounding="floor" | "ceil") as pool if pool.stride <= pool.kernel < 16:
-            return _OwnMaxPooling(pool)
+        case MaxPool() as pool if MaxPooling.suits(pool):
+            return MaxPooling(pool)
         case AveragePool(rounding="floor" | "ceil") as pool:
-            return _OwnAveragePooling(pool)
+            return _AveragePooling(pool)
     return None
 
 
@@ -158,14 +121,5 @@ def _rectifying(nodes: Iterable[Node]) -> Iterator[tuple[str, str]]:
         is_convolution = isinstance(last.operation, Convolve) and last.operation.relu
         if is_convolution and last.name not in read_by_heads:
             pool = _own_pooling(reader)
-            if isinstance(pool, _OwnMaxPooling) or isinstance(reader.operation, LocalResponseNorm):
+            if isinstance(pool, MaxPooling) or isinstance(reader.operation, LocalResponseNorm):
                 yield last.name, reader.name
-
-
-def _is_joinable(layer: nn.Module) -> bool:
-    return (
-        isinstance(layer, ConvolutionUnit)
-        and (layer.kernel, layer.stride, layer.groups, layer.relu) == (1, 1, 1, True)
-        and layer.bias is not None
-        and layer.batch_norm is None
-    )

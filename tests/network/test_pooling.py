@@ -7,9 +7,9 @@ from hypothesis import strategies as st
 from torch.nn import functional
 
 from googlenet import native
+from googlenet.network import pooling
+from googlenet.network.pooling import average_pool, can_pool, max_pool
 from googlenet.network.specification import AveragePool, MaxPool
-from googlenet.training import pooling
-from googlenet.training.pooling import average_pool, can_pool, max_pool
 
 needs_kernels = pytest.mark.usefixtures("kernels")
 
