@@ -3,6 +3,7 @@
 import json
 import logging
 import os
+import resource
 import subprocess
 import sys
 
@@ -138,6 +139,22 @@ print(json.dumps(sorted(names - sys.stdlib_module_names - {"googlenet", "rich", 
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert done.stdout.startswith("googlenet, input")
     assert json.loads(done.stderr) == []
+
+
+def processor_seconds(program: str) -> float:
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    subprocess.run([sys.executable, "-c", program], capture_output=True, check=True)
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+
+
+def test_the_summary_takes_little_more_than_its_libraries():
+    """1.7 times; in seconds alone, a core that others share would judge itself."""
+    libraries = "import tyro, rich.console, rich.table"
+    summary = "from googlenet.__main__ import main; main(['summary'])"
+    rounds = [(processor_seconds(libraries), processor_seconds(summary)) for _ in range(5)]
+    lower, upper = (min(column) for column in zip(*rounds, strict=True))
+    assert upper < 3 * lower, rounds
 
 
 @pytest.mark.parametrize(

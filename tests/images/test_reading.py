@@ -134,7 +134,7 @@ for number, _ in enumerate(read_crops(itertools.repeat(Path(sys.argv[1])), Pixel
         assert process.stdout is not None
         assert process.stdout.readline() == b"running\n"
         process.send_signal(signal.SIGINT)
-        _, told = process.communicate(timeout=60)  # by itself it would never end
+        _, told = process.communicate(timeout=20)  # by itself it would never end
     finally:
         process.kill()
     assert b"KeyboardInterrupt" in told
