@@ -36,6 +36,7 @@ __all__ = [
     "expand",
     "features_of",
     "logits_of",
+    "map_of",
     "pool_padding",
     "pool_size",
     "same_padding",
@@ -166,6 +167,18 @@ def features_of(nodes: Sequence[Node]) -> str:
     by_name = {node.name: node for node in nodes}
     found = by_name[logits_of(nodes)].inputs[0]
     while isinstance(by_name[found].operation, Dropout):
+        found = by_name[found].inputs[0]
+    return found
+
+
+def map_of(nodes: Sequence[Node]) -> str:
+    """Return the name of the last map before the logits with more than a pixel: `inception_5b` in the paper's network.
+
+    Where there is none, it is the first one-pixel map.
+    """
+    by_name = {node.name: node for node in nodes}
+    found = logits_of(nodes)
+    while by_name[found].output[1:] == (1, 1) and by_name[found].inputs[0] in by_name:
         found = by_name[found].inputs[0]
     return found
 

@@ -14,6 +14,7 @@ from googlenet.detection.detector.file import is_detector, read_detector, save_d
 from googlenet.detection.detector.settings import DetectorSettings, ProposedBy, open_sources, proposed_by
 from googlenet.detection.proposals.sources import open_source
 from googlenet.detection.regions.background import BACKGROUND
+from googlenet.detection.regions.description import width
 from googlenet.detection.regions.refinement.refinement import Refinement
 from googlenet.detection.regions.refinement.regression import BoxRegression
 from googlenet.detection.regions.selection import Selection
@@ -56,8 +57,8 @@ def test_it_is_told_what_refines_the_answers(tmp_path: Path):
     path = detector(tmp_path / "plain.safetensors")
     nothing = {"svms": False, "box_regression": False, "context": False}
     assert read_detector(path).kind == {"members": 1, **nothing}
-    width = checkpoint.read(path).weights["classifier.weight"].shape[1]
-    moves = BoxRegression(np.zeros((2, 4, width), np.float32), np.zeros((2, 4), np.float32))
+    numbers = width(checkpoint.read(path).specification)
+    moves = BoxRegression(np.zeros((2, 4, numbers), np.float32), np.zeros((2, 4), np.float32))
     save_detector(tmp_path / "moved.safetensors", checkpoint.read(path), SETTINGS, Refinement(regression=moves))
     assert read_detector(tmp_path / "moved.safetensors").kind == {"members": 1, **nothing, "box_regression": True}
     save_detector_ensemble(tmp_path / "both.json", [path, tmp_path / "moved.safetensors"])
@@ -71,8 +72,8 @@ def test_what_scores_depend_on_is_known_apart_from_choices(tmp_path: Path):
     assert same.read_bytes() != path.read_bytes()
     identities = [read_detector(one).identity for one in (path, same)]
     assert identities[0] == identities[1]
-    width = checkpoint.read(path).weights["classifier.weight"].shape[1]
-    moves = BoxRegression(np.zeros((2, 4, width), np.float32), np.zeros((2, 4), np.float32))
+    numbers = width(checkpoint.read(path).specification)
+    moves = BoxRegression(np.zeros((2, 4, numbers), np.float32), np.zeros((2, 4), np.float32))
     save_detector(tmp_path / "moved.safetensors", checkpoint.read(path), SETTINGS, Refinement(regression=moves))
     others = [
         detector(tmp_path / "seed.safetensors", 1),

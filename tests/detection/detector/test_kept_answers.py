@@ -31,8 +31,8 @@ def drawn(*shape: int) -> np.ndarray:
     return np.random.default_rng(sum(shape)).normal(0, 0.2, shape).astype(np.float32)
 
 
-SVMS = Refinement(Svms(drawn(2, 64), drawn(2)))
-REGRESSION = Refinement(regression=BoxRegression(drawn(2, 4, 64), drawn(2, 4)))
+SVMS = Refinement(Svms(drawn(2, 5 * 64), drawn(2)))
+REGRESSION = Refinement(regression=BoxRegression(drawn(2, 4, 5 * 64), drawn(2, 4)))
 AROUND = Refinement(context=Context(1 + abs(drawn(2)), drawn(2, 2), drawn(2)))
 
 

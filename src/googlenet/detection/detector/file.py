@@ -93,16 +93,17 @@ def save_detector(
 
 def read_refinement(path: FilePath, classifier: Checkpoint) -> "Refinement":
     """Read what refines the answers of the `classifier` in a detector's file; `InputError` where it does not fit."""
+    from googlenet.detection.regions.description import width
     from googlenet.detection.regions.refinement.refinement import Refinement
 
     arrays = {name: tensor.numpy() for name, tensor in read_beside(path).items()}
     if not arrays:
         return Refinement()
     layer = logits_of(expand(classifier.specification, auxiliary=False)).replace("/", ".")
-    outputs, width = classifier.weights[f"{layer}.weight"].shape
+    outputs = len(classifier.weights[f"{layer}.weight"])
     if classifier.classes[-1].id != BACKGROUND.id:
         raise InputError(f"{os.fspath(path)}: its last class is no background; train it anew")
-    return Refinement.of(arrays, outputs - 1, width, os.fspath(path))
+    return Refinement.of(arrays, outputs - 1, width(classifier.specification), os.fspath(path))
 
 
 def save_detector_ensemble(path: FilePath, detectors: Sequence[FilePath]) -> None:

@@ -1,6 +1,6 @@
 """What networks said of the boxes of pictures, kept: another choice, refinement or ensemble need not ask them again.
 
-For each network and kind of answer (probabilities, and features where something asks for them) a file for each picture,
+For each network and kind of answer (probabilities, and a description where one is needed) a file for each picture,
 with its boxes [N, 4] and a row of values for each. Boxes that come later are added.
 """
 
@@ -26,7 +26,7 @@ from googlenet.weights.checkpoint import Checkpoint
 
 __all__ = ["KeptAnswers", "Known", "key_of"]
 
-KINDS = ("probabilities", "features")
+KINDS = ("probabilities", "description")
 """Of an answer, array after array."""
 
 

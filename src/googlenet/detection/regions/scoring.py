@@ -2,19 +2,17 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
 from googlenet.detection.regions.crop import CONTEXT
+from googlenet.detection.regions.description import described, layers
 from googlenet.detection.regions.pipeline import Answer, Boxed, Read, read_boxes, whole_box
-from googlenet.detection.regions.refinement.features import as_kept
 from googlenet.detection.regions.refinement.refinement import Refinement
 from googlenet.errors import InputError
 from googlenet.inference.predictor import LOGITS, Predictor
-from googlenet.network.graph import expand, features_of
 
 __all__ = ["Boxed", "Member", "Scored", "looked_at", "score", "scored"]
 
@@ -34,9 +32,9 @@ class Member:
         """
         if not self.refinement.width:
             return (_probabilities(self.predictor(pixels, mask)),)
-        layer = self._layer
-        found = self.predictor.features(pixels, [layer, LOGITS], mask)
-        return _probabilities(found[LOGITS]), as_kept(found[layer].flatten(1).numpy())
+        specification = self.predictor.specification
+        found = self.predictor.features(pixels, [*layers(specification), LOGITS], mask)
+        return _probabilities(found[LOGITS]), described(found, specification)
 
     def scores(self, answer: Answer) -> NDArray[np.float64]:
         """Return the score of each class, [N, C], from what `read` has said."""
@@ -44,10 +42,6 @@ class Member:
             return self.refinement.svms.scores(answer[1].astype(np.float32))
         found: NDArray[np.float64] = answer[0][:, self.outputs]
         return found
-
-    @cached_property
-    def _layer(self) -> str:
-        return features_of(expand(self.predictor.specification, auxiliary=False))
 
 
 def _probabilities(logits: Tensor) -> NDArray[np.float64]:

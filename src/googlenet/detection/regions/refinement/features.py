@@ -7,7 +7,6 @@ which go through the network by themselves: what a kill leaves is gone on with, 
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 from typing import NamedTuple
 
@@ -18,21 +17,19 @@ from googlenet.data.index import Index
 from googlenet.detection.annotations import Objects
 from googlenet.detection.boxes import Boxes
 from googlenet.detection.regions.dataset import RegionImages
+from googlenet.detection.regions.description import described, layers, width
 from googlenet.detection.regions.pipeline import Answer, Boxed, read_boxes, whole_box
 from googlenet.detection.regions.windows import Labelled
 from googlenet.errors import BrokenOff, InputError
 from googlenet.inference.predictor import Predictor
-from googlenet.network.graph import expand, features_of
 from googlenet.randomness import generator
 from googlenet.reporting.console import say
 from googlenet.reporting.progress import Progress
 
-__all__ = ["FeaturePlan", "RegionFeatures", "as_kept", "write_features"]
+__all__ = ["FeaturePlan", "RegionFeatures", "write_features"]
 
 CHUNK = 16
 """Pictures whose features are written together, and done again where they were not written whole."""
-
-LARGEST = float(np.finfo(np.float16).max)
 
 
 @dataclass(frozen=True)
@@ -47,7 +44,7 @@ class FeaturePlan:
 
     @property
     def identity(self) -> str:
-        return f"{self.key} windows={self.windows} seed={self.seed} context={self.context}"
+        return f"{self.key} described windows={self.windows} seed={self.seed} context={self.context}"
 
 
 class RegionFeatures(NamedTuple):
@@ -82,27 +79,18 @@ def write_features(folder: Path, images: RegionImages, predictor: Predictor, pla
     return RegionFeatures(starts, windows, mapped.view(np.ndarray).astype(np.float16, copy=False))
 
 
-def as_kept(features: NDArray[np.float32]) -> NDArray[np.float16]:
-    """Return features as they are kept, learnt from and judged by: float16, of which each holds three digits."""
-    return features.clip(-LARGEST, LARGEST).astype(np.float16)
-
-
 @dataclass(frozen=True)
 class _FeatureReader:
     predictor: Predictor
 
-    @cached_property
+    @property
     def width(self) -> int:
         """How many numbers the features of a region are."""
-        size = (0, *self.predictor.specification.input[1:])
-        return int(self.read(np.empty((*size, 3), np.uint8), np.empty(size, np.bool_))[0].shape[1])
+        return width(self.predictor.specification)
 
     def read(self, pixels: NDArray[np.uint8], mask: NDArray[np.bool_]) -> Answer:
-        return (as_kept(self.predictor.features(pixels, [self._layer], mask)[self._layer].flatten(1).numpy()),)
-
-    @cached_property
-    def _layer(self) -> str:
-        return features_of(expand(self.predictor.specification, auxiliary=False))
+        specification = self.predictor.specification
+        return (described(self.predictor.features(pixels, layers(specification), mask), specification),)
 
 
 def _planned(folder: Path, images: RegionImages, plan: FeaturePlan) -> Index:

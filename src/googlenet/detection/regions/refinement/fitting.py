@@ -12,6 +12,7 @@ from scipy.special import softmax
 from googlenet.data.labels import some
 from googlenet.detection.regions.crop import CONTEXT
 from googlenet.detection.regions.dataset import RegionImages
+from googlenet.detection.regions.description import width
 from googlenet.detection.regions.refinement.context import fit_context
 from googlenet.detection.regions.refinement.examples import Examples
 from googlenet.detection.regions.refinement.features import FeaturePlan, write_features
@@ -68,7 +69,7 @@ def fit_refinement(
 
 @dataclass(frozen=True)
 class _Softmax:
-    """The last layer of a network: probabilities without background's, from features."""
+    """The last layer of a network: probabilities without background's, from the first of a region's features."""
 
     weights: NDArray[np.float64]
     biases: NDArray[np.float64]
@@ -80,7 +81,7 @@ class _Softmax:
         return cls(*found)
 
     def scores(self, features: NDArray[np.float32]) -> NDArray[np.float64]:
-        return softmax(features @ self.weights.T + self.biases, axis=1)[:, :-1]
+        return softmax(features[:, : self.weights.shape[1]] @ self.weights.T + self.biases, axis=1)[:, :-1]
 
 
 def _fitted(recipe: RefinementRecipe, examples: Examples, network: _Softmax, names: list[str]) -> Refinement:
@@ -121,5 +122,5 @@ def _kept(path: Path, told: str, classifier: Checkpoint) -> Refinement | None:
         if file.metadata.get("of") != told:
             return None
         arrays = {name: file.read(name).numpy() for name in file.shapes}
-    network = _Softmax.of(classifier)
-    return Refinement.of(arrays, len(network.biases) - 1, network.weights.shape[1], str(path))
+    outputs = len(_Softmax.of(classifier).biases)
+    return Refinement.of(arrays, outputs - 1, width(classifier.specification), str(path))

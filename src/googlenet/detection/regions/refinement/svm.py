@@ -27,8 +27,8 @@ HARD, EASY = -1.0001, -1.2
 FRESH = 2000
 """New negatives after which a machine is trained again."""
 
-MOST = 20_000
-"""Positives of a class, and hard negatives, that are held at most: 330 MB of features."""
+MOST = 10_000
+"""Positives of a class, and hard negatives, that are held at most: 820 MB of features of the paper's network."""
 
 COST, POSITIVE_WEIGHT, BIAS = 0.001, 2.0, 10.0
 
