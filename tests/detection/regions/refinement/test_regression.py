@@ -12,7 +12,7 @@ from sklearn.linear_model import Ridge
 from googlenet.detection.boxes import as_boxes, iou
 from googlenet.detection.regions.refinement import regression
 from googlenet.detection.regions.refinement.examples import Examples
-from googlenet.detection.regions.refinement.regression import BoxRegression, decode, encode, fit_regression, ridge
+from googlenet.detection.regions.refinement.regression import NEAR, BoxRegression, decode, encode, fit_regression, ridge
 
 
 def drawn(random: np.random.Generator, count: int) -> np.ndarray:
@@ -54,7 +54,7 @@ def test_ridge_is_that_of_scikit_learn(tmp_path: Path):
     (rows, targets), (none, _) = regression._pairs(found)
     assert not len(none)
     overlaps = np.concatenate([example.nearness(0) for example in found])
-    assert len(rows) == ((overlaps >= 0.6) & (overlaps < 1)).sum() > 20
+    assert len(rows) == ((overlaps >= NEAR) & (overlaps < 1)).sum() > 20
     weights, mean, root = ridge(found, rows, targets)
     values = np.concatenate([found.values(rows), np.ones((len(rows), 1))], 1).astype(np.float64)
     whitened = (targets - targets.mean(0)) @ np.linalg.inv(root)
@@ -78,7 +78,7 @@ def test_perfect_features_reach_the_object_as_the_ridge_vanishes(tmp_path: Path,
     for example in found:
         moves = fitted.moves(found.values(example.rows) / np.float32(found.scale))
         moved = fitted.moved(example.boxes, moves, (200, 200))
-        near = example.nearness(0) >= 0.6
+        near = example.nearness(0) >= NEAR
         assert iou(moved[near, 0], example.objects.boxes).min() > 0.98
         assert iou(example.boxes[near], example.objects.boxes).min() < 0.8
         np.testing.assert_allclose(moved[:, 1], example.boxes)  # nobody has shown the other class

@@ -18,7 +18,7 @@ from googlenet.detection.regions.refinement.examples import Examples
 from googlenet.detection.regions.refinement.features import FeaturePlan, write_features
 from googlenet.detection.regions.refinement.recipe import RefinementRecipe
 from googlenet.detection.regions.refinement.refinement import Refinement
-from googlenet.detection.regions.refinement.regression import fit_regression
+from googlenet.detection.regions.refinement.regression import NEAR, fit_regression
 from googlenet.detection.regions.refinement.svm import fit_svms
 from googlenet.files import atomic_write, sha256
 from googlenet.inference.device import find_device
@@ -92,7 +92,7 @@ def _fitted(recipe: RefinementRecipe, examples: Examples, network: _Softmax, nam
     if recipe.box_regression:
         regression, unseen = fit_regression(examples)
         if alone := [names[label] for label in unseen if names[label] not in lacking]:
-            warn(f"box regression: no proposal overlaps {some(alone, 5)} by 0.6; their boxes stay as proposed")
+            warn(f"box regression: no proposal overlaps {some(alone, 5)} by {NEAR}; their boxes stay as proposed")
     scores = (svms or network).scores
     scale = np.float32(1 / examples.scale)
     context = fit_context(examples, lambda values: scores(values * scale)) if recipe.context else None

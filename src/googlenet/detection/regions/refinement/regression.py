@@ -1,7 +1,7 @@
 """Box regression: for each class, how the box of an object lies to a window on it, from the window's features.
 
 Girshick et al., 2014, appendix C: ridge regression to whitened targets, trained on windows that overlap an object of
-the class by 0.6 or more. Applied once; again it would gain nothing.
+the class by as much as makes them positives of the classifier (R-CNN: 0.6). Applied once; again it would gain nothing.
 """
 
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ from googlenet.reporting.progress import Progress
 
 __all__ = ["NEAR", "BoxRegression", "decode", "encode", "fit_regression", "ridge"]
 
-NEAR = 0.6
+NEAR = 0.5
 """Intersection over union with an object from which on a window is learnt from."""
 
 RIDGE, WHITENING = 1000.0, 0.001
