@@ -274,7 +274,7 @@ def test_what_refines_is_fitted_to_a_finished_run(
     assert refined.summary["refinement"] == {
         **{"scores": "svm", "box_regression": True, "context": True, "feature_windows": 20}
     }
-    assert re.search(r"features of \d+ regions, 64 numbers each: 0.0 MiB on the disk", capsys.readouterr().err)
+    assert re.search(r"features of \d+ regions, 320 numbers each: 0.0 MiB on the disk", capsys.readouterr().err)
     after = load_bytes(refined.detector)
     assert before.items() < after.items()
     assert {name.partition(".")[2].partition(".")[0] for name in after.keys() - before.keys()} == {
