@@ -339,6 +339,17 @@ def test_a_precision_that_is_slower_is_obeyed_and_said(
     ]
 
 
+def test_what_an_engine_does_once_for_a_number_of_pictures_is_not_its_speed(monkeypatch: pytest.MonkeyPatch) -> None:
+    now, seen = [0.0], set[int]()
+
+    def compiling(x: Tensor) -> None:
+        now[0] += 1.0 if len(x) in seen else 30.0
+        seen.add(len(x))
+
+    monkeypatch.setattr(predictor_module.time, "perf_counter", lambda: now[0])
+    assert predictor_module._seconds(compiling, torch.zeros(8, 3, 4, 4)) == 1.0  # type: ignore[arg-type]
+
+
 @pytest.mark.parametrize("missing", ["openvino", "onnx"])
 def test_an_engine_that_is_not_installed_says_what_to_install(missing: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, missing, None)
