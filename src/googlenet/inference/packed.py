@@ -69,15 +69,13 @@ class _Convolution(ConvolutionUnit):
         self._packed: dict[torch.Size, Tensor] = {}
 
     def forward(self, x: Tensor) -> Tensor:
-        left, right, top, bottom = self.padding((x.shape[2], x.shape[3]))
-        if (left, top) != (right, bottom):
-            x, left, top = functional.pad(x, (left, right, top, bottom)), 0, 0
+        x, padding = self.padded(x)
         if x.shape not in self._packed:
             while len(self._packed) >= PACKED:
                 del self._packed[next(iter(self._packed))]
-            self._packed[x.shape] = _pack(self.weight, x.shape, (top, left), self.stride, self.groups)
+            self._packed[x.shape] = _pack(self.weight, x.shape, padding, self.stride, self.groups)
         packed = self._packed[x.shape]
-        return _convolve(x, packed, self.bias, (top, left), self.stride, self.groups, self.relu)
+        return _convolve(x, packed, self.bias, padding, self.stride, self.groups, self.relu)
 
 
 class _FullyConnected(FullyConnected):

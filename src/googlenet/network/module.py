@@ -181,11 +181,16 @@ class ConvolutionUnit(nn.Module):
             return left, right, top, bottom
         return (self.kernel // 2,) * 4
 
-    def forward(self, x: Tensor) -> Tensor:
+    def padded(self, x: Tensor) -> tuple[Tensor, tuple[int, int]]:
+        """Return `x`, padded where its sides differ, and what a convolution pads by itself, (height, width)."""
         left, right, top, bottom = self.padding((x.shape[2], x.shape[3]))
         if (left, top) != (right, bottom):
-            x, left, top = functional.pad(x, (left, right, top, bottom)), 0, 0
-        x = functional.conv2d(x, self.weight, self.bias, self.stride, (top, left), 1, self.groups)
+            return functional.pad(x, (left, right, top, bottom)), (0, 0)
+        return x, (top, left)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x, padding = self.padded(x)
+        x = functional.conv2d(x, self.weight, self.bias, self.stride, padding, 1, self.groups)
         if self.batch_norm is not None:
             x = self.batch_norm(x)
         return functional.relu(x, inplace=True) if self.relu else x
