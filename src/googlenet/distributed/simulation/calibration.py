@@ -1,4 +1,8 @@
-"""The simulation beside real workers: it is fed what one of them and their link measure, and foretells the others."""
+"""The simulation beside real workers: fed what they need apart and what their link does, it foretells them together.
+
+Workers of one machine share its cores, caches and memory, as machines of their own would not; so each number of them is
+timed beside each other first, each on its own, and what is foretold is what exchange and waiting make of that.
+"""
 
 import json
 import os
@@ -25,6 +29,7 @@ STEPS = 10
 """Of each measurement, after those that warm up."""
 
 _MODULE = "googlenet.distributed.simulation.real_worker"
+_LISTS = ("steps", "computing", "apart")
 
 
 @dataclass(frozen=True)
@@ -45,6 +50,8 @@ class Measured:
     small: float = 0.0
     """All workers exchange next to nothing, and a bucket of gradients."""
     bucket: float = 0.0
+    apart: tuple[float, ...] = ()
+    """Steps of one that exchanges nothing, while the others do the same; empty of one worker."""
 
     @property
     def images_per_second(self) -> float:
@@ -84,7 +91,7 @@ class Calibration:
     """How well the simulation foretells the workers of this machine, which share its cores."""
 
     cluster: Cluster
-    """What was fed to it: one worker's step, and the link between two."""
+    """What was fed to it: one worker's step, and the link between two. With more, their steps apart."""
     cores: int
     threads: int
     """Of each worker."""
@@ -111,7 +118,7 @@ def measure(network: str, batch_size: int, workers: int = 1, threads: int = 0) -
         if status != 0 or not file.exists():
             raise BrokenOff(f"{workers} real workers of {network} ended with status {status}; see what they said")
         found = json.loads(file.read_text())
-    return Measured(workers=workers, **found | {name: tuple(found[name]) for name in ("steps", "computing")})
+    return Measured(workers=workers, **found | {name: tuple(found[name]) for name in _LISTS if name in found})
 
 
 def with_times(cluster: Cluster) -> Cluster:
@@ -141,16 +148,15 @@ def calibrate(network: str, batch_size: int, workers: Sequence[int]) -> Calibrat
     rows = []
     for count in counts:
         slowest, fastest = found[count].range
-        told = foretold(cluster, count, cores // threads)
+        told = foretold(cluster, count, found[count])
         rows.append(Calibrated(count, found[count].images_per_second, slowest, fastest, told))
     return Calibration(cluster, cores, threads, tuple(rows))
 
 
-def foretold(cluster: Cluster, workers: int, places: int) -> float:
-    """Return the simulated images per second of synchronous workers of which so many compute at full speed at once."""
-    assert cluster.step_seconds is not None
-    shared = replace(cluster, step_seconds=cluster.step_seconds * max(1.0, workers / places))
-    return throughput(shared, "synchronous", workers).images_per_second
+def foretold(cluster: Cluster, workers: int, found: Measured) -> float:
+    """Return the simulated images per second of synchronous workers, each as fast as it was apart."""
+    among = replace(cluster, step_seconds=median(found.apart)) if found.apart else cluster
+    return throughput(among, "synchronous", workers).images_per_second
 
 
 def _fed(network: str, batch_size: int, one: Measured, two: Measured) -> Cluster:

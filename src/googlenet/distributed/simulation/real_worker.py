@@ -22,7 +22,7 @@ from googlenet.distributed.meeting import all_processes
 from googlenet.distributed.shard import Push, Shard
 from googlenet.distributed.simulation.link import BUCKET
 from googlenet.files import write_json
-from googlenet.training.exchange import Exchange, Wish
+from googlenet.training.exchange import Alone, Exchange, Wish
 from googlenet.training.optimizer import SGD
 from googlenet.training.recipe import Recipe
 from googlenet.training.run import train
@@ -48,6 +48,11 @@ class Watched(Exchange):
         self.computed: list[float] = []
         self.images: list[int] = []
         self.parameters = 0
+
+    @property
+    def steps_taken(self) -> list[float]:
+        """Seconds from the beginning of one step to that of the next."""
+        return [later - begun for begun, later in zip(self.begun, self.begun[1:], strict=False)]
 
     def expect(self, parameters: Sequence[nn.Parameter], images: int, passes: int) -> None:
         self.begun.append(time.perf_counter())
@@ -76,11 +81,16 @@ def main(arguments: Sequence[str]) -> int:
     """Train for a few steps and write their times."""
     file, network, batch, steps = arguments[0], arguments[1], int(arguments[2]), int(arguments[3])
     with all_processes() as exchange:
-        link = _link() if exchange.size > 1 else {}
+        beside: dict[str, Any] = {}
+        if exchange.size > 1:
+            apart = Watched(Alone(), WARM_UP + steps + 1)
+            exchange.all_gather(None)  # all begin at once
+            _train(apart, network, batch)
+            beside = _link() | {"apart": apart.steps_taken[WARM_UP:]}
         watched = Watched(exchange, WARM_UP + steps + 1)
         _train(watched, network, batch * exchange.size)
         if exchange.rank == 0:
-            steps_taken = [later - begun for begun, later in zip(watched.begun, watched.begun[1:], strict=False)]
+            steps_taken = watched.steps_taken
             computed = [done - begun for begun, done in zip(watched.begun, watched.computed, strict=True)]
             measured = {
                 "steps": steps_taken[WARM_UP:],
@@ -89,7 +99,7 @@ def main(arguments: Sequence[str]) -> int:
                 "threads": torch.get_num_threads(),
                 "update": _update(watched.parameters),
             }
-            write_json(file, measured | link)
+            write_json(file, measured | beside)
     return 0
 
 

@@ -303,8 +303,8 @@ def _calibrated(study: Study) -> list[Section]:
             "Calibration",
             f"Real workers of googlenet train on this machine, synchronous, {cluster.network}, {cluster.batch_size}"
             f" images each, {found.threads} of {found.cores} cores a worker. The simulation was fed one worker's step"
-            f" ({1e3 * (cluster.step_seconds or 0):,.1f} ms) and the exchange of two ({cluster.latency:.3g} ms,"
-            f" {cluster.bandwidth:.3g} Gbit/s); more workers than cores share them.",
+            f" ({1e3 * (cluster.step_seconds or 0):,.1f} ms), that of several which exchange nothing, since they share"
+            f" the machine, and the exchange of two ({cluster.latency:.3g} ms, {cluster.bandwidth:.3g} Gbit/s).",
             tables=[Table(headers, rows, "Real workers and simulated ones", heads=1)],
         )
     ]
