@@ -91,6 +91,9 @@ def _obey(arguments: Sequence[str]) -> int:
             print("\n".join(f"{name} {version}" for name, version in versions().items()))
             print(hardware())
             return 0
+        if arguments[1:] in (["-h"], ["--help"]) and (group := _group(arguments[0])):
+            print(_overview(group))
+            return 0
         return _run(arguments)
     except InputError as error:
         _complain(f"googlenet: {error}")
@@ -155,16 +158,21 @@ def _run(arguments: Sequence[str]) -> int:
 def _no_command(arguments: Sequence[str]) -> str:
     """Say what may have been meant: the nearest command, or those that begin with the same word, or all."""
     first = arguments[0]
-    group = [name for name in COMMANDS if name.startswith(f"{first} ")]
+    group = _group(first)
     typed = " ".join(word for word in arguments[: 2 if group else 1] if not word.startswith("-"))
     near = [] if typed == first and group else difflib.get_close_matches(typed, group or COMMANDS, 1, 0.7)
     told = f"do you mean {near[0]}" if near else f"there are {', '.join(group or COMMANDS)}"
     return f"'{typed}' is no command; {told}{'?' if near else ''}"
 
 
-def _overview() -> str:
-    width = max(map(len, COMMANDS))
-    lines = [f"  {name:{width}}  {purpose}" for name, purpose in COMMANDS.items()]
+def _group(word: str) -> list[str]:
+    """Return the commands whose first word of several it is."""
+    return [name for name in COMMANDS if name.startswith(f"{word} ")]
+
+
+def _overview(commands: Sequence[str] = tuple(COMMANDS)) -> str:
+    width = max(map(len, commands))
+    lines = [f"  {name:{width}}  {COMMANDS[name]}" for name in commands]
     return "\n".join(
         [
             "usage: googlenet COMMAND ...   (googlenet COMMAND --help says more; googlenet --version)",
@@ -188,7 +196,21 @@ def _first_sentence(box: str) -> str:
             continue
         message.append(line)
     text = " ".join(part for part in message if part).partition(" Got errors: ")[0]
-    return text.rstrip(".") or "the options cannot be read"
+    return _missing(re.sub(r"\. Expected one of \((.+)\) ?", _choices, text)).rstrip(".") or "the options cannot be read"
+
+
+def _choices(found: re.Match[str]) -> str:
+    return f"; give one of {found[1].replace(chr(39), '')}"
+
+
+def _missing(complaint: str) -> str:
+    """Name what is missing, without the help on it."""
+    found = re.fullmatch(r"Missing from (.+?): (.+)", complaint)
+    if found is None:
+        return complaint
+    parts = [part.strip() for part in found[2].split("(required)") if part.strip()]
+    names = [re.sub(r"^-\w \S+, ", "", part).split()[0] for part in parts]
+    return f"{found[1].removeprefix('googlenet ')} needs {' and '.join(names)}"
 
 
 def _with_option(complaint: str, options: type[Any]) -> str:

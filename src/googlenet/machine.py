@@ -143,7 +143,7 @@ def timings(question: str, works: Mapping[str, Callable[[], Any]], *, key: str =
     remembered = _read(memory).get(entry)
     if _are_seconds(remembered) and remembered.keys() == works.keys():
         return Timings(remembered, "remembered")
-    seconds = _measure(works, rounds)
+    seconds = _measure(question, works, rounds)
     _remember(memory, entry, seconds)
     return Timings(seconds, "measured")
 
@@ -173,6 +173,9 @@ def keep_freed_memory() -> bool:
 
 
 _VARIABLE = "GOOGLENET_FORMS"
+
+LONG = 1.0
+"""Seconds of measuring after which it is said what is being done."""
 
 PAUSE = 0.05
 """Seconds before each form, in which the threads of another library's form stop waiting actively."""
@@ -221,9 +224,13 @@ def _told() -> dict[str, str]:
     return told
 
 
-def _measure(forms: Mapping[str, Callable[[], Any]], rounds: int) -> dict[str, float]:
+def _measure(question: str, forms: Mapping[str, Callable[[], Any]], rounds: int) -> dict[str, float]:
+    begun, is_said = time.perf_counter(), False
     for form in forms.values():
         form()
+        if not is_said and time.perf_counter() - begun > LONG:
+            log.info("%s: measuring once which of %s is the fastest on this machine", question, ", ".join(forms))
+            is_said = True
     best = dict.fromkeys(forms, float("inf"))
     for _ in range(rounds):
         for name, form in forms.items():

@@ -125,7 +125,7 @@ def test_an_ensemble_is_taken_too(detector, pictures, tmp_path, capsys):
         (["--fast", "--reject-by", "multibox"], "--fast says what is classified"),
         (["--reject-by", "multibox", "--proposals", "3"], "takes the boxes of its MultiBox, and it has none"),
         (["--reject-by", "nowhere", "--proposals", "3"], "--reject-by nowhere: cannot be read"),
-        (["--least-score", "2"], "score 2.0: give a number from 0 to 1"),
+        (["--least-score", "2"], "--least-score 2.0: give a number from 0 to 1"),
         (["--precision", "int8"], "int8 is for networks of whole pictures"),
     ],
 )
@@ -134,6 +134,12 @@ def test_a_mistake_is_one_line_and_status_2(detector, pictures, capsys, options,
     out, err = capsys.readouterr()
     assert (out, err.count("\n")) == ("", 1)
     assert complaint in err
+
+
+def test_it_does_not_draw_among_the_pictures(detector, pictures, capsys):
+    """Or the next call would take what it has drawn for pictures."""
+    assert main(["detect", str(detector), str(pictures / "a.png"), "--draw", str(pictures / ".." / pictures.name)]) == 2
+    assert "the images themselves lie there; draw into another folder" in capsys.readouterr().err
 
 
 def test_weights_that_are_no_detector_are_refused(weights, pictures, capsys):

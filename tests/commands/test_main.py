@@ -32,6 +32,13 @@ def test_every_command_has_help(command, capsys):
     assert f"usage: googlenet {command}" in capsys.readouterr().out
 
 
+def test_the_commands_of_a_word_are_listed(capsys):
+    assert main(["detector", "--help"]) == 0
+    out = capsys.readouterr().out
+    assert "  detector train-multibox  boxes around" in out
+    assert "summary" not in out
+
+
 @pytest.mark.parametrize(
     ("arguments", "complaint"),
     [
@@ -39,7 +46,11 @@ def test_every_command_has_help(command, capsys):
         (["pedict"], "'pedict' is no command; do you mean predict?"),
         (["detector", "trian", "voc"], "'detector trian' is no command; do you mean detector train?"),
         (["detector", "fly"], "'detector fly' is no command; there are detector train, detector ensemble, "),
-        (["detector", "--help"], "'detector' is no command; there are detector train, "),
+        (["detector"], "'detector' is no command; there are detector train, "),
+        (["detect"], "detect needs DETECTOR; see googlenet detect --help"),
+        (["detector", "train", "voc"], "detector train needs --output and --pretrained; see googlenet detector train"),
+        (["train", "x", "-o", "y", "--averaging", "some"], "'some' for argument '--averaging'; give one of "),
+        (["detect", "x", "y", "--least-score", "2"], "--least-score 2.0: give a number from 0 to 1; see googlenet"),
         (["propose", "x", "--source", "selective-search:fsat"], "--source selective-search:fsat: version"),
         (["detector", "train", "x", "-oy", "--pretrained=z", "--multibox.rate=0"], "--multibox.rate 0.0: give"),
         (["summary", "resnet"], "network 'resnet' is not known; there are googlenet, "),

@@ -71,9 +71,9 @@ NOTHING_THERE = [
 ]
 NO_IMAGES = [
     ("empty", "no images here"),
-    ("*.webm", "no images here"),
-    ("*.txt", "no images here"),
-    ("x**y", "pattern|no images here"),
+    ("*.webm", r"matches no image \(files ending in"),
+    ("*.txt", "matches no image"),
+    ("x**y", "pattern|matches no image"),
 ]
 
 

@@ -276,7 +276,7 @@ def test_what_came_before_the_first_images_is_not_in_the_rate() -> None:
     assert stream.getvalue().split("\n") == [
         "predicting: 1/400 images (0 %)",
         "predicting: 152/400 images (38 %), 10 images/s, 24 s left",
-        "predicting: 203 images in 2 min 20 s, 7.7 images/s",
+        "predicting: 203 images in 2 min 20 s, 7.7 images/s once under way",
         "",
     ]
 

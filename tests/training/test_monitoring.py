@@ -84,5 +84,5 @@ def test_the_bottleneck_is_whoever_is_waited_for_and_the_rate_counts_everything(
     pace.take(step(11, waited=0.0, main=1.0))
     now += 4
     told = pace.told()  # each epoch anew
-    assert told.startswith("8 images/s")
+    assert told.startswith("8 images/s, evaluation the bottleneck")
     assert told.endswith("(0 % of the time waiting for images, 75 % evaluating and saving)")

@@ -70,6 +70,8 @@ def run(options: Options) -> int:
     if choice.reject_by and not sources:
         check_rejection(settings, described.path, needs_number=True)
     found = find_images(image_arguments(options.images, options.null))
+    if options.draw and options.draw.resolve() in {path.parent.resolve() for path in found.paths}:
+        raise InputError(f"{options.draw}: the images themselves lie there; draw into another folder")
     if passed_over := found.describe_passed_over():
         say(passed_over)
     write = _json(classes) if options.json else _csv_writer(classes) if options.csv else _text(classes)

@@ -176,7 +176,7 @@ def _page_of_several(rows: "Sequence[Judged]") -> str:
         for one in differences(rows)
     ]
     parts = [
-        f"{found.protocol.name}: {found.protocol.words}, {counted(found.images, 'images')}",
+        f"{found.protocol.words}, {counted(found.images, 'images')}",
         "",
         table(["row", "of", "boxes an image", "coverage", "mean average precision", "95 %"], cells),
         "",
@@ -201,7 +201,7 @@ def _page_of_one(row: "Judged") -> str:
     ]
     errors = [(name, error.count, f"{100 * error.gain:+.1f}") for name, error in found.errors.items()]
     parts = [
-        f"{found.protocol.name}: {found.protocol.words}",
+        f"{row.name}: {found.protocol.words}",
         f"mean average precision {percent(found.mean)}  {_between(found.intervals.mean)},"
         f" {counted(found.images, 'images')}",
         "",

@@ -123,8 +123,10 @@ def _find(argument: str | os.PathLike[str], found: Found, missing: list[InputErr
         return
     images = sorted(set(_below(path, found) if status else _matching(path, found)))
     if not images and len(found.failures) == before:
-        kind = "folder" if status else "pattern"
-        told = f"{name}: no images here (files ending in {', '.join(sorted(ENDINGS))}); give another {kind}"
+        endings = f"(files ending in {', '.join(sorted(ENDINGS))})"
+        told = f"{name}: no images here {endings}; give another folder"
+        if status is None:
+            told = f"{name}: matches no image {endings}; give another pattern"
         found.failures.append((path, InputError(told)))
     found.paths += images
 

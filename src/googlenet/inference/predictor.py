@@ -253,7 +253,7 @@ class Predictor:
         """Take the engine that is fastest for batches of so many pictures, as measured on this machine."""
         if len(self._engines) == 1:
             name = next(iter(self._engines))
-            self._take(name, self._made(name), "as asked" if name == self._wanted else "there is no other")
+            self._take(name, self._made(name), "as told" if name == self._wanted else "there is no other")
             return
         made: dict[str, Engine] = {}
         x = torch.zeros(pictures, *self.specification.input, device=self.device)

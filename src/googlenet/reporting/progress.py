@@ -169,9 +169,12 @@ class Progress:
         passed = now - self._begun
         here = self.done - self._start
         count = f"stopped at {self._count()}" if stopped else f"{here:,}"
+        unit = self._unit if here != 1 else self._unit.removesuffix("s")
         then, done = self._anchor
         rate = (self.done - done) / (now - then) if self.done > done and now > then else 0.0
-        parts = [f"{count} {self._unit} in {duration(passed)}", self._speed(rate or here / max(passed, 1e-9))]
+        overall = here / max(passed, 1e-9)
+        begun = " once under way" if overall < 0.9 * rate else ""
+        parts = [f"{count} {unit} in {duration(passed)}", f"{self._speed(rate or overall)}{begun}"]
         return f"{printable(self.description)}: " + ", ".join(part for part in (*parts, *self._named()) if part)
 
     def _print(self, line: str) -> None:

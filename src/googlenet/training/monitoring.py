@@ -88,7 +88,7 @@ class Smoothed:
 
 
 class Pace:
-    """Speed of an epoch, with all that was done in its time, and whether decoding or the network was the bottleneck."""
+    """Speed of an epoch, with all that was done in its time, and what was the bottleneck."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
@@ -103,6 +103,8 @@ class Pace:
         """Return the line's words and begin anew."""
         passed = self._clock() - self._begun
         bottleneck = "decoding" if self._waited > 0.1 * self._seconds else "the network"
+        if passed - self._seconds > self._seconds:
+            bottleneck = "evaluation"
         rate = self._images / passed if passed else 0.0
         waiting, aside = (
             percent(part / passed if passed else 0.0, 0) for part in (self._waited, passed - self._seconds)

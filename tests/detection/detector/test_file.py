@@ -178,7 +178,7 @@ def test_a_multibox_is_named_by_path_and_hash(tmp_path: Path):
     with pytest.raises(InputError, match=r"final.safetensors, which proposes its boxes, has changed"):
         open_sources(settings, tmp_path / "runs/detector.safetensors", Computing())
     boxes.unlink()
-    with pytest.raises(InputError, match=r"detector.safetensors: proposals by .*no such file"):
+    with pytest.raises(InputError, match=r"detector.safetensors: proposals by .*no such file.*: keep both together"):
         open_sources(settings, tmp_path / "runs/detector.safetensors", Computing())
 
 

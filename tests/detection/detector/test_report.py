@@ -85,7 +85,7 @@ def test_a_page_of_several_detectors_for_readers_of_all_kinds(tmp_path: Path, br
         "points above row 1 (interval of the difference +",
         "1,234 proposals a picture were classified, which cover 95.0 % of the objects",
         "--fast, 48 boxes of MultiBox a picture, has",
-        "The best 100 proposals are within a point of all",
+        ", no more than a point less than all",
         "The best 50 proposals by narrow/detector.safetensors are within a point of all",
         "; 5.0 points of the coverage are lost",
         "best 50 by narrow/detector.safetensors",

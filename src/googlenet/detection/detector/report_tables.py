@@ -113,7 +113,7 @@ def words_of(row: Judged) -> list[str]:
             lost = enough.part.lost
             told = f"; {100 * lost:.1f} points of the coverage are lost" if lost else ""
             who = f"The best {enough.name} proposals{f' by {by}' if by else ''}"
-            words.append(f"{who} are within a point of all: {percent(enough.mean)}{told}.")
+            words.append(f"{who} have {percent(enough.mean)}, no more than a point less than all{told}.")
     return words
 
 

@@ -54,6 +54,14 @@ class Choice:
     most: int | None = None
     """Detections of an image, the surest."""
 
+    def __post_init__(self) -> None:
+        for name in ("least_score", "overlap"):
+            value = getattr(self, name)
+            if value is not None and not 0 <= value <= 1:
+                raise InputError(f"{name} {value}: give a number from 0 to 1")
+        if self.most is not None and self.most < 1:
+            raise InputError(f"most {self.most}: give at least 1")
+
 
 @dataclass(frozen=True)
 class DetectorSettings:
@@ -179,7 +187,8 @@ def open_entry(entry: ProposedBy, file: Path, computing: Computing) -> Source:
     except OSError as error:
         raise InputError(f"{file}: proposals by {path}: cannot be read ({error.strerror}); check it") from None
     except InputError as error:
-        raise InputError(f"{file}: proposals by {error}") from None
+        told = f"; a detector names its MultiBox by the way from its own folder ({path}): keep both together"
+        raise InputError(f"{file}: proposals by {error}{'' if (file.parent / path).exists() else told}") from None
     expect_unchanged(entry, now, f"{file}: {path}, which proposes its boxes,", "--source")
     return source
 

@@ -1,5 +1,6 @@
 """The stages of a detector's training: what each is made of, makes and leaves. Another one is another entry."""
 
+import time
 from typing import Any
 
 from googlenet.detection.detector.detector import load_detector
@@ -80,6 +81,7 @@ def _make_detector(work: DetectorWork) -> dict[str, Any]:
 def _judge(work: DetectorWork) -> dict[str, Any]:
     """Judge the finished detector by all proposals; the report is in the folder `evaluation`."""
     assert work.validation is not None
+    begun = time.monotonic()
     detector, folder, images = work.folder / DETECTOR, work.folder / "evaluation", work.validation.images
     folder.mkdir(parents=True, exist_ok=True)
     described = read_detector(detector)
@@ -87,6 +89,7 @@ def _judge(work: DetectorWork) -> dict[str, Any]:
     found = detect_all(made, images, folder, f"{described.identity} float32", (work.kept or folder) / "answers")
     judged = judge_detector(str(detector), described.kind, found, images, PROTOCOL)
     seconds = StageRecords(work.folder).seconds([stage.name for stage in STAGES if stage.make is not _judge])
+    seconds["evaluation"] = time.monotonic() - begun
     with after_work():
         write_report([judged], images, folder, work.validation.source, seconds)
     return {"evaluation": judged.to_json()}
