@@ -43,7 +43,7 @@ def whole(name: str, value: object, least: int = 1) -> int:
 
 def counted(count: int, things: str) -> str:
     """Return a count with what is counted, of which there may be one: "1,400 images", "1 class"."""
-    one = things.removesuffix("es") if things.endswith(("sses", "xes")) else things.removesuffix("s")
+    one = things.removesuffix("es") if things.endswith(("sses", "xes", "shes", "ches")) else things.removesuffix("s")
     return f"{count:,} {one if count == 1 else things}"
 
 

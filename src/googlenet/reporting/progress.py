@@ -21,6 +21,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
+from googlenet.errors import counted
 from googlenet.reporting.console import duration, number, percent, printable
 
 __all__ = ["Progress"]
@@ -168,13 +169,12 @@ class Progress:
         now = self._clock()
         passed = now - self._begun
         here = self.done - self._start
-        count = f"stopped at {self._count()}" if stopped else f"{here:,}"
-        unit = self._unit if here != 1 else self._unit.removesuffix("s")
+        count = f"stopped at {self._count()} {self._unit}" if stopped else counted(here, self._unit)
         then, done = self._anchor
         rate = (self.done - done) / (now - then) if self.done > done and now > then else 0.0
         overall = here / max(passed, 1e-9)
         begun = " once under way" if overall < 0.9 * rate else ""
-        parts = [f"{count} {unit} in {duration(passed)}", f"{self._speed(rate or overall)}{begun}"]
+        parts = [f"{count} in {duration(passed)}", f"{self._speed(rate or overall)}{begun}"]
         return f"{printable(self.description)}: " + ", ".join(part for part in (*parts, *self._named()) if part)
 
     def _print(self, line: str) -> None:
