@@ -84,7 +84,7 @@ def test_a_folder_holds_everything_and_nothing_is_done_twice(
     }
     assert json.loads((tmp_path / "summary.json").read_text()) == json.loads(json.dumps(run.summary))
     assert run.summary["evaluation"]["images"] == 2
-    assert (tmp_path / "evaluation/report.html").exists()
+    assert "evaluation</t" in (tmp_path / "evaluation/report.html").read_text(), "among the times of the stages"
     covered = run.summary["proposals"]
     found = open_windows(tmp_path / "windows/validation")
     assert found
