@@ -122,7 +122,8 @@ class Host:
                 while self._life.poll() is None:
                     if self.is_on:
                         self.start([*RAY, "start", *where, *own], stdout=file, stderr=file).wait()
-                    self.kill()
+                    with suppress(FileNotFoundError):  # the machine itself has ended
+                        self.kill()
                     time.sleep(1)
 
         threading.Thread(target=keep, daemon=True).start()
