@@ -196,7 +196,8 @@ def _first_sentence(box: str) -> str:
             continue
         message.append(line)
     text = " ".join(part for part in message if part).partition(" Got errors: ")[0]
-    return _missing(re.sub(r"\. Expected one of \((.+)\) ?", _choices, text)).rstrip(".") or "the options cannot be read"
+    text = re.sub(r"\. Expected one of \((.+)\) ?", _choices, text)
+    return _missing(text).rstrip(".") or "the options cannot be read"
 
 
 def _choices(found: re.Match[str]) -> str:
