@@ -203,3 +203,9 @@ def test_a_regular_file_is_opened(tmp_path):
         assert file.read() == b"content"
     with pytest.raises(FileNotFoundError):
         open_regular(tmp_path / "y")
+
+
+def test_a_hash_is_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(InputError, match="not a file but a folder, pipe or device"):
+        sha256(tmp_path / "pipe")

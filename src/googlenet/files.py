@@ -190,8 +190,8 @@ def _is_special(path: str | os.PathLike[str]) -> bool:
 
 
 def sha256(path: str | os.PathLike[str]) -> str:
-    """Return the SHA-256 of a file's bytes in hexadecimal digits."""
-    with Path(path).open("rb") as file:
+    """Return the SHA-256 of a regular file's bytes in hexadecimal digits; raises as `open_regular`."""
+    with open_regular(path) as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 

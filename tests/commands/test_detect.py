@@ -142,6 +142,31 @@ def test_it_does_not_draw_among_the_pictures(detector, pictures, capsys):
     assert "the images themselves lie there; draw into another folder" in capsys.readouterr().err
 
 
+def test_a_drawing_that_cannot_be_written_ends_nothing(detector, pictures, tmp_path, capsys):
+    """Nor does a picture's name that is as long as names may be."""
+    (tmp_path / "some").mkdir()
+    for name in ("a" * 251 + ".png", "b.png"):
+        (tmp_path / "some" / name).write_bytes((pictures / "a.png").read_bytes())
+    (tmp_path / "drawn/2-b.png").mkdir(parents=True)
+    assert (
+        main(["detect", str(detector), str(tmp_path / "some"), "--draw", str(tmp_path / "drawn"), "--json", *CPU]) == 1
+    )
+    out, err = capsys.readouterr()
+    assert len(out.splitlines()) == 2
+    assert "1 of 2 images could not be drawn" in err
+    assert sorted(path.name for path in (tmp_path / "drawn").iterdir()) == [f"1-{'a' * 198}.png", "2-b.png"]
+
+
+def test_predictions_are_not_overwritten_by_what_is_detected(detector, voc, tmp_path, capsys):
+    given = tmp_path / "report/row-1/detections.jsonl"
+    given.parent.mkdir(parents=True)
+    given.write_text("{}")
+    arguments = ["detector", "evaluate", str(detector), str(given), str(voc), "--protocol", "voc2010"]
+    assert main([*arguments, "--report", str(tmp_path / "report")]) == 2
+    assert "would be overwritten by what is detected; give --report another folder" in capsys.readouterr().err
+    assert given.read_text() == "{}"
+
+
 def test_weights_that_are_no_detector_are_refused(weights, pictures, capsys):
     assert main(["detect", str(weights), str(pictures)]) == 2
     assert "no detector, as it says nothing of proposals; googlenet detector train makes one" in capsys.readouterr().err

@@ -66,7 +66,7 @@ def test_json(capsys):
 def test_a_split_has_its_own_pictures_and_classes_without_truth_have_a_word(capsys):
     assert main(["detector", "evaluate", "found.jsonl", "pets", "--protocol", "ilsvrc", "--split", "test"]) == 0
     printed = capsys.readouterr()
-    assert "ilsvrc: ILSVRC" in printed.out
+    assert printed.out.startswith("found.jsonl: ILSVRC: ")
     assert re.search(r"dog\s+0\s+0\s+no ground truth\s+-", printed.out)
     assert "1 detections are left out: TRUTH has no such pictures (pets/JPEGImages/000001.jpg)" in printed.err
 

@@ -304,7 +304,7 @@ def test_an_engine_registers_with_a_line_and_what_a_precision_changes_is_said(
     assert predictor.engine == "toy"
     assert predictor._engine.given == [torch.uint8] * 5  # type: ignore[union-attr]
     taken, line = (record.getMessage() for record in caplog.records[:2])
-    expected = r"googlenet-tiny computed by toy in int8 on cpu, (1 thread|\d+ threads): as asked"
+    expected = r"googlenet-tiny computed by toy in int8 on cpu, (1 thread|\d+ threads): as told"
     assert re.fullmatch(expected, taken)
     first = exact[:32]
     toy = torch.softmax(torch.eye(10)[0] * 9, 0)

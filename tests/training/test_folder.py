@@ -1,5 +1,6 @@
 """Whose a run's folder is: the same data wherever they lie, other data whatever they are called."""
 
+import os
 import shutil
 import subprocess
 import sys
@@ -11,7 +12,7 @@ from PIL import Image
 
 from googlenet.errors import InputError
 from googlenet.training.classification import prepare
-from googlenet.training.folder import RunFolder
+from googlenet.training.folder import RunFolder, alone_in
 from googlenet.training.recipe import Recipe
 
 RECIPE = Recipe(network="googlenet-tiny", epochs=1)
@@ -139,3 +140,10 @@ def test_what_others_have_in_a_folder_stays(data, tmp_path):
     with pytest.raises(InputError, match=r"holds data.txt.gz but no recipe.json"):
         begin(run, data)
     assert [path.name for path in run.iterdir()] == ["data.txt.gz"]
+
+
+def test_a_name_that_is_no_utf_8_is_refused_at_once(tmp_path: Path) -> None:
+    """The library that reads weights cannot open it."""
+    with pytest.raises(InputError, match="give another name"), alone_in(tmp_path / os.fsdecode(b"run\xff")):
+        pass
+    assert not list(tmp_path.iterdir())

@@ -1,6 +1,7 @@
 """`googlenet detect`: objects and where they are, of images, folders, patterns, or of a list on standard input."""
 
 import csv
+import os
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -26,6 +27,9 @@ if TYPE_CHECKING:
     from googlenet.weights.classes import Class
 
 Write = Callable[[Detections], None]
+
+LONGEST = 200
+"""Bytes of a drawing's name; file systems take 255."""
 
 
 @dataclass(frozen=True)
@@ -76,7 +80,7 @@ def run(options: Options) -> int:
         say(passed_over)
     write = _json(classes) if options.json else _csv_writer(classes) if options.csv else _text(classes)
     keep_freed_memory()
-    failed, total = 0, len(found.failures) + len(found.paths)
+    failed, not_drawn, total = 0, 0, len(found.failures) + len(found.paths)
     not_found = [Detections.failed(name, str(error)) for name, error in found.failures]
     with Progress("detecting", total=total, threshold=2) as progress:
         for place, one in enumerate(_detected(options, not_found, found.paths, sources)):
@@ -85,12 +89,14 @@ def run(options: Options) -> int:
                 if one.error is not None:
                     failed += 1
                     say(one.error)
-                elif options.draw:
-                    _draw(options.draw / f"{place + 1}-{Path(one.image).stem}.png", one, classes)
                 write(one)
+                if one.error is None and options.draw:
+                    not_drawn += not _draw(options.draw, f"{place + 1}-{Path(one.image).stem}", one, classes)
     if failed:
         say(f"{failed} of {total} images could not be read")
-    return 1 if failed else 0
+    if not_drawn:
+        say(f"{not_drawn} of {total} images could not be drawn")
+    return 1 if failed or not_drawn else 0
 
 
 def _detected(
@@ -112,10 +118,17 @@ def _detected(
     yield from detector.detect(paths)
 
 
-def _draw(path: Path, found: Detections, classes: "tuple[Class, ...]") -> None:
+def _draw(folder: Path, name: str, found: Detections, classes: "tuple[Class, ...]") -> bool:
+    """Draw what is found; false, once that is said, where the drawing cannot be written: the others go on."""
     from googlenet.detection.detector.drawing import draw_detections
 
-    draw_detections(path, decode(found.image), found, {one.id: one.name for one in classes})
+    path = folder / f"{os.fsencode(name)[:LONGEST].decode(errors='ignore')}.png"
+    try:
+        draw_detections(path, decode(found.image), found, {one.id: one.name for one in classes})
+    except InputError as error:
+        say(str(error))
+        return False
+    return True
 
 
 def _json(classes: "tuple[Class, ...]") -> Write:

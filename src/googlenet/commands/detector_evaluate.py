@@ -96,11 +96,18 @@ def _judged(
         if not sources:
             check_rejection(settings, described.path)
         places_of_classes([one.id for one in described.classes], images.classes)
+    places = {
+        path: folder if len(given) == 1 else folder / f"row-{number}"
+        for number, path in enumerate(given, start=1)
+        if path in detectors
+    }
+    for path in given:
+        if path not in detectors and path.resolve().parent in {place.resolve() for place in places.values()}:
+            raise InputError(f"{path}: would be overwritten by what is detected; give --report another folder")
     rows, failed = list[Judged](), set[str]()
-    for number, path in enumerate(given, start=1):
+    for path in given:
         if path in detectors:
-            place = folder if len(given) == 1 else folder / f"row-{number}"
-            row, errors = _detected(options, detectors[path], sources, images, place, folder)
+            row, errors = _detected(options, detectors[path], sources, images, places[path], folder)
             rows.append(row)
             failed |= set(errors)
         else:
@@ -128,6 +135,7 @@ def _detected(
 
     keep_freed_memory()
     how, path = options.computing, described.path
+    expect_folder(folder)
     folder.mkdir(parents=True, exist_ok=True)
     detector = load_detector(
         path,

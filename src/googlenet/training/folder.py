@@ -31,18 +31,26 @@ _NO_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP)
 
 
 @contextmanager
-def alone_in(path: Path, patience: float = 0.0) -> Iterator[None]:
-    """Keep other processes from training in a folder, which is made, for the length of a block.
+def alone_in(path: Path, patience: float = 0.0, doing: str = "trains") -> Iterator[None]:
+    """Keep other processes from working in a folder, which is made, for the length of a block.
 
-    One that trains there is given `patience` seconds to end.
+    One that is `doing` so there is given `patience` seconds to end. Raises `InputError` for a name that is no Unicode,
+    which libraries that read weights cannot open: at once, and not after hours.
     """
+    try:
+        os.fspath(path).encode()
+    except UnicodeEncodeError:
+        name = os.fspath(path).encode("utf-8", "backslashreplace").decode()
+        raise InputError(
+            f"{name}: its name is no UTF-8, and weights in it could not be read; give another name"
+        ) from None
     lock = FileLock(path / ".lock")
     try:
         path.mkdir(parents=True, exist_ok=True)
         with suppress(NotImplementedError):  # a file system without locks: the user is trusted
             _acquire(lock, path, patience)
     except Timeout:
-        message = f"{path}: another process trains in this folder; wait for it or give another one"
+        message = f"{path}: another process {doing} in this folder; wait for it or give another one"
         raise InputError(message) from None
     except OSError as error:
         if error.errno not in _NO_LOCKS:

@@ -17,6 +17,8 @@ from googlenet.detection.detector.settings import DetectorSettings, ProposedBy
 from googlenet.detection.proposals.cache import ProposalCache
 from googlenet.detection.proposals.sources import Found, MultiBoxSource
 from googlenet.detection.regions.selection import Selection
+from googlenet.errors import InputError
+from googlenet.training.folder import alone_in
 
 SETTINGS = DetectorSettings((ProposedBy("grid"),), selection=Selection(score=0.05))
 FIFTY = replace(SETTINGS, proposals=50)
@@ -147,3 +149,39 @@ def test_fewer_boxes_are_judged_against_all(tmp_path: Path):
     told = judged.to_json()
     assert [one["proposals"] for one in told["by_proposals"]] == [50, 100, "fast", "all"]
     assert told["by_proposals"][-1]["mean_average_precision"] == told["mean_average_precision"]
+
+
+class Mended(Coloured):
+    """Whose second picture is broken, or another one."""
+
+    second: bytes | None = b"broken"
+
+    def read(self, index: int) -> bytes:
+        return self.second if index == 1 and self.second is not None else super().read(index)
+
+
+def test_a_picture_that_was_mended_or_replaced_is_looked_at_again(tmp_path: Path):
+    images, made = Mended(3), detector(tmp_path / "kept")
+    broken = detect_all(made, images, tmp_path, "hash", tmp_path)
+    assert len(broken.errors) == len(detect_all(made, images, tmp_path, "hash", tmp_path).errors) == 1
+    for second in (None, Coloured(3, seed=5).read(2)):
+        images.second = second
+        found = detect_all(made, images, tmp_path, "hash", tmp_path)
+        assert not found.errors
+        (one,) = made.detect([images.read(1)])
+        same(lines(found.files["all"])[1], one.to_json(made.classes) | {"file": images.name(1)})
+
+
+def test_what_others_wrote_is_not_deleted(tmp_path: Path):
+    (tmp_path / "a").mkdir()
+    (tmp_path / "a/detections.jsonl").write_text("mine")
+    (tmp_path / "b/detections-50.jsonl").mkdir(parents=True)
+    for name in ("a/detections.jsonl", "b/detections-50.jsonl"):
+        with pytest.raises(InputError, match=f"{name}: not written by an evaluation in this folder; give another"):
+            detect_all(detector(tmp_path / "kept"), Coloured(2), (tmp_path / name).parent, "hash", tmp_path)
+    assert (tmp_path / "a/detections.jsonl").read_text() == "mine"
+
+
+def test_two_do_not_detect_in_one_folder(tmp_path: Path):
+    with alone_in(tmp_path), pytest.raises(InputError, match="another process detects in this folder"):
+        detect_all(detector(tmp_path / "kept"), Coloured(2), tmp_path, "hash", tmp_path)

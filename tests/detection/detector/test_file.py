@@ -1,6 +1,7 @@
 """Files of detectors: what is written is read, a file that is none is refused, and a changed member is noticed."""
 
 import json
+import os
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -10,8 +11,14 @@ import pytest
 import torch
 from coloured import pretrained
 
-from googlenet.detection.detector.file import is_detector, read_detector, save_detector, save_detector_ensemble
-from googlenet.detection.detector.settings import DetectorSettings, ProposedBy, open_sources, proposed_by
+from googlenet.detection.detector.file import (
+    is_detector,
+    read_detector,
+    read_refinement,
+    save_detector,
+    save_detector_ensemble,
+)
+from googlenet.detection.detector.settings import DetectorSettings, ProposedBy, open_sources, proposed_by, rejected_by
 from googlenet.detection.proposals.sources import open_source
 from googlenet.detection.regions.background import BACKGROUND
 from googlenet.detection.regions.description import width
@@ -187,3 +194,47 @@ def test_predictions_are_no_detector(tmp_path: Path):
     assert not is_detector(tmp_path / "lines.jsonl")
     assert not is_detector(tmp_path)
     assert not is_detector(tmp_path / "nowhere")
+
+
+def test_names_that_are_no_utf_8_and_links_lead_where_they_led(tmp_path: Path):
+    strange = tmp_path / os.fsdecode(b"nu\xff")
+    strange.mkdir()
+    members = [detector(tmp_path / f"runs/{seed}.safetensors", seed) for seed in (0, 1)]
+    moved = [Path(shutil.copy(member, strange)) for member in members]
+    save_detector_ensemble(tmp_path / "strange.json", moved)
+    assert [one.resolve() for one in read_detector(tmp_path / "strange.json").members] == moved
+    (tmp_path / "far").mkdir()
+    (tmp_path / "link.json").symlink_to("far/both.json")
+    save_detector_ensemble(tmp_path / "link.json", members)
+    assert [one.resolve() for one in read_detector(tmp_path / "link.json").members] == members
+    (tmp_path / "a.json").symlink_to("b.json")
+    (tmp_path / "b.json").symlink_to("a.json")
+    with pytest.raises(InputError, match=r"a.json: cannot be written \(its links lead in a circle\)"):
+        save_detector_ensemble(tmp_path / "a.json", members)
+
+
+def test_a_member_that_is_a_pipe_is_refused_and_not_waited_for(tmp_path: Path):
+    members = [detector(tmp_path / f"{seed}.safetensors", seed) for seed in (0, 1)]
+    save_detector_ensemble(tmp_path / "both.json", members)
+    members[1].unlink()
+    os.mkfifo(members[1])
+    with pytest.raises(InputError, match=r"both.json: member 1.safetensors: cannot be read .*pipe or device"):
+        read_detector(tmp_path / "both.json")
+    with pytest.raises(InputError, match=r"1.safetensors: cannot be read .*not a file but a folder, pipe or device"):
+        rejected_by(str(members[1]), tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("biases", "told"),
+    [
+        (torch.zeros(2, dtype=torch.bfloat16), "svms.biases is torch.bfloat16, not float32; train it anew"),
+        (torch.tensor([0.0, float("nan")]), "svms.biases holds what is no number; train it anew"),
+    ],
+)
+def test_refinements_are_finite_float32(tmp_path: Path, biases: torch.Tensor, told: str):
+    path = detector(tmp_path / "one.safetensors")
+    found = checkpoint.read(path)
+    weights = torch.zeros(2, width(found.specification))
+    checkpoint.save(path, found, {}, {"svms.weights": weights, "svms.biases": biases})
+    with pytest.raises(InputError, match=told):
+        read_refinement(path, found)

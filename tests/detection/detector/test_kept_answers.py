@@ -117,3 +117,20 @@ def test_a_key_is_of_all_that_an_answer_depends_on():
     keys |= {key_of(classifier(1), "float32", 16), key_of(classifier(0, 48), "float32", 16)}
     assert len(keys) == 5
     assert key_of(replace(first, provenance={"source": "elsewhere"}), "float32", 16) in keys
+
+
+def test_what_is_damaged_or_packed_is_asked_again(tmp_path: Path, asked: list[int]):
+    """An entry of a release of zip that nobody reads, an array in place of a file of them, a bomb."""
+    made = detector(tmp_path)
+    expected = found_by(made, tmp_path / "first", tmp_path / "kept")
+    (path, other, third) = sorted((tmp_path / "kept").rglob("*.npz"))
+    content = bytearray(path.read_bytes())
+    content[content.rfind(b"PK\x01\x02") + 6] = 140
+    path.write_bytes(content)
+    with other.open("wb") as file:
+        np.save(file, np.zeros((3, 4)))
+    np.savez_compressed(third, boxes=np.zeros((1000, 4)), values=np.zeros((1000, 3), np.float32))
+    asked.clear()
+    found = found_by(made, tmp_path / "second", tmp_path / "kept")
+    assert sum(asked) == len(IMAGES) * BOXES
+    assert [one["detections"] for one in found] == [one["detections"] for one in expected]

@@ -86,7 +86,7 @@ def test_a_page_of_several_detectors_for_readers_of_all_kinds(tmp_path: Path, br
         "1,234 proposals a picture were classified, which cover 95.0 % of the objects",
         "--fast, 48 boxes of MultiBox a picture, has",
         ", no more than a point less than all",
-        "The best 50 proposals by narrow/detector.safetensors are within a point of all",
+        "The best 50 proposals by narrow/detector.safetensors have ",
         "; 5.0 points of the coverage are lost",
         "best 50 by narrow/detector.safetensors",
         "1,184.5",

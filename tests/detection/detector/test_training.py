@@ -354,6 +354,10 @@ def test_what_does_not_fit_is_refused_before_any_work(weights: Path, tmp_path: P
         ({"recipe": recipe(patience=1)}, "give --validation images to judge by"),
         ({"recipe": recipe(freeze=("conv9",))}, "freeze: conv9 is no row"),
         ({"sources": ("nothing",)}, "--source nothing: no such source"),
+        (
+            {"choice": Choice(proposals=5, reject_by=str(tmp_path / "run/../run/detector.safetensors"))},
+            "the file that is made here; give another detector",
+        ),
         ({"pretrained": tmp_path / "nowhere.safetensors"}, "no such file"),
     ):
         given = {"pretrained": weights, "output": tmp_path / "run", "recipe": recipe(), "sources": SOURCES, **options}

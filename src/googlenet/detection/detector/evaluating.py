@@ -5,6 +5,7 @@ would have given, by their sources' own order and by that of a cheap rejection, 
 comes of the same. What a kill leaves is gone on with.
 """
 
+import hashlib
 import json
 import os
 import time
@@ -36,6 +37,7 @@ from googlenet.images.reading import Kept, read_prepared
 from googlenet.records import encode
 from googlenet.reporting.console import say
 from googlenet.reporting.progress import Progress
+from googlenet.training.folder import alone_in
 
 __all__ = ["COUNTS", "detect_all"]
 
@@ -52,14 +54,27 @@ def detect_all(detector: Detector, images: AnnotatedImages, folder: Path, of: st
 
     The detector keeps its proposals (`cache`), and what its networks say in the folder `kept`, where any detector of
     the same networks finds it. `of` says what detections depend on beside the boxes (weights, what refines them,
-    precision): what stands in files of another is made anew. Raises `BrokenOff` where they cannot be written.
+    precision): what stands in files of another is made anew, as where a picture has changed or could not be read.
+    Raises `InputError` where another process does so in this folder, or the files are none of ours, `BrokenOff` where
+    they cannot be written.
     """
+    with alone_in(folder, doing="detects"):
+        return _detect_all(detector, images, folder, of, kept)
+
+
+def _detect_all(detector: Detector, images: AnnotatedImages, folder: Path, of: str, kept: Path) -> Detected:
     covered = _cover(detector, images)
     files = {part: folder / ("detections.jsonl" if part == ALL else f"detections-{part}.jsonl") for part in covered}
-    _claim(detector, list(files.values()), folder / "detections.of", of)
+    _claim(detector, list(files.values()), folder / "detections.of", [of, _digest_of(images)])
     done = _kept(list(files.values()))
+    if any(
+        "error" in line for line in done
+    ):  # what was wrong may have been mended; the answers for the others are kept
+        for path in files.values():
+            path.unlink()
+        done = []
     names = {images.name(index) for index in range(len(images))}
-    errors = [line["error"] for line in done if "error" in line]
+    errors = list[str]()
     seen = {line["file"] for line in done} & names
     left = ((name, kept) for name, kept in Pictures(None, images) if name not in seen)
     answers = detector.answers_in(kept)
@@ -219,16 +234,30 @@ def _parts(curves: Mapping[str, _Curve], most: int | None, rejector: str | None)
     return parts
 
 
-def _claim(detector: Detector, files: Sequence[Path], mark: Path, of: str) -> None:
-    """Delete what was found by something else, or chosen otherwise."""
+def _digest_of(images: AnnotatedImages) -> str:
+    """A hash of the bytes of all pictures."""
+    digest = hashlib.sha256()
+    for index in range(len(images)):
+        try:
+            digest.update(hashlib.sha256(images.read(index)).digest())
+        except (InputError, OSError):
+            digest.update(b"cannot be read")
+    return digest.hexdigest()
+
+
+def _claim(detector: Detector, files: Sequence[Path], mark: Path, of: Sequence[str]) -> None:
+    """Delete what was found by something else, or chosen otherwise; not what never was ours."""
     rejecting = detector.rejector and detector.rejector.key
     keys = [*(source.key for source in detector.sources), rejecting]
-    now = json.dumps([of, encode(detector.settings), keys, [path.name for path in files]])
-    if not mark.is_file() or mark.read_text(encoding="utf-8") != now:
+    now = json.dumps([*of, encode(detector.settings), keys, [path.name for path in files]]).encode()
+    for path in files:
+        if path.is_dir() or (path.exists() and not mark.is_file()):
+            raise InputError(f"{path}: not written by an evaluation in this folder; give another folder")
+    if not mark.is_file() or mark.read_bytes() != now:
         for path in files:
             path.unlink(missing_ok=True)
         with atomic_write(mark) as file:
-            file.write(now.encode())
+            file.write(now)
 
 
 def _kept(paths: Sequence[Path]) -> list[dict[str, str]]:

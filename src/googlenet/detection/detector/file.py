@@ -12,10 +12,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from googlenet.detection.detector.settings import DetectorSettings, moved, relative
+from googlenet.detection.detector.settings import DetectorSettings, home, moved, relative
 from googlenet.detection.regions.background import BACKGROUND
 from googlenet.errors import InputError
-from googlenet.files import atomic_write, expect, open_regular, read_regular, sha256
+from googlenet.files import expect, open_regular, read_regular, sha256, write_json
 from googlenet.network.graph import expand, logits_of
 from googlenet.records import decode, encode, parse_json
 from googlenet.weights.checkpoint import Checkpoint, describe, read_beside, save
@@ -86,7 +86,8 @@ def save_detector(
     """Write a detector of one region classifier, whose last class is background, and of what refines its answers."""
     import torch
 
-    told = {ENTRY: json.dumps({"format": FORMAT} | encode(settings), ensure_ascii=False)}
+    text = json.dumps({"format": FORMAT} | encode(settings), ensure_ascii=False)
+    told = {ENTRY: text.encode("utf-8", "backslashreplace").decode()}  # a file name that is no UTF-8 stays an escape
     arrays = refinement.arrays() if refinement else {}
     save(path, classifier, told, {name: torch.from_numpy(array) for name, array in arrays.items()})
 
@@ -96,7 +97,10 @@ def read_refinement(path: FilePath, classifier: Checkpoint) -> "Refinement":
     from googlenet.detection.regions.description import width
     from googlenet.detection.regions.refinement.refinement import Refinement
 
-    arrays = {name: tensor.numpy() for name, tensor in read_beside(path).items()}
+    found = read_beside(path)
+    if other := next((name for name, tensor in found.items() if str(tensor.dtype) != "torch.float32"), None):
+        raise InputError(f"{os.fspath(path)}: {other} is {found[other].dtype}, not float32; train it anew")
+    arrays = {name: tensor.numpy() for name, tensor in found.items()}
     if not arrays:
         return Refinement()
     layer = logits_of(expand(classifier.specification, auxiliary=False)).replace("/", ".")
@@ -122,14 +126,12 @@ def save_detector_ensemble(path: FilePath, detectors: Sequence[FilePath]) -> Non
     for one in found[1:]:
         if {item.id for item in one.classes} != {item.id for item in found[0].classes}:
             raise InputError(f"{one.path}: detects other classes than {found[0].path}; give detectors of the same")
-    folder = path.resolve().parent
+    folder = home(path)
     entries = tuple(_Member(relative(member, folder), sha256(member)) for member in members)
     if twice := [one.path for one in entries if [other.sha256 for other in entries].count(one.sha256) > 1]:
         raise InputError(f"{path}: {twice[0]} would be a member twice; name it once")
-    settings = _moved(found[0].settings, found[0].path.resolve().parent, folder)
-    with atomic_write(path) as file:
-        text = json.dumps(encode(_Ensemble(FORMAT, entries, settings)), indent=2, ensure_ascii=False)
-        file.write(text.encode() + b"\n")
+    settings = _moved(found[0].settings, home(found[0].path), folder)
+    write_json(path, encode(_Ensemble(FORMAT, entries, settings)))
 
 
 def is_detector(path: FilePath) -> bool:
@@ -191,7 +193,7 @@ def _read_ensemble(path: Path) -> DetectorFile:
 
 
 def _checked(entry: _Member, ensemble: Path) -> Path:
-    member = ensemble.parent / entry.path
+    member = home(ensemble) / entry.path
     try:
         now = sha256(member)
     except (OSError, ValueError) as error:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
-from zipfile import BadZipFile
+from zipfile import ZIP_STORED, BadZipFile, ZipFile
 
 import numpy as np
 from numpy.typing import NDArray
@@ -119,9 +119,14 @@ def _rows(table: _Table | None, boxes: Boxes) -> NDArray[Any]:
 
 def _read(path: Path) -> _Table | None:
     try:
+        with ZipFile(path) as packed:
+            if any(
+                one.compress_type != ZIP_STORED for one in packed.infolist()
+            ):  # ours are not, and others may be bombs
+                return None
         with np.load(path) as file:
             boxes, values = file["boxes"], file["values"]
-    except (OSError, ValueError, KeyError, EOFError, BadZipFile):
+    except (OSError, ValueError, TypeError, KeyError, EOFError, MemoryError, RuntimeError, BadZipFile):
         return None
     is_whole = boxes.ndim == values.ndim == 2 and boxes.shape[1] == 4 and len(boxes) == len(values)
     return _Table(boxes, values) if is_whole else None

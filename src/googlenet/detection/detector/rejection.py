@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from googlenet.detection.boxes import Boxes, iou, suppress
 from googlenet.detection.detector.file import read_detector
-from googlenet.detection.detector.settings import OWN, ProposedBy, expect_unchanged, no_own_multibox, open_entry
+from googlenet.detection.detector.settings import OWN, ProposedBy, expect_unchanged, home, no_own_multibox, open_entry
 from googlenet.detection.proposals.sources import Found, MultiBoxSource, Source
 from googlenet.detection.regions.scoring import Boxed, Member, score
 from googlenet.files import recorded_name, sha256
@@ -120,7 +120,7 @@ def open_rejector(entry: ProposedBy, file: Path, sources: Sequence[Source], comp
         source = open_entry(entry, file, computing)
         assert isinstance(source, MultiBoxSource)
         return MultiBoxRejector(f"{OWN}:{recorded_name(Path(source.path).resolve())}", source)
-    path = file.parent / entry.text
+    path = home(file) / entry.text
     rejector = NetworkRejector(path, computing)
     expect_unchanged(entry, sha256(path), f"{file}: {path}, which rejects boxes,", "--reject-by")
     return rejector

@@ -18,7 +18,17 @@ from googlenet.files import sha256
 from googlenet.inference.engine import Computing
 
 __all__ = ["FAST", "OWN", "Choice", "DetectorSettings", "ProposedBy", "check_rejection", "chosen", "expect_unchanged"]
-__all__ += ["fast", "moved", "no_own_multibox", "open_entry", "open_sources", "proposed_by", "rejected_by", "relative"]
+__all__ += [
+    "fast",
+    "home",
+    "moved",
+    "no_own_multibox",
+    "open_entry",
+    "open_sources",
+    "proposed_by",
+    "rejected_by",
+    "relative",
+]
 
 FAST = 50
 """Boxes of MultiBox that a fast detector classifies."""
@@ -115,7 +125,7 @@ def chosen(settings: DetectorSettings, choice: Choice, file: Path) -> DetectorSe
     if choice.proposals is not None:
         settings = replace(settings, proposals=whole("--proposals", choice.proposals))
     if choice.reject_by is not None:
-        settings = replace(settings, reject_by=rejected_by(choice.reject_by, file.parent))
+        settings = replace(settings, reject_by=rejected_by(choice.reject_by, home(file)))
     own = settings.selection
     selection = Selection(
         own.score if choice.least_score is None else choice.least_score,
@@ -141,6 +151,11 @@ def check_rejection(settings: DetectorSettings, file: Path | str, *, needs_numbe
 def no_own_multibox(file: Path | str) -> InputError:
     """Return what is wrong with a detector in `file` that rejects by a MultiBox of its own."""
     return InputError(f"{file}: --reject-by {OWN} takes the boxes of its MultiBox, and it has none; give {OWN}:FILE")
+
+
+def home(file: Path) -> Path:
+    """Return the folder from which a detector's file names others: that of the file itself, not of a link to it."""
+    return Path(os.path.realpath(file)).parent
 
 
 def relative(path: Path, folder: Path) -> str:
@@ -182,13 +197,13 @@ def open_entry(entry: ProposedBy, file: Path, computing: Computing) -> Source:
             raise InputError(f"{file}: {str(error).removeprefix('--source ')}") from None
     path, _, boxes = entry.text.removeprefix(f"{OWN}:").rpartition(",boxes=")
     try:
-        source = open_source(f"{OWN}:{file.parent / path},boxes={boxes}", computing)
-        now = sha256(file.parent / path)
+        source = open_source(f"{OWN}:{home(file) / path},boxes={boxes}", computing)
+        now = sha256(home(file) / path)
     except OSError as error:
         raise InputError(f"{file}: proposals by {path}: cannot be read ({error.strerror}); check it") from None
     except InputError as error:
         told = f"; a detector names its MultiBox by the way from its own folder ({path}): keep both together"
-        raise InputError(f"{file}: proposals by {error}{'' if (file.parent / path).exists() else told}") from None
+        raise InputError(f"{file}: proposals by {error}{'' if (home(file) / path).exists() else told}") from None
     expect_unchanged(entry, now, f"{file}: {path}, which proposes its boxes,", "--source")
     return source
 
@@ -205,6 +220,6 @@ def expect_unchanged(entry: ProposedBy, now: str, what: str, option: str) -> Non
 def _hash_of(path: str) -> str:
     try:
         return sha256(path)
-    except OSError as error:
-        told = f"cannot be read ({error.strerror or error})"
+    except (OSError, InputError) as error:
+        told = f"cannot be read ({getattr(error, 'strerror', None) or error})"
         raise InputError(f"--reject-by {path}: {told}; give {OWN}, {OWN}:FILE or the file of a detector") from None

@@ -120,6 +120,8 @@ def _check(work: DetectorWork) -> Network:
     _ = work.given_sources, work.own_boxes
     if work.kept is not None:
         _ = work.cache
+    if work.choice.reject_by and os.path.realpath(work.choice.reject_by) == os.path.realpath(work.folder / DETECTOR):
+        raise InputError(f"--reject-by {work.choice.reject_by}: the file that is made here; give another detector")
     sources = tuple(ProposedBy(text, "" if text.startswith(OWN) else None) for text in work.texts)
     settings = chosen(DetectorSettings(sources), work.choice, work.folder / DETECTOR)
     check_rejection(settings, work.folder / DETECTOR, needs_number=True)
@@ -139,7 +141,8 @@ def _claim(work: DetectorWork, records: StageRecords) -> None:
     now = {name: work.parts[name].identity if name in work.parts else None for name in listings}
     changed = [f"{name}: {words}" for name, path in listings.items() if (words := _changed(path, now[name]))]
     begun = [name for name in ("multibox", "regions") if records.made_of(name) is not None]
-    if "regions" in begun and records.made_of("proposals")["sources"] != work.sources_to_json():
+    proposed = records.made_of("proposals")
+    if "regions" in begun and isinstance(proposed, dict) and proposed.get("sources") != work.sources_to_json():
         changed.append("sources of proposals")
     if begun and changed:
         raise InputError(

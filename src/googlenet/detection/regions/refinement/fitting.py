@@ -20,6 +20,7 @@ from googlenet.detection.regions.refinement.recipe import RefinementRecipe
 from googlenet.detection.regions.refinement.refinement import Refinement
 from googlenet.detection.regions.refinement.regression import NEAR, fit_regression
 from googlenet.detection.regions.refinement.svm import fit_svms
+from googlenet.errors import InputError
 from googlenet.files import atomic_write, sha256
 from googlenet.inference.device import find_device
 from googlenet.inference.engine import find_engines
@@ -118,9 +119,13 @@ def _kept(path: Path, told: str, classifier: Checkpoint) -> Refinement | None:
     """Return what was fitted of the same, or None."""
     if not path.exists():
         return None
-    with open_tensors(path) as file:
-        if file.metadata.get("of") != told:
-            return None
-        arrays = {name: file.read(name).numpy() for name in file.shapes}
+    try:
+        with open_tensors(path) as file:
+            if file.metadata.get("of") != told:
+                return None
+            arrays = {name: file.read(name).numpy() for name in file.shapes}
+    except (InputError, TypeError) as error:
+        warn(f"{error}: fitted anew")
+        return None
     outputs = len(_Softmax.of(classifier).biases)
     return Refinement.of(arrays, outputs - 1, width(classifier.specification), str(path))

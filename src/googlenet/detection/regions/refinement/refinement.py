@@ -56,6 +56,8 @@ class Refinement:
                     if array is None or array.shape != shape or array.dtype != np.float32:
                         told = "is missing" if array is None else f"is {array.dtype} {list(array.shape)}"
                         raise InputError(f"{where}: {names[field]} {told}, not float32 {list(shape)}; train it anew")
+                    if not np.isfinite(array).all():
+                        raise InputError(f"{where}: {names[field]} holds what is no number; train it anew")
                 found[part] = kind(**given)
         if left:
             raise InputError(f"{where}: {shown(sorted(left)[0])} is not known; update googlenet, or train it anew")
