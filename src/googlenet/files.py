@@ -9,8 +9,9 @@ import stat
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
+from io import BufferedReader
 from pathlib import Path, PurePath
-from typing import IO, Any
+from typing import IO, Any, cast
 
 from googlenet.errors import InputError
 
@@ -192,7 +193,7 @@ def _is_special(path: str | os.PathLike[str]) -> bool:
 def sha256(path: str | os.PathLike[str]) -> str:
     """Return the SHA-256 of a regular file's bytes in hexadecimal digits; raises as `open_regular`."""
     with open_regular(path) as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+        return hashlib.file_digest(cast(BufferedReader, file), "sha256").hexdigest()
 
 
 def recorded_name(source: str | os.PathLike[str]) -> str:

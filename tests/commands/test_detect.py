@@ -167,6 +167,19 @@ def test_predictions_are_not_overwritten_by_what_is_detected(detector, voc, tmp_
     assert given.read_text() == "{}"
 
 
+def test_an_interrupted_evaluation_says_how_it_goes_on(detector, voc, tmp_path, monkeypatch, capsys):
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("googlenet.detection.detector.evaluating.detect_all", interrupted)
+    arguments = ["detector", "evaluate", str(detector), str(voc), "--protocol", "voc2010"]
+    monkeypatch.setattr("sys.argv", ["googlenet", *arguments])
+    assert main([*arguments, "--report", str(tmp_path / "report")]) == 130
+    assert "googlenet: interrupted; go on with: googlenet detector evaluate " in capsys.readouterr().err
+    assert main(arguments) == 130
+    assert capsys.readouterr().err.endswith("googlenet: interrupted\n")
+
+
 def test_weights_that_are_no_detector_are_refused(weights, pictures, capsys):
     assert main(["detect", str(weights), str(pictures)]) == 2
     assert "no detector, as it says nothing of proposals; googlenet detector train makes one" in capsys.readouterr().err

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from tyro.conf import OmitArgPrefixes, Positional, UseAppendAction, arg
 
+from googlenet.commands.runs import stopped
 from googlenet.detection.average_precision.protocols import ProtocolName
 from googlenet.detection.detector.settings import Choice, check_rejection, chosen
 from googlenet.detection.proposals.sources import Source, open_source
@@ -59,7 +60,10 @@ def run(options: Options) -> int:
 
     images = open_annotated(truth, options.split)
     with TemporaryDirectory(prefix="googlenet-") as temporary:
-        rows, failed = _judged(options, given, images, options.report or Path(temporary))
+        try:
+            rows, failed = _judged(options, given, images, options.report or Path(temporary))
+        except KeyboardInterrupt as error:
+            return stopped(error, goes_on=bool(options.report or options.cache))
         for row in rows:
             _tell(row.found)
         print(json_line(to_json(rows)) if options.json else _page(rows))
