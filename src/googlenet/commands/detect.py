@@ -74,7 +74,7 @@ def run(options: Options) -> int:
     if choice.reject_by and not sources:
         check_rejection(settings, described.path, needs_number=True)
     found = find_images(image_arguments(options.images, options.null))
-    if options.draw and options.draw.resolve() in {path.parent.resolve() for path in found.paths}:
+    if options.draw and os.path.realpath(options.draw) in {os.path.realpath(path.parent) for path in found.paths}:
         raise InputError(f"{options.draw}: the images themselves lie there; draw into another folder")
     if passed_over := found.describe_passed_over():
         say(passed_over)

@@ -1,5 +1,6 @@
 """`googlenet detector evaluate`: average precision of predicted boxes or of detectors, by the protocol named."""
 
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -105,8 +106,9 @@ def _judged(
         for number, path in enumerate(given, start=1)
         if path in detectors
     }
+    written = {os.path.realpath(place) for place in places.values()}
     for path in given:
-        if path not in detectors and path.resolve().parent in {place.resolve() for place in places.values()}:
+        if path not in detectors and os.path.dirname(os.path.realpath(path)) in written:  # noqa: PTH120
             raise InputError(f"{path}: would be overwritten by what is detected; give --report another folder")
     rows, failed = list[Judged](), set[str]()
     for path in given:

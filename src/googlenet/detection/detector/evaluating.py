@@ -67,9 +67,8 @@ def _detect_all(detector: Detector, images: AnnotatedImages, folder: Path, of: s
     files = {part: folder / ("detections.jsonl" if part == ALL else f"detections-{part}.jsonl") for part in covered}
     _claim(detector, list(files.values()), folder / "detections.of", [of, _digest_of(images)])
     done = _kept(list(files.values()))
-    if any(
-        "error" in line for line in done
-    ):  # what was wrong may have been mended; the answers for the others are kept
+    # What was wrong with a picture may have been mended; the answers for the others are kept.
+    if any("error" in line for line in done):
         for path in files.values():
             path.unlink()
         done = []
