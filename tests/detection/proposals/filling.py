@@ -150,7 +150,7 @@ def main(folder: Path) -> None:
         if not filling.is_at_work():
             filling.finish()
             break
-        time.sleep(moment.uniform(0, 0.08))
+        time.sleep(moment.uniform(0, 0.04))
         filling.kill()
     hanging = Filling(folder, "together", "hanging", hangs=True)
     assert hanging.is_at_work()
