@@ -1,6 +1,6 @@
 """A comparison whose outcome is known: three exchanges, real paces, made-up learning."""
 
-from googlenet.distributed.simulation.calibration import Calibrated, Calibration
+from googlenet.distributed.simulation.calibration import Calibrated, Calibration, Compared
 from googlenet.distributed.simulation.cluster import Cluster
 from googlenet.distributed.simulation.learning import Learnt, Point
 from googlenet.distributed.simulation.settings import Settings
@@ -31,6 +31,9 @@ def study(*, calibrated=True):
         learnt("downpour-corrected", 16, 50.0),
     )
     rows = (Calibrated(1, 100.0, 90.0, 110.0, 101.0), Calibrated(2, 180.0, 170.0, 190.0, 171.0))
-    calibration = Calibration(Cluster(network="googlenet-tiny", step_seconds=0.1, update_seconds=0.0), 2, 1, rows)
+    fed = Cluster(network="googlenet-tiny", step_seconds=0.1, update_seconds=0.0)
+    late = (Calibrated(1, 90.0, 80.0, 95.0, 99.0), Calibrated(2, 100.0, 90.0, 110.0, 130.0))
+    compared = (Compared("synchronous", fed, rows), Compared("downpour", fed, late))
+    calibration = Calibration(2, 1, compared)
     alone = throughput(cluster, "synchronous", 1)
     return Study(cluster, settings, paces(cluster, settings), alone, runs, calibration if calibrated else None)

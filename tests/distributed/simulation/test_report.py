@@ -40,7 +40,10 @@ def test_the_shape_of_the_json():
     assert {(one["arm"], one["workers"]): one["reached"] is not None for one in found["learning"]}[
         "downpour", 16
     ] is False
-    assert found["calibration"]["rows"][1]["error"] == pytest.approx(-0.05)
+    synchronous, downpour = found["calibration"]["exchanges"]
+    assert synchronous["rows"][1]["error"] == pytest.approx(-0.05)
+    assert (downpour["arm"], downpour["error"]) == ("downpour", pytest.approx(0.3))
+    assert found["calibration"]["error"] == pytest.approx(0.3)
     assert found["cluster"]["wire_bytes"] == 4 * 13_378_280
 
 

@@ -16,7 +16,7 @@ from googlenet.errors import InputError, shown
 from googlenet.machine import processor
 from googlenet.training.exchange import Exchange
 
-__all__ = ["connected"]
+__all__ = ["connected", "import_ray"]
 
 ENVIRONMENT = {
     "RAY_USAGE_STATS_ENABLED": "0",
@@ -34,18 +34,24 @@ TRIES = 3
 """A machine that is very busy may take longer for a start than Ray gives itself."""
 
 
+def import_ray(for_what: str, else_: str = "") -> Any:
+    """Return Ray, told what it is told here. Raises `InputError` where it is missing, which may say what else to do."""
+    for name, value in ENVIRONMENT.items():
+        os.environ.setdefault(name, value)
+    try:
+        import ray
+    except ImportError:
+        raise InputError(f"{for_what} needs Ray: pip install 'googlenet[cluster]'{else_}") from None
+    return ray
+
+
 @contextmanager
 def connected(options: Downpour, wire: str = "float32") -> Iterator[Exchange]:
     """Give the exchange of a run that Ray's actors train, for the length of a block.
 
     Raises `InputError` where Ray is not installed or cannot be started, or no cluster answers at the address.
     """
-    for name, value in ENVIRONMENT.items():
-        os.environ.setdefault(name, value)
-    try:
-        import ray
-    except ImportError:
-        raise InputError("--exchange downpour needs Ray: pip install 'googlenet[cluster]'") from None
+    ray = import_ray("--exchange downpour")
     from googlenet.distributed.downpour.leader import Leader
 
     folder, cores = None, None

@@ -37,6 +37,11 @@ class Leader(Alone):
         self._tally = Tally(options.shards)
         self._squares: dict[str, Tensor] = {}
 
+    @property
+    def dropped(self) -> int:
+        """Pushes that came too late to count."""
+        return self._tally.dropped
+
     def described(self) -> Mapping[str, Any]:
         return {"exchange": self.options.described(self._wire)}
 

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
+from googlenet.distributed.simulation.calibration import Compared
 from googlenet.distributed.simulation.cluster import Arm, Cluster
 from googlenet.distributed.simulation.learning import Learnt
 from googlenet.distributed.simulation.link import in_step_seconds
@@ -56,7 +57,7 @@ def _headline(study: Study) -> str:
     cluster = study.cluster
     found = [one for arm in _arms(study.paces) if (one := worth(study, arm)) is not None]
     link = f"on a link of {cluster.bandwidth:g} Gbit/s and {cluster.latency:g} ms"
-    traffic = f"a gradient of {scaled(cluster.wire_bytes, 'B')}, {duration(cluster.step_seconds or 0)} a step"
+    traffic = f"a gradient of {scaled(cluster.wire_bytes, 'B')}, {_step(cluster.step_seconds or 0)} a step"
     if not found:
         return f"For {cluster.network} ({traffic}) {link}, no number of machines is worth it."
     best = max(found, key=lambda pace: pace.images_per_second)
@@ -116,15 +117,17 @@ def _one_run(run: Learnt, target: str) -> str:
 def _calibration(study: Study) -> list[str]:
     if study.calibration is None:
         return ["Not calibrated: --calibrate 1 2 4 compares the simulation with real workers on this machine."]
-    rows = study.calibration.rows
+    return [_compared(compared) for compared in study.calibration.exchanges]
+
+
+def _compared(compared: Compared) -> str:
     told = ", ".join(
-        f"{row.foretold:,.1f} foretold and {row.measured:,.1f} measured with {row.workers:,}" for row in rows
+        f"{row.foretold:,.1f} foretold and {row.measured:,.1f} measured with {row.workers:,}" for row in compared.rows
     )
-    cluster = study.calibration.cluster
-    return [
-        f"Calibration on this machine, {cluster.network}, images a second: {told}; the largest error with several"
-        f" workers is {percent(study.calibration.error)}."
-    ]
+    return (
+        f"Calibration on this machine, {compared.arm}, {compared.cluster.network}, images a second: {told}; the largest"
+        f" error with several workers is {percent(compared.error)}."
+    )
 
 
 def _costs(cluster: Cluster, workers: int) -> dict[str, float]:
@@ -144,6 +147,10 @@ def _costs(cluster: Cluster, workers: int) -> dict[str, float]:
 
 def _arms(paces: Iterable[Throughput]) -> Sequence[Arm]:
     return list(dict.fromkeys(pace.arm for pace in paces))
+
+
+def _step(seconds: float) -> str:
+    return f"{1e3 * seconds:,.0f} ms" if seconds < 1 else duration(seconds)
 
 
 def _machines(count: int) -> str:

@@ -116,8 +116,8 @@ class Cluster:
         )
 
     def backups_of(self, workers: int) -> int:
-        """How many of so many workers nobody waits for."""
-        return round(self.backups * workers)
+        """How many of so many workers nobody waits for; not all."""
+        return min(round(self.backups * workers), workers - 1)
 
     def productive(self, meeting: Meeting, workers: int) -> float:
         """Return the share of the time that machines which nobody can do without leave for work.

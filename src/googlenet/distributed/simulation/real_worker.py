@@ -1,4 +1,4 @@
-"""One of the real workers that a simulation is compared with: a few steps of `googlenet train`, with a stopwatch.
+"""One of the real workers in step that a simulation is compared with: `googlenet train`, with a stopwatch.
 
     python -m googlenet.distributed.simulation.real_worker FILE NETWORK BATCH STEPS
 
@@ -9,40 +9,32 @@ import io
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import redirect_stderr
-from statistics import median
 from typing import Any
 
 import torch
 from torch import distributed, nn
 
-from googlenet.data.digits import Digits
 from googlenet.distributed.meeting import all_processes
-from googlenet.distributed.shard import Push, Shard
 from googlenet.distributed.simulation.link import BUCKET
+from googlenet.distributed.simulation.measuring import WARM_UP
+from googlenet.distributed.simulation.timing import Link, images, plain_recipe, timed, update_seconds
 from googlenet.files import write_json
 from googlenet.training.exchange import Alone, Exchange, Wish
 from googlenet.training.optimizer import SGD
-from googlenet.training.recipe import Recipe
 from googlenet.training.run import train
 from googlenet.training.task import Figures
 
 __all__ = ["Watched", "main"]
 
-WARM_UP = 2
-"""Steps before those that count, and rounds of what else is timed."""
-
-ROUNDS = 20
-"""In which an exchange is timed."""
-
 
 class Watched(Exchange):
-    """Another exchange, with a stopwatch; after so many steps it has the run stop, as Ctrl-C does."""
+    """Another exchange, with a stopwatch."""
 
-    def __init__(self, exchange: Exchange, steps: int) -> None:
+    def __init__(self, exchange: Exchange) -> None:
         self.rank, self.size = exchange.rank, exchange.size
-        self._exchange, self.steps = exchange, steps
+        self._exchange = exchange
         self.begun: list[float] = []
         """When each step's computation began, and when its gradients were computed: seconds of one clock."""
         self.computed: list[float] = []
@@ -74,7 +66,7 @@ class Watched(Exchange):
         return self._exchange.total(figures)
 
     def agree(self, wish: Wish) -> Wish:
-        return self._exchange.agree(wish | (Wish.STOP if len(self.begun) >= self.steps else Wish.NOTHING))
+        return self._exchange.agree(wish)
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -83,12 +75,12 @@ def main(arguments: Sequence[str]) -> int:
     with all_processes() as exchange:
         beside: dict[str, Any] = {}
         if exchange.size > 1:
-            apart = Watched(Alone(), WARM_UP + steps + 1)
+            apart = Watched(Alone())
             exchange.all_gather(None)  # all begin at once
-            _train(apart, network, batch)
-            beside = _link() | {"apart": apart.steps_taken[WARM_UP:]}
-        watched = Watched(exchange, WARM_UP + steps + 1)
-        _train(watched, network, batch * exchange.size)
+            _train(apart, network, batch, steps)
+            beside = _link()._asdict() | {"apart": apart.steps_taken[WARM_UP:]}
+        watched = Watched(exchange)
+        _train(watched, network, batch * exchange.size, steps)
         if exchange.rank == 0:
             steps_taken = watched.steps_taken
             computed = [done - begun for begun, done in zip(watched.begun, watched.computed, strict=True)]
@@ -97,58 +89,26 @@ def main(arguments: Sequence[str]) -> int:
                 "computing": computed[WARM_UP : len(steps_taken)],
                 "images": watched.images[-1],
                 "threads": torch.get_num_threads(),
-                "update": _update(watched.parameters),
+                "update": update_seconds(watched.parameters),
             }
             write_json(file, measured | beside)
     return 0
 
 
-def _train(watched: Watched, network: str, batch_size: int) -> None:
-    """Train on digits by the recipe of `googlenet train`, until the stopwatch has the run stop."""
-    data = Digits("all")
-    steps_per_epoch = max(1, len(data) // batch_size)
-    recipe = Recipe(
-        network=network,
-        batch_size=batch_size,
-        epochs=-(-watched.steps // steps_per_epoch) + 1,
-        rate=1e-5,  # what is learnt does not matter, as long as it stays finite
-        averaging="none",
-        sampling="none",  # pictures are made beside the computation, where there are cores for that
-        distortion="none",
-        workers=0,
-        evaluate_every=1000,
-    )
-    told = io.StringIO()
-    with tempfile.TemporaryDirectory() as folder, redirect_stderr(told):
-        try:
-            train(data, recipe, output=watched.lead(lambda: folder), exchange=watched)
-        except KeyboardInterrupt:
-            if len(watched.begun) < watched.steps:
-                raise
+def _train(watched: Watched, network: str, batch_size: int, steps: int) -> None:
+    """Train by the recipe of `googlenet train`, up to the beginning of the step after those that are timed."""
+    data = images((WARM_UP + steps + 1) * batch_size)
+    with tempfile.TemporaryDirectory() as folder, redirect_stderr(io.StringIO()):
+        train(data, plain_recipe(network, batch_size), output=watched.lead(lambda: folder), exchange=watched)
 
 
-def _link() -> dict[str, float]:
-    """Time an exchange of next to nothing, and one of a bucket; all processes do so together."""
+def _link() -> Link:
+    """Time an exchange of next to nothing, and one of a bucket; all processes do so together.
+
+    Of two, each sends half of everything twice.
+    """
     few, many = torch.zeros(1), torch.zeros(BUCKET // 4)
-    return {
-        "small": _timed(lambda: distributed.all_reduce(few)),
-        "bucket": _timed(lambda: distributed.all_reduce(many)),
-    }
-
-
-def _update(parameters: int) -> float:
-    """Time how one process moves so many weights by a gradient."""
-    shard, gradient = Shard(torch.zeros(parameters)), torch.ones(parameters)
-    return _timed(lambda: shard.push(Push(gradient, 1e-3, shard.clock)))
-
-
-def _timed(work: Callable[[], Any]) -> float:
-    seconds = []
-    for _ in range(WARM_UP + ROUNDS):
-        begun = time.perf_counter()
-        work()
-        seconds.append(time.perf_counter() - begun)
-    return median(seconds[WARM_UP:])
+    return Link.of(timed(lambda: distributed.all_reduce(few)), timed(lambda: distributed.all_reduce(many)), BUCKET)
 
 
 if __name__ == "__main__":

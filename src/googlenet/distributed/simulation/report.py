@@ -120,8 +120,12 @@ def _pace(study: Study, pace: Throughput) -> dict[str, Any]:
 def _calibration(study: Study) -> dict[str, Any] | None:
     if study.calibration is None:
         return None
-    rows = [encode(row) | {"error": row.error} for row in study.calibration.rows]
-    return encode(study.calibration) | {"rows": rows, "error": study.calibration.error}
+    exchanges = [
+        encode(compared)
+        | {"rows": [encode(row) | {"error": row.error} for row in compared.rows], "error": compared.error}
+        for compared in study.calibration.exchanges
+    ]
+    return encode(study.calibration) | {"exchanges": exchanges, "error": study.calibration.error}
 
 
 def _figures(study: Study) -> list[Figure]:
@@ -134,8 +138,9 @@ def _figures(study: Study) -> list[Figure]:
         figures.append(Figure(f"Machines that are worth it, {arm}", value, note=note))
     figures.append(Figure("One machine", f"{number(study.alone.images_per_second)} images/s"))
     if study.calibration:
-        note = ", ".join(f"{row.workers}" for row in study.calibration.rows) + " real workers"
-        figures.append(Figure("Error of the calibration", percent(study.calibration.error), note=note))
+        for compared in study.calibration.exchanges:
+            note = ", ".join(f"{row.workers}" for row in compared.rows) + " real workers"
+            figures.append(Figure(f"Error of the calibration, {compared.arm}", percent(compared.error), note=note))
     return figures
 
 
@@ -288,24 +293,29 @@ def _calibrated(study: Study) -> list[Section]:
     found = study.calibration
     rows = [
         (
+            compared.arm,
             row.workers,
             number(row.measured),
             f"{number(row.slowest)} to {number(row.fastest)}",
             number(row.foretold),
             f"{100 * row.error:+.1f} %".replace("-", "−"),
         )
-        for row in found.rows
+        for compared in found.exchanges
+        for row in compared.rows
     ]
-    headers = ("workers", "measured, images/s", "slowest to fastest step", "foretold, images/s", "error")
-    cluster = found.cluster
+    headers = ("exchange", "workers", "measured, images/s", "slowest to fastest step", "foretold, images/s", "error")
+    cluster = found.exchanges[0].cluster
+    links = "; ".join(
+        f"{one.arm} {one.cluster.latency:.3g} ms, {one.cluster.bandwidth:.3g} Gbit/s" for one in found.exchanges
+    )
     return [
         Section(
             "Calibration",
-            f"Real workers of googlenet train on this machine, synchronous, {cluster.network}, {cluster.batch_size}"
-            f" images each, {found.threads} of {found.cores} cores a worker. The simulation was fed one worker's step"
+            f"Real workers of googlenet train on this machine, {cluster.network}, {cluster.batch_size} images each,"
+            f" {found.threads} of {found.cores} cores a worker. The simulation was fed one worker's step"
             f" ({1e3 * (cluster.step_seconds or 0):,.1f} ms), that of several which exchange nothing, since they share"
-            f" the machine, and the exchange of two ({cluster.latency:.3g} ms, {cluster.bandwidth:.3g} Gbit/s).",
-            tables=[Table(headers, rows, "Real workers and simulated ones", heads=1)],
+            f" the machine, and what an exchange takes on its own ({links}).",
+            tables=[Table(headers, rows, "Real workers and simulated ones", heads=2)],
         )
     ]
 

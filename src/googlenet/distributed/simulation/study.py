@@ -8,11 +8,12 @@ from typing import Any
 
 from googlenet.data.identity import identity
 from googlenet.data.sources import Source, open_training, open_validation
-from googlenet.distributed.simulation.calibration import Calibration, calibrate, with_times
+from googlenet.distributed.simulation.calibration import Calibration, calibrate, expect_workers
 from googlenet.distributed.simulation.cluster import Arm, Cluster, meeting_of
 from googlenet.distributed.simulation.kept import KeptRuns
 from googlenet.distributed.simulation.learner import Learner, small_network
 from googlenet.distributed.simulation.learning import Learnt, learn
+from googlenet.distributed.simulation.measuring import with_times
 from googlenet.distributed.simulation.settings import Settings
 from googlenet.distributed.simulation.throughput import Throughput, throughput
 from googlenet.network.zoo import specification
@@ -41,10 +42,7 @@ class Study:
 
 def paces(cluster: Cluster, settings: Settings) -> tuple[Throughput, ...]:
     """Simulate the pace of each number of workers with each exchange that differs in time."""
-    by_meeting: dict[str, Arm] = {}
-    for arm in settings.exchanges:
-        by_meeting.setdefault(meeting_of(arm), arm)
-    arms = list(by_meeting.values())
+    arms = _arms_in_time(settings)
     total = len(arms) * sum(settings.workers)
     found = []
     with Progress("simulating the pace", total=total, unit="workers") as progress:
@@ -53,6 +51,14 @@ def paces(cluster: Cluster, settings: Settings) -> tuple[Throughput, ...]:
                 found.append(throughput(cluster, arm, workers))
                 progress.update(workers)
     return tuple(found)
+
+
+def _arms_in_time(settings: Settings) -> list[Arm]:
+    """Return the exchanges that differ in time; of those that differ in arithmetic alone, the first."""
+    by_meeting: dict[str, Arm] = {}
+    for arm in settings.exchanges:
+        by_meeting.setdefault(meeting_of(arm), arm)
+    return list(by_meeting.values())
 
 
 def compare(
@@ -69,9 +75,12 @@ def compare(
     With numbers of workers to be `calibrated_with`, so many real ones are measured beside it. Raises `InputError` where
     data or options do not fit, before anything is measured.
     """
+    arms = _arms_in_time(settings)
+    if calibrated_with:
+        expect_workers(arms)
     learning = _Learning(settings, data, validation, cluster.seed, folder) if settings.learning_workers else None
     cluster = with_times(cluster)
-    calibration = calibrate(cluster.network, cluster.batch_size, calibrated_with) if calibrated_with else None
+    calibration = calibrate(cluster, arms, calibrated_with) if calibrated_with else None
     alone = throughput(cluster, "synchronous", 1)
     found = paces(cluster, settings)
     learnt = tuple(learning.runs(cluster)) if learning else ()

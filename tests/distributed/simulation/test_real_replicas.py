@@ -1,0 +1,30 @@
+"""Replicas as a simulation has them, and two of them for real."""
+
+import pytest
+from clusters import cluster
+
+from googlenet.distributed.downpour.options import Downpour
+from googlenet.distributed.simulation.cluster import Cluster
+
+replicas = pytest.importorskip(
+    "googlenet.distributed.simulation.real_replicas", reason="Ray is not installed: pip install 'googlenet[cluster]'"
+)
+
+
+def test_options_are_those_of_the_simulated_exchange():
+    of = cluster(push_every=3, bound=2, backups=0.25)
+    assert replicas.options_of(of, "downpour-corrected", 4) == Downpour(4, fetch_every=3, push_every=3)
+    bounded = Downpour(4, fetch_every=3, push_every=3, mitigation="bounded", bound=6)
+    assert replicas.options_of(of, "downpour-bounded", 4) == bounded
+    assert replicas.options_of(of, "backup", 4) == Downpour(4, mitigation="synchronous", backups=1)
+    assert replicas.options_of(cluster(backups=0.9), "backup", 1).backups == 0
+
+
+def test_two_real_replicas_are_measured():
+    found = replicas.measure_replicas(Cluster(network="googlenet-tiny", batch_size=2), "downpour", 2, 1)
+    assert (found.workers, found.threads, found.images) == (2, 1, 4)
+    assert len(found.steps) == replicas.STEPS
+    assert min(found.steps) > 0
+    assert 0 < found.latency < 1
+    assert found.bytes_per_second > 0
+    assert found.update > 0
