@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from googlenet.reporting.console import duration, number, percent, printable, say, scaled, table, warn
+from googlenet.reporting.console import data_on_stdout, duration, number, percent, printable, say, scaled, table, warn
 
 
 class Terminal(io.StringIO):
@@ -86,6 +86,15 @@ def test_on_a_terminal_the_table_is_drawn_and_markup_is_text(monkeypatch: pytest
 def test_what_stdout_cannot_encode_is_escaped(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(io.BytesIO(), encoding="ascii"))
     assert table(["name"], [["crème"]]) == "name\ncr\\xe8me"
+
+
+def test_data_has_the_bytes_of_names_and_escapes_what_has_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    stdout = io.TextIOWrapper(io.BytesIO(), encoding="ascii")
+    monkeypatch.setattr(sys, "stdout", stdout)
+    data_on_stdout()
+    print("crème", "caf\udce9", "half a \ud83d pair")
+    stdout.flush()
+    assert stdout.buffer.getvalue() == "crème caf".encode() + b"\xe9 half a \\ud83d pair\n"
 
 
 def test_say_and_warn_write_to_stderr_alone_as_it_is(capsys: pytest.CaptureFixture[str]) -> None:

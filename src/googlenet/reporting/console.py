@@ -1,5 +1,6 @@
 """Words and tables: stderr is the talk, stdout is the result."""
 
+import codecs
 import io
 import json
 import re
@@ -117,10 +118,21 @@ def printable(text: str) -> str:
 
 
 def data_on_stdout() -> None:
-    """Make stdout carry data: UTF-8 whatever the terminal speaks, and bytes of names that are no UTF-8 as they are."""
+    """Make stdout carry data: UTF-8 whatever the terminal speaks, and bytes of names that are no UTF-8 as they are.
+
+    Half a surrogate pair, as a name in a JSON file may be, has no bytes: it is written as Python's escape (`\\ud800`).
+    """
     reconfigure = getattr(sys.stdout, "reconfigure", None)
     if reconfigure is not None:  # a notebook's stdout has none
-        reconfigure(encoding="utf-8", errors="surrogateescape")
+        codecs.register_error("googlenet.names", _name_bytes)
+        reconfigure(encoding="utf-8", errors="googlenet.names")
+
+
+def _name_bytes(error: UnicodeError) -> tuple[str | bytes, int]:
+    try:
+        return codecs.lookup_error("surrogateescape")(error)
+    except UnicodeError:
+        return codecs.backslashreplace_errors(error)
 
 
 def json_line(value: object) -> str:

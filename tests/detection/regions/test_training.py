@@ -3,23 +3,25 @@
 import json
 import random
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
-from coloured import Coloured, pretrained, recipe, region_data
+from coloured import Coloured, objects, pretrained, recipe, region_data
 from killing import context, kill
 from safetensors import safe_open
 from torch.nn.utils import parameters_to_vector
 
 from googlenet.data.loader import Loader
+from googlenet.detection.annotations import Objects
 from googlenet.detection.boxes import as_boxes
 from googlenet.detection.regions.crop import cut
 from googlenet.detection.regions.dataset import RegionImages
 from googlenet.detection.regions.recipe import RegionRecipe
 from googlenet.detection.regions.sampler import read_draw
 from googlenet.detection.regions.samples import FirstWindows
-from googlenet.detection.regions.setup import RegionData, RegionSetup, prepare
+from googlenet.detection.regions.setup import RegionData, RegionSetup, check_data, prepare
 from googlenet.detection.regions.training import train_regions
 from googlenet.detection.regions.windows import write_windows
 from googlenet.errors import InputError
@@ -253,6 +255,21 @@ def test_batch_normalisation_has_statistics_of_windows(data: RegionData, held_ou
     run = train_regions(data, chosen, validation=held_out, pretrained=path, output=tmp_path / "run")
     assert set(run.summary["evaluation"]) == {"raw", "averaged"}
     assert np.isfinite(run.summary["evaluation"]["averaged"]["loss"])
+
+
+@pytest.mark.parametrize(
+    "marks", [{"difficult": True}, {"crowd": [True, True]}, {"difficult": [True, False], "crowd": [False, True]}]
+)
+def test_objects_of_which_none_counts_are_refused_before_anything_is_proposed(marks: dict[str, Any]) -> None:
+    class Marked(Coloured):
+        def objects(self, index: int) -> Objects:
+            return objects(self._boxes[index], [0, 1], **marks)
+
+    check_data(Coloured(2), Coloured(1))
+    with pytest.raises(InputError, match="no object in 3 training images that is neither difficult nor a crowd"):
+        check_data(Marked(3), Coloured(1))
+    with pytest.raises(InputError, match="no object in 1 validation images"):
+        check_data(Coloured(2), Marked(1))
 
 
 def test_validation_must_fit(data: RegionData, held_out: RegionData, weights: Path):

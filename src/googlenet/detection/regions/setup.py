@@ -9,7 +9,7 @@ from torch import Tensor
 from googlenet.data.batch import Batch
 from googlenet.data.sampler import Plan, Planned
 from googlenet.data.samples import Samples
-from googlenet.detection.annotations import AnnotatedImages
+from googlenet.detection.annotations import AnnotatedImages, Objects
 from googlenet.detection.regions.background import BACKGROUND
 from googlenet.detection.regions.dataset import RegionImages
 from googlenet.detection.regions.findings import findings
@@ -123,11 +123,18 @@ def check_data(images: AnnotatedImages, held_out: AnnotatedImages | None) -> Non
     if BACKGROUND.id in (one.id for one in images.classes):
         raise InputError(f"a class of the data is called '{BACKGROUND.id}', which is what is in none; rename it")
     for what, part in (("training", images), ("validation", held_out)):
-        if part is not None and not any(len(part.objects(index)) for index in range(len(part))):
-            raise InputError(f"no object in {len(part):,} {what} images; give annotated ones")
+        if part is not None and not any(_counts(part.objects(index)) for index in range(len(part))):
+            raise InputError(
+                f"no object in {len(part):,} {what} images that is neither difficult nor a crowd; give annotated ones"
+            )
     if held_out is not None and [one.id for one in held_out.classes] != [one.id for one in images.classes]:
         listed = shown(", ".join(one.id for one in held_out.classes))
         raise InputError(f"the validation images have other classes, {listed}; give data of the same ones")
+
+
+def _counts(objects: Objects) -> bool:
+    """Whether something is to be learnt from them, and whoever finds them is rewarded."""
+    return not bool((objects.difficult | objects.crowd).all())
 
 
 def prepare(
