@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.axis import Axis
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullLocator
@@ -62,7 +63,7 @@ def draw_curves(
         _draw_panel(axes, panel, styles, x_label)
         if x_logarithmic:
             axes.set_xscale("log")
-            axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
+            _write_out(axes.xaxis)
             axes.autoscale(axis="x")
     for axes in figure.axes[len(panels) :]:
         axes.remove()
@@ -149,15 +150,20 @@ def _draw_panel(axes: Axes, panel: Panel, styles: dict[str, _Style], x_label: st
     elif values.size and values.min() > 0 and values.max() > 30 * values.min():
         axes.set_yscale("log")
         axes.set_ylabel(f"{panel.label} (logarithmic)", parse_math=False)
-        axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
-        axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
-        axes.yaxis.set_minor_locator(NullLocator())
+        _write_out(axes.yaxis)
     axes.grid(color="#d0d7de", linewidth=0.6)
     axes.set_axisbelow(True)
     axes.spines[["top", "right"]].set_visible(False)
     if panel.curves:
         for text in axes.legend(fontsize=9, framealpha=0.85).get_texts():
             text.set_parse_math(False)
+
+
+def _write_out(axis: Axis) -> None:
+    """Have a logarithmic axis say 1, 2, 5, 10 and so on, as numbers."""
+    axis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,g}"))
+    axis.set_minor_locator(NullLocator())
 
 
 def _coincide(one: Curve, other: Curve) -> bool:

@@ -13,7 +13,7 @@ from googlenet.distributed.simulation.study import Study
 from googlenet.distributed.simulation.throughput import Throughput
 from googlenet.files import atomic_write
 from googlenet.records import encode
-from googlenet.reporting.console import duration, number, percent
+from googlenet.reporting.console import duration, percent
 from googlenet.reporting.curves import Curve, Panel, draw_curves
 from googlenet.reporting.html import Figure, Illustration, Table, render
 from googlenet.reporting.pictures import file_uri
@@ -54,7 +54,7 @@ def rows_of(study: Study) -> list[tuple[object, ...]]:
         (
             pace.arm,
             pace.workers,
-            number(pace.images_per_second),
+            _rate(pace.images_per_second),
             f"{speed_up(study, pace):,.2f}",
             percent(pace.computing),
             percent(pace.waiting),
@@ -134,13 +134,12 @@ def _figures(study: Study) -> list[Figure]:
     for arm in dict.fromkeys(pace.arm for pace in study.paces):
         best = worth(study, arm)
         value = f"{best.workers:,}" if best else "none"
-        note = f"{speed_up(study, best):,.3g} times one, {number(best.images_per_second)} images/s" if best else ""
+        note = f"{speed_up(study, best):,.3g} times one, {_rate(best.images_per_second)} images/s" if best else ""
         figures.append(Figure(f"Machines that are worth it, {arm}", value, note=note))
-    figures.append(Figure("One machine", f"{number(study.alone.images_per_second)} images/s"))
+    figures.append(Figure("One machine", f"{_rate(study.alone.images_per_second)} images/s"))
     if study.calibration:
-        for compared in study.calibration.exchanges:
-            note = ", ".join(f"{row.workers}" for row in compared.rows) + " real workers"
-            figures.append(Figure(f"Error of the calibration, {compared.arm}", percent(compared.error), note=note))
+        note = ", ".join(f"{compared.arm} {percent(compared.error)}" for compared in study.calibration.exchanges)
+        figures.append(Figure("Error of the calibration", percent(study.calibration.error), note=note))
     return figures
 
 
@@ -295,9 +294,9 @@ def _calibrated(study: Study) -> list[Section]:
         (
             compared.arm,
             row.workers,
-            number(row.measured),
-            f"{number(row.slowest)} to {number(row.fastest)}",
-            number(row.foretold),
+            _rate(row.measured),
+            f"{_rate(row.slowest)} to {_rate(row.fastest)}",
+            _rate(row.foretold),
             f"{100 * row.error:+.1f} %".replace("-", "−"),
         )
         for compared in found.exchanges
@@ -318,6 +317,11 @@ def _calibrated(study: Study) -> list[Section]:
             tables=[Table(headers, rows, "Real workers and simulated ones", heads=2)],
         )
     ]
+
+
+def _rate(images_per_second: float) -> str:
+    """With four digits, or those before the point where these are more."""
+    return f"{images_per_second:,.0f}" if images_per_second >= 1000 else f"{images_per_second:.4g}"
 
 
 def _by_arm(paces: Sequence[Throughput]) -> dict[Arm, list[Throughput]]:
