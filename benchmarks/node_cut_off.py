@@ -36,6 +36,9 @@ RAY = [sys.executable, "-m", "ray.scripts.scripts"]
 RECIPE = "--network googlenet-tiny --width 0.5 --batch-size 8 --epochs 12 --schedule one-cycle --rate 0.004 --workers 0"
 RECIPE += " --sampling none --distortion none --no-mirror --log-every 1 --save-minutes 60 --evaluate-every 100"
 DOWNPOUR = "--exchange downpour --replicas 3 --shards 3 --keep-every 20"
+START = 180.0
+"""Seconds in which a node starts."""
+
 PATIENCE = 1800.0
 
 
@@ -127,7 +130,13 @@ class Host:
                     time.sleep(1)
 
         threading.Thread(target=keep, daemon=True).start()
+        begun = time.monotonic()
         while not log.exists() or "Ray runtime started" not in log.read_text():
+            if time.monotonic() > begun + START:
+                raise SystemExit(
+                    f"the node of {self.address} has not started in {START:.0f} s; {log} may say why. Each machine has"
+                    " a /tmp of its own: neither Python nor FOLDER may lie in that of this one"
+                )
             time.sleep(0.5)
 
     def away(self, *, killed: bool) -> None:
