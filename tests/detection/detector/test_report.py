@@ -70,10 +70,10 @@ def with_fewer(mean: float) -> tuple[WithFewer, ...]:
 def test_a_page_of_several_detectors_for_readers_of_all_kinds(tmp_path: Path, browser: Chromium) -> None:
     data = data_of([f"class {number}" for number in range(30)], Seen)
     far, near = found(data, 9), found(data, 3)
-    seconds = {"detection": 2.5}
+    details = with_fewer(near.mean), {"detection": 2.5}, {"sources": "multibox:boxes=48", "overlap": 0.45}
     rows = [
         Judged("far.json", far),
-        Judged("runs/one/detector.safetensors", near, {"members": 1, "context": False}, with_fewer(near.mean), seconds),
+        Judged("runs/one/detector.safetensors", near, {"members": 1, "context": False}, *details),
         Judged("runs/six/both.json", near, {"members": 6, "context": False}, with_fewer(near.mean)),
     ]
     path = write_report(rows, data, tmp_path, "pets", {"proposals": 100.0, "regions": 3000.0})
@@ -96,6 +96,8 @@ def test_a_page_of_several_detectors_for_readers_of_all_kinds(tmp_path: Path, br
         "Deep Insight",
         "43.9 %",
         "50 min 00 s",
+        "multibox:boxes=48",
+        "0.45",
     ):
         assert words in page, words
     assert page.count("<svg") == 29

@@ -103,7 +103,8 @@ def _detect_all(detector: Detector, images: AnnotatedImages, folder: Path, of: s
     except OSError as error:
         raise BrokenOff(f"{folder}: cannot be written ({error.strerror or error}); give another folder") from error
     seconds = {"detection": (time.perf_counter() - begun) / computed} if computed else {}
-    return Detected(files, covered, errors, seconds)
+    settings = {"sources": " + ".join(one.name for one in detector.sources)} | detector.settings.told()
+    return Detected(files, covered, errors, seconds, settings)
 
 
 @dataclass(frozen=True)

@@ -45,6 +45,8 @@ class Detected:
     """why each of the pictures that cannot be read is without detections"""
     seconds: Mapping[str, float]
     """that each picture took on the average, of those that were done now; empty where none was"""
+    settings: Mapping[str, Any]
+    """how boxes were proposed and chosen, by its name"""
 
 
 @dataclass(frozen=True)
@@ -92,6 +94,8 @@ class Judged:
     """of a detector: the fewest boxes first, all the last"""
     seconds: Mapping[str, float] = field(default_factory=lambda: MappingProxyType({}))
     """of what was done for it, by what it is called; of each picture"""
+    settings: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
+    """of a detector: how boxes were proposed and chosen, by its name"""
 
     def to_json(self) -> dict[str, Any]:
         """Return what `detector evaluate --json` prints of one."""
@@ -126,7 +130,7 @@ def judge_detector(
         one = found if part == every else evaluate(read_predictions(detected.files[part]), images, protocol)
         difference = None if part == every else paired(found.intervals, one.intervals)
         rows.append(WithFewer(detected.covered[part], one.mean, one.intervals.mean, difference))
-    return Judged(name, found, kind, tuple(rows), detected.seconds)
+    return Judged(name, found, kind, tuple(rows), detected.seconds, detected.settings)
 
 
 def differences(rows: Sequence[Judged]) -> tuple[Difference, ...]:

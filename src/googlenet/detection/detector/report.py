@@ -96,7 +96,7 @@ def _page(
         beside=[one for one in (tables.beside_table_4(rows), tables.beside_table_5(rows)) if one is not None],
         tables=[one for one in [tables.stages_table(seconds)] if one is not None],
         command=command(),
-        settings={"protocol": found.protocol.name, "truth": truth} | _predictions(names),
+        settings={"protocol": found.protocol.name, "truth": truth} | _predictions(names) | dict(row.settings),
         versions=versions(),
     )
 

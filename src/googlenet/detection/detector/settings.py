@@ -3,6 +3,7 @@
 import os
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from googlenet.detection.proposals.sources import (
     MultiBoxSource,
@@ -93,6 +94,17 @@ class DetectorSettings:
             raise InputError(f"proposals {self.proposals}: give at least 1")
         if not 0 <= self.context < 0.5:
             raise InputError(f"context {self.context}: give a number from 0 up to, but not including, 0.5")
+
+    def told(self) -> dict[str, Any]:
+        """Return them as a report lists them, but for the sources, which may be others of the day."""
+        by = f", by {self.reject_by.text}" if self.reject_by else ""
+        return {
+            "proposals": f"the best {self.proposals}{by}" if self.proposals else "all",
+            "context": self.context,
+            "least score": self.selection.score,
+            "overlap": self.selection.overlap,
+            "most of a picture": self.selection.most,
+        }
 
 
 def proposed_by(source: Source, folder: Path) -> ProposedBy:
