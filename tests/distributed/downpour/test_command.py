@@ -2,11 +2,14 @@
 
 import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -48,6 +51,24 @@ def test_an_address_that_is_none_is_refused(address: str) -> None:
         pass
 
 
+def test_the_address_of_the_environment_is_tried_as_any_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("ray", reason="Ray is not installed: pip install 'googlenet[cluster]'")
+    words = r"address auto, which is RAY_ADDRESS 127.0.0.1:1: no Ray cluster answers there"
+    monkeypatch.setenv("RAY_ADDRESS", "127.0.0.1:1")
+    with pytest.raises(InputError, match=words), connected(Downpour(address="auto")):
+        pass
+
+
+def test_a_temporary_folder_without_room_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("ray", reason="Ray is not installed: pip install 'googlenet[cluster]'")
+    full = shutil._ntuple_diskusage(10**9, 10**9, 40_000)
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: full)
+    before = set(Path("/tmp").glob("googlenet-*"))
+    with pytest.raises(InputError, match=r"/tmp: 40 KB free, too little for Ray; free some"), connected(Downpour()):
+        pass
+    assert set(Path("/tmp").glob("googlenet-*")) == before
+
+
 def test_an_address_where_nobody_answers_is_said_at_once() -> None:
     pytest.importorskip("ray", reason="Ray is not installed: pip install 'googlenet[cluster]'")
     with socket.socket() as listener:
@@ -85,6 +106,14 @@ def descendants(parent: int) -> set[int]:
     return found
 
 
+@pytest.fixture
+def place(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A folder for temporary files, whose path is short, as Ray's sockets need it."""
+    with tempfile.TemporaryDirectory(dir="/tmp") as folder:
+        monkeypatch.setenv("TMPDIR", folder)
+        yield Path(folder)
+
+
 def there(processes: set[int]) -> set[int]:
     def is_alive(process: int) -> bool:
         try:
@@ -114,35 +143,35 @@ def begun(folder: Path, *more: str) -> tuple["subprocess.Popen[str]", set[int]]:
     return process, seen | descendants(process.pid)
 
 
-def expect_nothing_left(seen: set[int], shared_memory: set[str], leftovers: set[Path]) -> None:
+def expect_nothing_left(seen: set[int], shared_memory: set[str], place: Path) -> None:
     deadline = time.monotonic() + 30
     while (left := there(seen)) and time.monotonic() < deadline:
         time.sleep(0.2)
     assert not left, [Path(f"/proc/{one}/cmdline").read_bytes() for one in left]
     new = set(os.listdir("/dev/shm")) - shared_memory  # noqa: PTH208
     assert not [name for name in new if not name.startswith("sem.")]
-    assert not set(Path("/tmp").glob("googlenet-*")) - leftovers
+    assert not list(place.glob("googlenet-*"))
 
 
 @pytest.mark.long
 @pytest.mark.skipif(sys.platform != "linux", reason="looks for processes in /proc")
-def test_nothing_is_left_behind_after_ctrl_c_a_failure_and_success(tmp_path: Path) -> None:
+def test_nothing_is_left_behind_after_ctrl_c_a_failure_and_success(tmp_path: Path, place: Path) -> None:
     pytest.importorskip("ray", reason="Ray is not installed: pip install 'googlenet[cluster]'")
-    shared_memory, leftovers = set(os.listdir("/dev/shm")), set(Path("/tmp").glob("googlenet-*"))  # noqa: PTH208
+    shared_memory = set(os.listdir("/dev/shm"))  # noqa: PTH208
     process, seen = begun(tmp_path / "run")
     assert len(seen) > 4
     os.killpg(process.pid, signal.SIGINT)  # as a terminal does
     _, said = process.communicate(timeout=120)
     assert process.returncode == 130, said
     assert "go on with: googlenet train digits" in said
-    expect_nothing_left(seen, shared_memory, leftovers)
+    expect_nothing_left(seen, shared_memory, place)
 
     process, seen = begun(tmp_path / "failing")
     (tmp_path / "failing").rename(tmp_path / "moved")  # the next checkpoint finds no folder
     _, said = process.communicate(timeout=300)
     assert process.returncode == 1, said
     assert "was deleted or moved while the run went on" in said
-    expect_nothing_left(seen, shared_memory, leftovers)
+    expect_nothing_left(seen, shared_memory, place)
 
     before = lines(tmp_path / "run")
     done = subprocess.run(command(tmp_path / "run", "--json"), capture_output=True, text=True, timeout=600)
@@ -150,20 +179,34 @@ def test_nothing_is_left_behind_after_ctrl_c_a_failure_and_success(tmp_path: Pat
     summary = json.loads(done.stdout)
     assert lines(tmp_path / "run") >= summary["steps"] > before
     assert summary["exchange"]["lost_replicas"] == 0
-    expect_nothing_left(set(), shared_memory, leftovers)
+    expect_nothing_left(set(), shared_memory, place)
 
 
 @pytest.mark.long
 @pytest.mark.skipif(sys.platform != "linux", reason="looks for processes in /proc")
-def test_where_the_leader_is_killed_all_end_and_the_same_command_goes_on(tmp_path: Path) -> None:
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_what_ends_all_processes_of_a_run_has_it_saved(tmp_path: Path, place: Path, number: signal.Signals) -> None:
+    """As `timeout` and SLURM send it: Ray must outlast it."""
     pytest.importorskip("ray", reason="Ray is not installed: pip install 'googlenet[cluster]'")
+    shared_memory = set(os.listdir("/dev/shm"))  # noqa: PTH208
+    process, seen = begun(tmp_path / "run")
+    os.killpg(process.pid, number)
+    _, said = process.communicate(timeout=60)
+    assert process.returncode == 130, said
+    assert "saved in" in said
+    assert "was lost" not in said
+    expect_nothing_left(seen, shared_memory, place)
+
+
+@pytest.mark.long
+@pytest.mark.skipif(sys.platform != "linux", reason="looks for processes in /proc")
+def test_where_the_leader_is_killed_all_end_and_the_same_command_goes_on(tmp_path: Path, place: Path) -> None:
+    pytest.importorskip("ray", reason="Ray is not installed: pip install 'googlenet[cluster]'")
+    shared_memory = set(os.listdir("/dev/shm"))  # noqa: PTH208
     process, seen = begun(tmp_path / "run")
     process.kill()
     process.communicate()
-    deadline = time.monotonic() + 300  # Ray's agents notice late, and later on a busy machine
-    while there(seen) and time.monotonic() < deadline:
-        time.sleep(0.5)
-    assert not there(seen)
+    expect_nothing_left(seen, shared_memory, place)
     done = subprocess.run(command(tmp_path / "run", "--json"), capture_output=True, text=True, timeout=600)
     assert done.returncode == 0, done.stderr
     steps = [json.loads(line) for line in (tmp_path / "run/metrics.jsonl").read_text().splitlines()]

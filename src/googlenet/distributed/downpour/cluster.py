@@ -1,19 +1,24 @@
 """A Ray cluster to train on: one that is there, or one that is started here for the run and leaves nothing behind."""
 
 import os
+import secrets
 import shutil
 import signal
 import socket
+import sys
 import tempfile
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+from googlenet.distributed.downpour.host import Host
 from googlenet.distributed.downpour.options import Downpour
-from googlenet.errors import InputError, shown
+from googlenet.errors import InputError, counted, shown
 from googlenet.machine import processor
+from googlenet.reporting.console import say, scaled
 from googlenet.training.exchange import Exchange
 
 __all__ = ["connected", "import_ray"]
@@ -33,84 +38,160 @@ ANSWER = 10.0
 TRIES = 3
 """A machine that is very busy may take longer for a start than Ray gives itself."""
 
+PRIVATE = "googlenet-"
+"""What the folders of Rays begin with that were started for one run."""
 
-def import_ray(for_what: str, else_: str = "") -> Any:
-    """Return Ray, told what it is told here. Raises `InputError` where it is missing, which may say what else to do."""
-    for name, value in ENVIRONMENT.items():
+LEAST_FREE = 4 << 20
+"""Bytes that Ray's files, some of them logs, need at the least."""
+
+TOKEN = "~/.ray/auth_token"
+"""Where Ray keeps what a cluster asks of those who join it."""
+
+START_ONE = "start one with: ray start --head"
+
+
+def import_ray(for_what: str, else_: str = "", *, own: bool = True) -> Any:
+    """Return Ray, told what it is told here: whether it is to be an `own` one, or others' is joined.
+
+    Raises `InputError` where it is missing, which may say what else to do.
+    """
+    was_there = "ray" in sys.modules
+    for name, value in (ENVIRONMENT | _authentication(own)).items():
         os.environ.setdefault(name, value)
     try:
         import ray
     except ImportError:
         raise InputError(f"{for_what} needs Ray: pip install 'googlenet[cluster]'{else_}") from None
+    if was_there:
+        with suppress(ImportError, AttributeError):
+            inner: Any = import_module("ray._raylet")
+            inner.Config.initialize("")  # it keeps what it has read of the environment
+            inner.AuthenticationTokenLoader.instance().reset_cache()
     return ray
+
+
+def _authentication(own: bool) -> dict[str, str]:
+    """Have only this run enter an own Ray; that of others may ask for the token here, which Ray seldom gives."""
+    if "RAY_AUTH_MODE" in os.environ:
+        return {}
+    if own:
+        return {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": secrets.token_hex(32)}
+    is_there = (
+        "RAY_AUTH_TOKEN" in os.environ or Path(os.environ.get("RAY_AUTH_TOKEN_PATH", TOKEN)).expanduser().exists()
+    )
+    return {"RAY_AUTH_MODE": "token"} if is_there else {}
 
 
 @contextmanager
 def connected(options: Downpour, wire: str = "float32") -> Iterator[Exchange]:
     """Give the exchange of a run that Ray's actors train, for the length of a block.
 
-    Raises `InputError` where Ray is not installed or cannot be started, or no cluster answers at the address.
+    SIGTERM and SIGHUP are as Ctrl-C in it. Raises `InputError` where Ray is not installed or cannot be started, or no
+    cluster answers at the address.
     """
-    ray = import_ray("--exchange downpour")
+    ray = import_ray("--exchange downpour", own=options.address is None)
     from googlenet.distributed.downpour.leader import Leader
 
-    folder, cores = None, None
-    try:
-        with _signals_as_they_were():
-            if options.address is None:
-                folder, cores = tempfile.mkdtemp(prefix="googlenet-", dir=_place()), processor().cores
-                _start(ray, max(cores, options.replicas), folder)
-            else:
-                _join(ray, options.address)
-        try:
-            yield Leader(options, wire, cores=cores)
-        finally:
-            ray.shutdown()
-    finally:
-        if folder is not None:
-            shutil.rmtree(folder, ignore_errors=True)
-
-
-def _start(ray: Any, processors: int, folder: str) -> None:
-    for left in reversed(range(TRIES)):
-        try:
-            ray.init(address="local", num_cpus=processors, include_dashboard=False, _temp_dir=folder, **QUIET)
-            return
-        except Exception as error:  # of many kinds, also Exception itself
-            ray.shutdown()
-            if not left:
-                raise InputError(f"Ray could not be started on this machine ({_first_line(error)})") from None
-
-
-def _join(ray: Any, address: str) -> None:
-    mend = "start one with: ray start --head"
-    if address != "auto":
-        host, _, port = address.rpartition(":")
-        if not host or "/" in host or not port.isdecimal() or not 0 < int(port) < 65536:
-            raise InputError(f"address {shown(address)}: give auto, or HOST:PORT of a Ray cluster")
-        try:
-            socket.create_connection((host.strip("[]"), int(port)), timeout=ANSWER).close()
-        except OSError as error:
-            why = error.strerror or error
-            raise InputError(f"address {shown(address)}: no Ray cluster answers there ({why}); {mend}") from None
-    try:
-        ray.init(address=address, **QUIET)
-    except Exception as error:
-        with suppress(Exception):
-            ray.shutdown()
-        why = _first_line(error)
-        raise InputError(f"address {shown(address)}: no Ray cluster can be joined there ({why}); {mend}") from None
+    with _interrupting() as again, ExitStack() as closing:
+        cores = None
+        if options.address is None:
+            cores = processor().cores
+            address = closing.enter_context(_own(max(cores, options.replicas), options))
+        else:
+            address = _expect_answer(options.address)
+        closing.callback(ray.shutdown)
+        _join(ray, address)
+        again()
+        if options.address is not None:
+            _expect_public(ray)
+        yield Leader(options, wire, cores=cores)
 
 
 @contextmanager
-def _signals_as_they_were() -> Iterator[None]:
-    """Keep Ray from answering SIGTERM by ending the process, where the run is to be saved first."""
-    before = signal.getsignal(signal.SIGTERM)
+def _own(processors: int, options: Downpour) -> Iterator[str]:
+    """Give the address of a Ray that is there for a block."""
+    say(f"starting Ray here for {counted(options.replicas, 'replicas')} and {counted(options.shards, 'shards')}")
+    folder = tempfile.mkdtemp(prefix=PRIVATE, dir=_place())
     try:
-        yield
+        if (free := shutil.disk_usage(folder).free) < LEAST_FREE:
+            where = Path(folder).parent
+            raise InputError(f"{where}: {scaled(free, 'B')} free, too little for Ray; free some, or set TMPDIR")
+        host = _host(folder, processors)
+        try:
+            yield host.address
+        finally:
+            host.end()
     finally:
-        if threading.current_thread() is threading.main_thread():
-            signal.signal(signal.SIGTERM, before)
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _host(folder: str, processors: int) -> Host:
+    for _ in range(TRIES - 1):
+        with suppress(InputError):
+            return Host(folder, processors)
+    return Host(folder, processors)
+
+
+def _expect_answer(address: str) -> str:
+    """Return the address of the cluster that is meant; `InputError` where nobody answers there."""
+    named = f"address {shown(address)}"
+    if address == "auto":
+        address = os.environ.get("RAY_ADDRESS", address)
+        named = f"address auto, which is RAY_ADDRESS {shown(address)}"
+    if address == "auto":
+        return address
+    host, _, port = address.rpartition(":")
+    if not host or "/" in host or not (port.isascii() and port.isdecimal()) or not 0 < int(port) < 65536:
+        raise InputError(f"{named}: give auto, or HOST:PORT of a Ray cluster")
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), timeout=ANSWER).close()
+    except OSError as error:
+        raise InputError(f"{named}: no Ray cluster answers there ({error.strerror or error}); {START_ONE}") from None
+    return address
+
+
+def _join(ray: Any, address: str) -> None:
+    try:
+        ray.init(address=address, **QUIET)
+    except SystemExit:  # Ray's answer to SIGTERM while it starts
+        raise KeyboardInterrupt from None
+    except Exception as error:  # of many kinds, also Exception itself
+        why = _first_line(error)
+        raise InputError(f"address {shown(address)}: no Ray cluster can be joined there ({why}); {START_ONE}") from None
+
+
+def _expect_public(ray: Any) -> None:
+    """Say which cluster was joined; `InputError` for one that another run has started for itself."""
+    nodes = [node for node in ray.nodes() if node["Alive"]]
+    if any(f"/{PRIVATE}" in str(node.get("RayletSocketName", "")) for node in nodes):
+        raise InputError(f"address auto: the only Ray here is that of another run, which ends with it; {START_ONE}")
+    processors = round(sum(node["Resources"].get("CPU", 0) for node in nodes))
+    where = ray.get_runtime_context().gcs_address
+    say(f"joined the Ray cluster at {where}: {counted(len(nodes), 'machines')}, {counted(processors, 'processors')}")
+
+
+@contextmanager
+def _interrupting() -> Iterator[Callable[[], None]]:
+    """Have SIGTERM and SIGHUP interrupt a block as Ctrl-C does; what is given has them do so again, after Ray's own.
+
+    A signal that this process was started to ignore, as by nohup, stays ignored.
+    """
+    if threading.current_thread() is not threading.main_thread():  # elsewhere Python allows no handlers
+        yield lambda: None
+        return
+    numbers = [number for name in ("SIGTERM", "SIGHUP") if (number := getattr(signal, name, None))]
+    before = {number: signal.getsignal(number) for number in numbers if signal.getsignal(number) != signal.SIG_IGN}
+
+    def set_all() -> None:
+        for number in before:
+            signal.signal(number, signal.default_int_handler)
+
+    set_all()
+    try:
+        yield set_all
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _place() -> str | None:
