@@ -62,6 +62,22 @@ def test_ray_is_in_a_session_that_signals_to_the_run_do_not_reach(folder: Path) 
 
 
 @pytest.mark.long
+def test_the_ray_of_a_run_is_no_cluster_for_others() -> None:
+    pytest.importorskip("ray", reason="Ray is not installed: pip install 'googlenet[cluster]'")
+    with tempfile.TemporaryDirectory(prefix="googlenet-", dir="/tmp", ignore_cleanup_errors=True) as name:
+        here = Host(name, 1)
+        try:
+            for address in (here.address, "auto"):
+                command = "import sys; from googlenet.distributed.downpour.cluster import *;"
+                command += "from googlenet.distributed.downpour.options import *;"
+                command += "connected(Downpour(address=sys.argv[1])).__enter__()"
+                done = subprocess.run([sys.executable, "-c", command, address], capture_output=True, text=True)
+                assert f"address {address}: the Ray there is that of another run" in done.stderr
+        finally:
+            here.end()
+
+
+@pytest.mark.long
 def test_where_the_run_is_killed_ray_and_its_folder_go(folder: Path) -> None:
     leads = "import sys, time; from googlenet.distributed.downpour.host import Host;"
     leads += "print(Host(sys.argv[1], 1)._process.pid, flush=True); time.sleep(600)"

@@ -103,7 +103,7 @@ def connected(options: Downpour, wire: str = "float32") -> Iterator[Exchange]:
         _join(ray, address)
         again()
         if options.address is not None:
-            _expect_public(ray)
+            _expect_public(ray, options.address)
         yield Leader(options, wire, cores=cores)
 
 
@@ -160,11 +160,11 @@ def _join(ray: Any, address: str) -> None:
         raise InputError(f"address {shown(address)}: no Ray cluster can be joined there ({why}); {START_ONE}") from None
 
 
-def _expect_public(ray: Any) -> None:
+def _expect_public(ray: Any, address: str) -> None:
     """Say which cluster was joined; `InputError` for one that another run has started for itself."""
     nodes = [node for node in ray.nodes() if node["Alive"]]
     if any(f"/{PRIVATE}" in str(node.get("RayletSocketName", "")) for node in nodes):
-        raise InputError(f"address auto: the only Ray here is that of another run, which ends with it; {START_ONE}")
+        raise InputError(f"address {address}: the Ray there is that of another run, which ends with it; {START_ONE}")
     processors = round(sum(node["Resources"].get("CPU", 0) for node in nodes))
     where = ray.get_runtime_context().gcs_address
     say(f"joined the Ray cluster at {where}: {counted(len(nodes), 'machines')}, {counted(processors, 'processors')}")
