@@ -65,7 +65,12 @@ def test_found_once_kept_and_checked(network: Network, images: Path, tmp_path: P
     other = Network(network.specification, auxiliary=False).eval()
     with pytest.raises(InputError, match=r"openvino.json: made for other weights"):
         _int8(other, tmp_path, "openvino")
-    for damage in ({"ranges": {}}, {"ranges": record["ranges"] | {"conv1": [0, float("inf")]}}, {"seconds": "1"}):
+    for damage in (
+        {"ranges": {}},
+        {"ranges": record["ranges"] | {"conv1": [0, float("inf")]}},
+        {"seconds": "1"},
+        {"seconds": 10**400},
+    ):
         files[1].write_text(json.dumps(record | damage))
         with pytest.raises(InputError, match=r"openvino.json: damaged"):
             _int8(network, tmp_path, "openvino")

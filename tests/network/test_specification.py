@@ -111,6 +111,8 @@ def test_numbers_that_are_none_are_refused():
         replace(network, rows=tuple(lrn if row.name == "norm1" else row for row in network.rows))
     with pytest.raises(InputError, match="pixels: inf is not a finite number"):
         replace(network, pixels=replace(network.pixels, mean=(float("inf"), 0.0, 0.0)))
+    with pytest.raises(InputError, match=r"pixels: 10*[.]{3} is not a finite number"):
+        replace(network, pixels=replace(network.pixels, mean=(10**400, 0.0, 0.0)))
     with pytest.raises(InputError, match=r"conv: .*expected whole numbers, found 8.0"):
         replace(network, rows=(Convolution("conv", 8.0, 3), *network.rows[1:]))
 

@@ -6,8 +6,8 @@ Data alone: the ranges, for which weights, engine and instructions they were jud
 import hashlib
 import json
 import logging
-import math
 import os
+import sys
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -131,7 +131,7 @@ def _read(path: Path, network: Network, engine: str) -> dict[str, Any]:
 
 
 def _is_number(value: object) -> bool:
-    return isinstance(value, int | float) and math.isfinite(value)
+    return isinstance(value, int | float) and abs(value) <= sys.float_info.max
 
 
 def _is_range(pair: object) -> bool:

@@ -7,7 +7,8 @@ here and nowhere else: cost, module, importers and export read them from `google
 
 import json
 from dataclasses import dataclass, replace
-from math import isfinite, prod
+from math import prod
+from sys import float_info
 
 from googlenet.errors import InputError, shown
 from googlenet.network.graph import expand
@@ -209,8 +210,8 @@ def _check_count(name: str, what: str, *counts: int, least: int = 1) -> None:
 
 def _check_finite(name: str, *values: float) -> None:
     for value in values:
-        if not isfinite(value):
-            raise InputError(f"{name}: {value} is not a finite number")
+        if not abs(value) <= float_info.max:  # `isfinite` raises for a whole number of over 308 digits
+            raise InputError(f"{name}: {shown(str(value))} is not a finite number")
 
 
 def _check_rate(name: str, rate: float) -> None:

@@ -7,10 +7,10 @@ made from it.
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields
-from math import isfinite
+from math import inf
 from typing import Any, Literal
 
-from googlenet.errors import InputError
+from googlenet.errors import InputError, shown
 from googlenet.images.photometric import DistortionName
 
 __all__ = ["CHANGES", "GROWS", "Averaging", "LoopRecipe", "Schedule", "check_ranges", "differences", "names_that_may"]
@@ -18,6 +18,11 @@ __all__ += ["to_json"]
 
 Schedule = Literal["paper", "bvlc", "cosine", "one-cycle"]
 Averaging = Literal["polyak", "exponential", "none"]
+
+LARGEST = (1 << 64) - 1
+"""Of whole numbers: the largest seed that there is."""
+
+_NO_LIMITS: Mapping[str, float] = {}
 
 CHANGES, GROWS = {"may": "change"}, {"may": "grow"}
 """Of fields that are not part of what a run is: it goes on with another value, or with a larger one."""
@@ -117,20 +122,32 @@ def to_json(recipe: LoopRecipe) -> dict[str, Any]:
 
 
 def check_ranges(
-    recipe: object, *, least: Mapping[str, float], positive: Iterable[str], shares: Iterable[str] = ()
+    recipe: object,
+    *,
+    least: Mapping[str, float],
+    positive: Iterable[str],
+    shares: Iterable[str] = (),
+    most: Mapping[str, float] = _NO_LIMITS,
 ) -> None:
-    """Raise `InputError` for a field below its `least` value, or that is not `positive`, or no share in 0 <= x < 1.
+    """Raise `InputError` for a field out of its range, or that is infinite or a whole number of over 64 bits.
 
-    None is no value and passes.
+    That is below its `least` value or above its `most`, or not `positive`, or no share in 0 <= x < 1. None is no value
+    and passes.
     """
     for name, smallest in least.items():
         value = getattr(recipe, name)
-        if value is not None and not (value >= smallest and isfinite(value)):
-            raise InputError(f"{name} {value}: give at least {smallest:g}")
+        if value is not None and not smallest <= value < inf:
+            raise InputError(f"{name} {shown(str(value))}: give at least {smallest:g}")
     for name in positive:
         value = getattr(recipe, name)
-        if value is not None and not (value > 0 and isfinite(value)):
-            raise InputError(f"{name} {value}: give a number above 0")
+        if value is not None and not 0 < value < inf:
+            raise InputError(f"{name} {shown(str(value))}: give a number above 0")
+    for name in (*least, *positive):
+        value, largest = getattr(recipe, name), most.get(name, inf)
+        if value is not None and value > largest:
+            raise InputError(f"{name} {shown(str(value))}: give at most {largest:,g}")
+        if isinstance(value, int) and value > LARGEST:
+            raise InputError(f"{name} {shown(str(value))}: give a number below 2^64")
     for name in shares:
         if not 0 <= getattr(recipe, name) < 1:
             raise InputError(f"{name} {getattr(recipe, name)}: give a number from 0 up to, but not including, 1")

@@ -1,11 +1,11 @@
 """What is asked of a simulation beside its machines: which exchanges and numbers of workers, and what is learnt."""
 
 from dataclasses import dataclass
-from math import isfinite
+from sys import float_info
 from typing import Optional
 
 from googlenet.distributed.simulation.cluster import Arm
-from googlenet.errors import InputError
+from googlenet.errors import InputError, shown
 from googlenet.network.zoo import NETWORKS
 from googlenet.training.loop_recipe import check_ranges
 
@@ -46,10 +46,10 @@ class Settings:
         for name in ("workers", "learning_workers"):
             for count in getattr(self, name):
                 if not 1 <= count <= MOST_WORKERS:
-                    raise InputError(f"{name} {count}: give numbers from 1 to {MOST_WORKERS:,}")
+                    raise InputError(f"{name} {shown(str(count))}: give numbers from 1 to {MOST_WORKERS:,}")
         for rate in self.rates:
-            if not (rate > 0 and isfinite(rate)):
-                raise InputError(f"rates {rate}: give numbers above 0")
+            if not 0 < rate <= float_info.max:
+                raise InputError(f"rates {shown(str(rate))}: give numbers above 0")
         if self.target > 1:
             raise InputError(f"target {self.target}: give a share, at most 1")
         if self.learner is not None and self.learner not in NETWORKS:
