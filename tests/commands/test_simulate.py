@@ -63,7 +63,11 @@ def test_json_is_the_same_each_time_and_a_page_goes_on(capsys, tmp_path, monkeyp
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--bandwidth", "0"], "bandwidth 0.0: give a number above 0"),
+        (["--bandwidth", "0"], "bandwidth 0.0: give at least 1e-06"),
+        (["--failures", "10", "--checkpoint-minutes", "6000"], "--failures 10: one machine alone gets nothing done"),
+        (["--failures", "100", "--push-every", "1000", "--checkpoint-minutes", "1"], "--failures 100: a worker hardly"),
+        (["--failures", "10", "--learning-workers", "500"], "--learning-workers 500: with synchronous nothing gets"),
+        (["--seed", "9" * 400], "--seed 999"),
         (["--network", "alexnet"], "network 'alexnet' is not known"),
         (["--workers", "0"], "workers 0: give numbers from 1"),
         (["--exchanges", "telepathy"], "exchanges"),

@@ -13,11 +13,22 @@ from googlenet.errors import InputError
     ("options", "message"),
     [
         ({"network": "alexnet"}, "network 'alexnet' is not known"),
-        ({"bandwidth": 0.0}, "bandwidth 0.0: give a number above 0"),
+        ({"bandwidth": 0.0}, "bandwidth 0.0: give at least 1e-06"),
+        ({"bandwidth": 1e-320}, "bandwidth 1e-320: give at least 1e-06"),
         ({"latency": -1.0}, "latency -1.0: give at least 0"),
         ({"shards": 0}, "shards 0: give at least 1"),
         ({"backups": 1.0}, "backups 1.0: give a number from 0"),
-        ({"step_seconds": float("nan")}, "step_seconds nan: give a number above 0"),
+        ({"step_seconds": float("nan")}, "step_seconds nan: give at least 1e-06"),
+        ({"latency": 1e308}, r"latency 1e\+308: give at most 1e\+06"),
+        ({"restart_seconds": 1e308}, r"restart_seconds 1e\+308: give at most"),
+        ({"checkpoint_minutes": 1e308}, r"checkpoint_minutes 1e\+308: give at most"),
+        ({"checkpoint_minutes": 1e-320}, "checkpoint_minutes 1e-320: give at least 0.001"),
+        ({"step_spread": 1e9}, r"step_spread 1000000000.0: give at most 5"),
+        ({"machine_spread": 1e6}, r"machine_spread 1000000.0: give at most 5"),
+        ({"shards": 2000}, "shards 2000: give at most 1,000"),
+        ({"push_every": 10**30}, "push_every 10*: give at most 1,000"),
+        ({"bound": 10**400}, r"bound 10*[.]{3}: give a number below"),
+        ({"failures": 10.0, "checkpoint_minutes": 6000.0}, "failures 10: one machine alone gets nothing done"),
     ],
 )
 def test_what_makes_no_cluster_is_refused(options, message):
@@ -72,7 +83,17 @@ def test_what_failures_cost_is_what_they_cost_on_average():
     kept = working - working % 600
     assert of_machines.productive("in step", 500) == pytest.approx(kept.sum() / (working + 100).sum(), rel=0.02)
     assert cluster(failures=0.0).productive("in step", 1000) == 1.0
-    assert cluster(failures=1e6).productive("in step", 1000) == 0.0
+    assert cluster(failures=5.0).productive("in step", 1000) == 0.0
+    assert cluster(failures=1e-320).productive("in step", 1000) == 1.0
+
+
+def test_a_worker_must_have_the_time_to_fetch_and_compute():
+    """With 360 failures an hour a machine has ten seconds."""
+    often = {"failures": 360.0, "checkpoint_minutes": 0.1, "restart_seconds": 0.0}
+    cluster(**often, step_seconds=4.0, push_every=10).expect_exchanges()
+    for beyond in ({"push_every": 13}, {"latency": 7000.0, "push_every": 10}, {"parameters": 15 * 10**9}):
+        with pytest.raises(InputError, match="--failures 360: a worker hardly ever ends"):
+            cluster(**often | {"step_seconds": 4.0} | beyond).expect_exchanges()
 
 
 def test_nobody_waits_for_a_worker_beside_shards():

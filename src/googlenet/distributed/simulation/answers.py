@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from googlenet.distributed.simulation.calibration import Compared
-from googlenet.distributed.simulation.cluster import Arm, Cluster
+from googlenet.distributed.simulation.cluster import FASTEST, Arm, Cluster
 from googlenet.distributed.simulation.learning import Learnt
 from googlenet.distributed.simulation.link import in_step_seconds
 from googlenet.distributed.simulation.machines import Machines
@@ -137,7 +137,7 @@ def _costs(cluster: Cluster, workers: int) -> dict[str, float]:
     mean = float(sum(one.mean() for one in steps)) / len(steps)
     slowest = float(sum(one.max() for one in steps)) / len(steps)
     whole = in_step_seconds(cluster, workers, slowest)
-    at_once, endless = replace(cluster, latency=0.0), replace(cluster, bandwidth=1e9)
+    at_once, endless = replace(cluster, latency=0.0), replace(cluster, bandwidth=FASTEST)
     return {
         "waiting for the slowest worker": slowest - mean,
         "the latency of the many messages of an all-reduce": whole - in_step_seconds(at_once, workers, slowest),

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from statistics import median
 
 from googlenet.distributed.downpour.cluster import import_ray
-from googlenet.distributed.simulation.cluster import Arm, Cluster
+from googlenet.distributed.simulation.cluster import FASTEST, Arm, Cluster
 from googlenet.distributed.simulation.measuring import Measured, measure
 from googlenet.distributed.simulation.throughput import throughput
 from googlenet.machine import processor
@@ -120,7 +120,7 @@ def _fed(cluster: Cluster, one: Measured, link: Measured) -> Cluster:
         step_spread=one.spread,
         machine_spread=0.0,
         latency=1e3 * link.latency,
-        bandwidth=link.bytes_per_second * 8 / 1e9,
+        bandwidth=min(FASTEST, link.bytes_per_second * 8 / 1e9),  # a difference of two times, which may be none
         wire="float32",
         all_reduce="ring",
         shards=1,

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, replace
 from functools import cached_property
-from math import exp
+from math import expm1
 from typing import Literal
 
 from googlenet.errors import InputError
@@ -10,7 +10,7 @@ from googlenet.network.cost import cost
 from googlenet.network.zoo import NETWORKS, specification
 from googlenet.training.loop_recipe import check_ranges
 
-__all__ = ["ARMS", "Arm", "Cluster", "Meeting", "meeting_of"]
+__all__ = ["ARMS", "FASTEST", "HARDLY", "Arm", "Cluster", "Meeting", "meeting_of"]
 
 Meeting = Literal["in step", "backup", "downpour", "bounded"]
 """How gradients come together, as far as time is concerned."""
@@ -37,6 +37,16 @@ ARMS: dict[Arm, str] = {
     "downpour-adagrad": "Adagrad on the shards, without momentum",
 }
 """What can be compared, and what it is."""
+
+
+FASTEST = 1e6
+"""Gbit/s of a link, at most."""
+
+HARDLY = 1e-9
+"""Share of the time below which nothing gets done."""
+
+_PATIENCE = 5.0
+"""Failures that may be expected in the time in which a worker must not fail: one of 150 attempts comes through."""
 
 
 @dataclass(frozen=True)
@@ -86,7 +96,13 @@ class Cluster:
     def __post_init__(self) -> None:
         if self.network not in NETWORKS:
             raise InputError(f"network '{self.network}' is not known; there are {', '.join(NETWORKS)}")
-        check_ranges(self, least=_LEAST, positive=_POSITIVE, shares=("backups",))
+        check_ranges(self, least=_LEAST, positive=(), shares=("backups",), most=_MOST)
+        if self.productive("in step", 1) < HARDLY:
+            raise InputError(
+                f"failures {self.failures:g}: one machine alone gets nothing done between two failures, with"
+                f" {self.checkpoint_minutes:g} minutes between checkpoints and {self.restart_seconds:g} s to restart;"
+                " give fewer, or shorter times"
+            )
 
     @cached_property
     def parameters(self) -> int:
@@ -126,13 +142,28 @@ class Cluster:
         done since the last checkpoint. Workers that fail beside shards are simulated one by one.
         """
         machines = workers if meeting == "in step" else self.shards
-        failing, between = machines * self.failures / 3600, self.checkpoint_minutes * 60
-        if not failing:
+        failing = machines * self.failures / 3600
+        between = failing * self.checkpoint_minutes * 60
+        """Failures from one checkpoint to the next."""
+        if not between:
             return 1.0
-        if failing * between > 700:  # beyond the numbers of a float, and of any use
+        if between > 700:  # beyond the numbers of a float, and of any use
             return 0.0
-        kept = between / (exp(failing * between) - 1)
-        return kept / (1 / failing + self.restart_seconds)
+        return between / expm1(between) / (1 + failing * self.restart_seconds)
+
+    def expect_exchanges(self) -> None:
+        """Raise `InputError` where a worker beside shards hardly ever fetches and computes without failing meanwhile.
+
+        To simulate what it does get done would take for ever.
+        """
+        assert self.step_seconds is not None
+        fetching = self.wire_bytes / self.bytes_per_second + 2 * self.latency_seconds
+        seconds = self.step_seconds * self.push_every + fetching
+        if self.failures * seconds / 3600 > _PATIENCE:
+            raise InputError(
+                f"--failures {self.failures:g}: a worker hardly ever ends what it fetches and computes between two"
+                f" exchanges, {seconds:,.3g} s; give fewer, or leave the downpour out of --exchanges"
+            )
 
 
 def meeting_of(arm: Arm) -> Meeting:
@@ -146,8 +177,10 @@ def meeting_of(arm: Arm) -> Meeting:
 
 _LEAST = {
     "batch_size": 1,
+    "step_seconds": 1e-6,
     "step_spread": 0,
     "machine_spread": 0,
+    "bandwidth": 1e-6,
     "latency": 0,
     "shards": 1,
     "update_seconds": 0,
@@ -155,7 +188,22 @@ _LEAST = {
     "bound": 0,
     "failures": 0,
     "restart_seconds": 0,
+    "checkpoint_minutes": 1e-3,
     "seed": 0,
 }
 
-_POSITIVE = ("step_seconds", "bandwidth", "checkpoint_minutes")
+_MOST = {
+    "batch_size": 1e6,
+    "step_seconds": 1e6,
+    "step_spread": 5,
+    "machine_spread": 5,
+    "bandwidth": FASTEST,
+    "latency": 1e6,
+    "shards": 1000,
+    "update_seconds": 1e6,
+    "push_every": 1000,
+    "failures": 1e6,
+    "restart_seconds": 1e6,
+    "checkpoint_minutes": 1e6,
+}
+"""What no machine is beyond: figures stay finite, and a simulation ends."""

@@ -9,13 +9,14 @@ from typing import Any
 from googlenet.data.identity import identity
 from googlenet.data.sources import Source, open_training, open_validation
 from googlenet.distributed.simulation.calibration import Calibration, calibrate, expect_workers
-from googlenet.distributed.simulation.cluster import Arm, Cluster, meeting_of
+from googlenet.distributed.simulation.cluster import HARDLY, Arm, Cluster, meeting_of
 from googlenet.distributed.simulation.kept import KeptRuns
 from googlenet.distributed.simulation.learner import Learner, small_network
 from googlenet.distributed.simulation.learning import Learnt, learn
 from googlenet.distributed.simulation.measuring import with_times
 from googlenet.distributed.simulation.settings import Settings
 from googlenet.distributed.simulation.throughput import Throughput, throughput
+from googlenet.errors import InputError
 from googlenet.network.zoo import specification
 from googlenet.records import encode
 from googlenet.reporting.console import duration, say
@@ -61,6 +62,27 @@ def _arms_in_time(settings: Settings) -> list[Arm]:
     return list(by_meeting.values())
 
 
+def _expect_work(cluster: Cluster, settings: Settings) -> None:
+    """Raise `InputError` where machines fail so often that what is asked for has no end."""
+    if any(arm.startswith("downpour") for arm in settings.exchanges):
+        cluster.expect_exchanges()
+    for arm, workers in _learning(settings):
+        if cluster.productive(meeting_of(arm), workers) < HARDLY:
+            raise InputError(
+                f"--learning-workers {workers}: with {arm} nothing gets done between two failures; give fewer, or"
+                " fewer --failures"
+            )
+
+
+def _learning(settings: Settings) -> list[tuple[Arm, int]]:
+    """Return which exchanges learn with how many workers; one worker is the same with all."""
+    return [
+        (arm, workers)
+        for workers in sorted(set(settings.learning_workers))
+        for arm in (settings.exchanges if workers > 1 else ("synchronous",))
+    ]
+
+
 def compare(
     cluster: Cluster,
     settings: Settings,
@@ -80,6 +102,7 @@ def compare(
         expect_workers(arms)
     learning = _Learning(settings, data, validation, cluster.seed, folder) if settings.learning_workers else None
     cluster = with_times(cluster)
+    _expect_work(cluster, settings)
     calibration = calibrate(cluster, arms, calibrated_with) if calibrated_with else None
     alone = throughput(cluster, "synchronous", 1)
     found = paces(cluster, settings)
@@ -109,11 +132,7 @@ class _Learning:
         """Yield the best run of each exchange and number of workers; that of one worker stands for all exchanges."""
         self._cluster = cluster
         rates = sorted(self._settings.rates, reverse=True)
-        asked = [
-            (arm, workers)
-            for workers in sorted(set(self._settings.learning_workers))
-            for arm in (self._settings.exchanges if workers > 1 else ("synchronous",))
-        ]
+        asked = _learning(self._settings)
         longest = self._settings.epochs * self._learner.images
         most = len(asked) * len(rates) * longest
         say(
