@@ -12,6 +12,9 @@ from googlenet.records import decode, encode
 
 __all__ = ["KeptRuns"]
 
+_SAID_TWICE = ("arm", "workers", "rate")
+"""By a run, and by what it depends on."""
+
 LARGEST = 1 << 26
 """Bytes of a file that is read: a run is some kilobytes."""
 
@@ -27,8 +30,9 @@ class KeptRuns:
                 self._read(line)
 
     def find(self, of: Mapping[str, Any]) -> Learnt | None:
-        """Return the run that depends on just this, if it is there."""
-        return self._runs.get(_key(of))
+        """Return the run that depends on just this, if it is there and says the same of itself."""
+        run = self._runs.get(_key(of))
+        return run if run and all(getattr(run, name) == of[name] for name in _SAID_TWICE) else None
 
     def add(self, of: Mapping[str, Any], run: Learnt) -> None:
         """Keep a finished run."""

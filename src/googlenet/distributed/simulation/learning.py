@@ -13,6 +13,7 @@ from googlenet.distributed.simulation.cluster import Arm, Cluster, meeting_of
 from googlenet.distributed.simulation.downpour import Downpour
 from googlenet.distributed.simulation.in_step import with_all, with_backups
 from googlenet.distributed.simulation.learner import EXECUTION, Learner
+from googlenet.errors import InputError
 
 __all__ = ["Learnt", "Point", "corrected", "learn", "rule_of"]
 
@@ -25,16 +26,20 @@ EVALUATIONS = 4
 
 @dataclass(frozen=True)
 class Point:
-    """How well the weights do after some time and images."""
+    """How well the weights do after some time and images. Creating one checks it."""
 
     seconds: float
     images: int
     accuracy: float
 
+    def __post_init__(self) -> None:
+        if not (self.seconds > 0 and self.images > 0 and 0 <= self.accuracy <= 1):
+            raise InputError("a point is after some seconds and images, with an accuracy from 0 to 1")
+
 
 @dataclass(frozen=True)
 class Learnt:
-    """A run of the small network, to the target or to its end."""
+    """A run of the small network, to the target or to its end. Creating one checks it."""
 
     arm: Arm
     workers: int
@@ -45,10 +50,15 @@ class Learnt:
     diverged: bool
     """The loss was no longer finite."""
 
+    def __post_init__(self) -> None:
+        rising = all(one.seconds <= later.seconds and one.images < later.images for one, later in pairwise(self.points))
+        if not (self.points and rising and self.reached in (None, self.points[-1])):
+            raise InputError("a run has points, each after the one before; it ends where it reaches the target")
+
     @property
     def best(self) -> float:
         """The highest accuracy on the way."""
-        return max((point.accuracy for point in self.points), default=0.0)
+        return max(point.accuracy for point in self.points)
 
 
 def corrected(momentum: float, workers: int) -> float:
