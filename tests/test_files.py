@@ -9,7 +9,15 @@ from pathlib import Path
 import pytest
 
 from googlenet.errors import InputError
-from googlenet.files import atomic_write, expect_writable, open_regular, recorded_name, remove_leftovers, sha256
+from googlenet.files import (
+    atomic_write,
+    expect_regular,
+    expect_writable,
+    open_regular,
+    recorded_name,
+    remove_leftovers,
+    sha256,
+)
 from googlenet.weights.checkpoint import read
 from googlenet.weights.classes import read_classes
 from googlenet.weights.importers.source import Source
@@ -52,6 +60,22 @@ def test_a_full_disk_is_one_line_and_loses_nothing(tmp_path):
         raise OSError(errno.ENOSPC, "No space left on device")
     assert path.read_bytes() == b"old"
     assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.skipif(os.name != "posix", reason="named pipes are POSIX's")
+def test_what_is_there_must_be_a_regular_file(tmp_path):
+    (tmp_path / "file").write_bytes(b"old")
+    (tmp_path / "link").symlink_to("absent")
+    for name in ("file", "absent", "link"):
+        expect_regular(tmp_path / name)
+    (tmp_path / "folder").mkdir()
+    os.mkfifo(tmp_path / "pipe")
+    for name in ("folder", "pipe"):
+        with pytest.raises(InputError, match=f"{name}: not a file but a folder, pipe or device; remove it"):
+            expect_regular(tmp_path / name)
+    (tmp_path / "circle").symlink_to("circle")
+    with pytest.raises(InputError, match="circle: cannot be read"):
+        expect_regular(tmp_path / "circle")
 
 
 def test_a_folder_that_is_a_file_is_one_line(tmp_path):

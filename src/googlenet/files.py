@@ -15,8 +15,8 @@ from typing import IO, Any, cast
 
 from googlenet.errors import InputError
 
-__all__ = ["atomic_write", "expect", "expect_folder", "expect_writable", "open_regular", "read_regular"]
-__all__ += ["recorded_name", "remove_leftovers", "sha256", "text_lines", "write_json"]
+__all__ = ["atomic_write", "expect", "expect_folder", "expect_regular", "expect_writable", "open_regular"]
+__all__ += ["read_regular", "recorded_name", "remove_leftovers", "sha256", "text_lines", "write_json"]
 
 
 _TEMPORARY = (".googlenet-", ".tmp")
@@ -110,6 +110,21 @@ def expect_writable(path: str | os.PathLike[str]) -> None:
             pass
     except OSError as error:
         raise InputError(f"{path}: cannot be written ({error.strerror or error}); give another name") from error
+
+
+def expect_regular(path: str | os.PathLike[str]) -> None:
+    """Raise `InputError` where something else than a regular file is at `path`, which is to be read or written later.
+
+    A pipe may keep whoever opens it waiting; nothing there is no fault.
+    """
+    try:
+        mode = os.stat(path).st_mode  # noqa: PTH116
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        raise InputError(f"{os.fspath(path)}: cannot be read ({error.strerror or error}); remove it") from error
+    if not stat.S_ISREG(mode):
+        raise InputError(f"{os.fspath(path)}: not a file but a folder, pipe or device; remove it")
 
 
 def open_regular(path: str | os.PathLike[str]) -> IO[bytes]:

@@ -81,3 +81,12 @@ def test_what_cannot_be_simulated_is_said_in_a_line(capsys, arguments, message):
     assert (status, out) == (2, "")
     assert message in err
     assert len(err.splitlines()) == 1
+
+
+@pytest.mark.parametrize("name", ["runs.jsonl", "report.html", "speed.png"])
+def test_what_the_report_could_not_be_written_over_is_said_at_once(capsys, tmp_path, monkeypatch, name):
+    monkeypatch.setattr(studies, "compare", None)
+    (tmp_path / name).mkdir()
+    status, out, err = simulate(capsys, *FEW, "--report", tmp_path)
+    assert (status, out) == (2, "")
+    assert err == f"googlenet: {tmp_path / name}: not a file but a folder, pipe or device; remove it\n"

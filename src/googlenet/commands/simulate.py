@@ -11,7 +11,7 @@ from googlenet.data.sources import expect_source
 from googlenet.distributed.simulation.cluster import Cluster
 from googlenet.distributed.simulation.settings import Settings
 from googlenet.errors import InputError, after_work
-from googlenet.files import expect_folder
+from googlenet.files import expect_folder, expect_regular
 from googlenet.reporting.console import json_line, say, table
 
 
@@ -44,9 +44,12 @@ def run(options: Options) -> int:
         expect_folder(options.report)
     if options.calibrate and (len(set(options.calibrate)) < 2 or min(options.calibrate) < 1):
         raise InputError("--calibrate: give several numbers of workers, such as 1 2 4")
-    from googlenet.distributed.simulation.report import HEADERS, rows_of, to_json, write_report
+    from googlenet.distributed.simulation.report import FILES, HEADERS, rows_of, to_json, write_report
     from googlenet.distributed.simulation.study import compare
 
+    if options.report is not None:
+        for name in FILES:
+            expect_regular(options.report / name)
     study = carry_through(
         lambda: compare(
             options.cluster,

@@ -1,11 +1,13 @@
 """Finished runs are found again by what they depend on, and a damaged file costs no more than its runs."""
 
 import json
+import os
 
 import pytest
 from studies import learnt
 
 from googlenet.distributed.simulation.kept import KeptRuns
+from googlenet.errors import InputError
 
 OF = {"arm": "downpour", "workers": 4, "rate": 0.1}
 RUN = learnt("downpour", 4, 10.0, rate=0.1)
@@ -65,3 +67,10 @@ def test_a_run_that_makes_no_sense_is_done_again(tmp_path, damage):
     assert kept.find(OF) is None
     kept.add(OF, RUN)
     assert KeptRuns(tmp_path).find(OF) == RUN
+
+
+@pytest.mark.skipif(os.name != "posix", reason="named pipes are POSIX's")
+def test_a_pipe_keeps_nobody_waiting(tmp_path):
+    os.mkfifo(tmp_path / "runs.jsonl")
+    with pytest.raises(InputError, match=r"runs.jsonl: not a file but a folder, pipe or device"):
+        KeptRuns(tmp_path)

@@ -7,10 +7,12 @@ from typing import Any
 
 from googlenet.distributed.simulation.learning import Learnt
 from googlenet.errors import InputError
-from googlenet.files import atomic_write
+from googlenet.files import atomic_write, read_regular
 from googlenet.records import decode, encode
 
-__all__ = ["KeptRuns"]
+__all__ = ["RUNS", "KeptRuns"]
+
+RUNS = "runs.jsonl"
 
 _SAID_TWICE = ("arm", "workers", "rate")
 """By a run, and by what it depends on."""
@@ -23,10 +25,10 @@ class KeptRuns:
     """Runs by what they depend on; without a folder they are kept for this comparison alone."""
 
     def __init__(self, folder: Path | None) -> None:
-        self._path = None if folder is None else folder / "runs.jsonl"
+        self._path = None if folder is None else folder / RUNS
         self._runs: dict[str, Learnt] = {}
-        if self._path is not None and self._path.is_file() and self._path.stat().st_size <= LARGEST:
-            for line in self._path.read_text(encoding="utf-8", errors="replace").splitlines():
+        if self._path is not None and self._path.exists():
+            for line in read_regular(self._path, LARGEST, "file of runs").decode(errors="replace").splitlines():
                 self._read(line)
 
     def find(self, of: Mapping[str, Any]) -> Learnt | None:

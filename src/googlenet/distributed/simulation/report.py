@@ -8,6 +8,7 @@ from typing import Any
 
 from googlenet.distributed.simulation.answers import answer, speed_up, worth
 from googlenet.distributed.simulation.cluster import ARMS, Arm
+from googlenet.distributed.simulation.kept import RUNS
 from googlenet.distributed.simulation.learning import Learnt
 from googlenet.distributed.simulation.study import Study
 from googlenet.distributed.simulation.throughput import Throughput
@@ -19,7 +20,13 @@ from googlenet.reporting.html import Figure, Illustration, Table, render
 from googlenet.reporting.pictures import file_uri
 from googlenet.versions import command, hardware, versions
 
-__all__ = ["HEADERS", "rows_of", "to_json", "write_report"]
+__all__ = ["FILES", "HEADERS", "rows_of", "to_json", "write_report"]
+
+PAGE, FIGURES = "report.html", "simulation.json"
+SPEED, STALENESS, LEARNING = "speed.png", "staleness.png", "learning.png"
+
+FILES = (PAGE, FIGURES, SPEED, STALENESS, LEARNING, RUNS)
+"""All that a report's folder holds."""
 
 HEADERS = (
     "exchange",
@@ -102,12 +109,12 @@ def write_report(study: Study, folder: Path) -> Path:
     )
     behind = to_json(study) | {"command": command()}
     for name, text in (
-        ("simulation.json", json.dumps(behind, indent=1, allow_nan=False) + "\n"),
-        ("report.html", page),
+        (FIGURES, json.dumps(behind, indent=1, allow_nan=False) + "\n"),
+        (PAGE, page),
     ):
         with atomic_write(folder / name) as file:
             file.write(text.encode("utf-8", "backslashreplace"))
-    return folder / "report.html"
+    return folder / PAGE
 
 
 def _pace(study: Study, pace: Throughput) -> dict[str, Any]:
@@ -149,7 +156,7 @@ def _settings(study: Study) -> dict[str, Any]:
 
 
 def _speed(study: Study, folder: Path) -> Section:
-    path = folder / "speed.png"
+    path = folder / SPEED
     most = max(pace.workers for pace in study.paces)
     ideal = Curve("every machine at its full speed", (1, most), (1, most))
 
@@ -194,7 +201,7 @@ def _staleness(study: Study, folder: Path) -> list[Section]:
     panels = [
         Panel(f"{of_first[place].workers:,} workers", (_histogram(of_first[place]),), share=True) for place in chosen
     ]
-    path = folder / "staleness.png"
+    path = folder / STALENESS
     draw_curves(path, panels, x_label="updates that a gradient comes late")
     rows = [
         (
@@ -252,7 +259,7 @@ def _learning(study: Study, folder: Path, learner: str) -> list[Section]:
         )
         for count in counts or [1]
     ]
-    path = folder / "learning.png"
+    path = folder / LEARNING
     draw_curves(path, panels, x_label="simulated seconds (logarithmic)", x_logarithmic=True)
     charts = [Illustration(file_uri(path), "Accuracy over the simulated time, at the best rate of each")]
     return [
