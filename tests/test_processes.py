@@ -124,6 +124,12 @@ def test_one_process_or_one_of_those_that_there_are_does_the_work_itself(monkeyp
         launch(["--version"], 2)
 
 
+def test_one_is_started_where_that_is_asked_for(module, tmp_path):
+    body = "Path(folder, os.environ['WORLD_SIZE']).touch()\nsys.exit(3)"
+    assert launch([], 1, module(body), also_one=True) == 3
+    assert (tmp_path / "1").exists()
+
+
 @pytest.mark.parametrize("count", [0, -1, 1.5, True])
 def test_a_number_of_processes_that_is_none_is_refused(count):
     with pytest.raises(InputError, match="--processes must be a whole number"):
@@ -366,6 +372,12 @@ sys.exit(130)
     launcher.send_signal(number)
     assert launcher.wait(timeout=BEYOND_DOUBT) == 130
     assert [Path(tmp_path, f"{rank}.heard").read_text() for rank in range(2)] == ["1", "1"]
+
+
+@POSIX
+def test_an_interrupt_while_the_work_is_loaded_is_no_traceback(module, capfd):
+    assert launch([], 1, module("os.kill(os.getpid(), signal.SIGINT)\ntime.sleep(120)"), also_one=True) == 130
+    assert capfd.readouterr().err == ""
 
 
 @POSIX

@@ -87,15 +87,17 @@ def tell_torchrun(line: str) -> bool:
     return True
 
 
-def launch(arguments: Sequence[str], processes: int, module: str = "googlenet", restarts: int = 0) -> int | None:
+def launch(
+    arguments: Sequence[str], processes: int, module: str = "googlenet", restarts: int = 0, also_one: bool = False
+) -> int | None:
     """Run `python -m module arguments...` in so many processes and return the exit status of the whole.
 
-    None where there is nothing to start: one process was asked for, or this is one of them already. They share the
-    cores, read nothing from standard input, and end with this process, however it ends. Where one fails, it is said
-    which and how, and the others are ended; where it was killed, all are started again, at most `restarts` times.
-    Ctrl-C, SIGTERM and SIGHUP are passed on once, and it is waited for what the processes do then; after `PATIENCE`,
-    or at a second Ctrl-C, they are killed. Raises `InputError` where the processes cannot be started, are far more than
-    there are cores, or where another number of them is there already.
+    None where there is nothing to start: one process was asked for, unless one is to be started, too (`also_one`), or
+    this is one of them already. They share the cores, read nothing from standard input, and end with this process,
+    however it ends. Where one fails, it is said which and how, and the others are ended; where it was killed, all are
+    started again, at most `restarts` times. Ctrl-C, SIGTERM and SIGHUP are passed on once, and it is waited for what
+    the processes do then; after `PATIENCE`, or at a second Ctrl-C, they are killed. Raises `InputError` where the
+    processes cannot be started, are far more than there are cores, or where another number of them is there already.
     """
     processes, restarts, there = whole("--processes", processes), whole("--restarts", restarts, 0), ranks()
     is_one_of_them = "WORLD_SIZE" in os.environ
@@ -105,7 +107,7 @@ def launch(arguments: Sequence[str], processes: int, module: str = "googlenet", 
         if "TORCHELASTIC_RUN_ID" in os.environ:
             _end_with_parent()  # torchrun leaves its processes to themselves when it is killed
         return None
-    if processes == 1 and not restarts:
+    if processes == 1 and not restarts and not also_one:
         return None
     cores = os.cpu_count() or 1
     if processes > (most := max(MOST, 4 * cores)):
@@ -129,7 +131,10 @@ def main() -> None:
     threading.Thread(target=_end_at_eof, args=(life_line,), daemon=True).start()
     _end_with_parent()  # also where this process is stopped or stuck
     module = sys.argv.pop(1)
-    runpy.run_module(module, run_name="__main__", alter_sys=True)
+    try:
+        runpy.run_module(module, run_name="__main__", alter_sys=True)
+    except KeyboardInterrupt:  # before the module, which is being loaded, could answer
+        sys.exit(INTERRUPTED)
 
 
 def _is_count(text: str) -> bool:

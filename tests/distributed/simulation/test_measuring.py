@@ -1,11 +1,15 @@
 """What real workers measure of themselves, and two of them for real."""
 
+import os
+import signal
+import tempfile
+
 import pytest
 from clusters import cluster
 
 from googlenet.distributed.simulation import measuring
 from googlenet.distributed.simulation.measuring import Measured, measure, with_times
-from googlenet.errors import BrokenOff
+from googlenet.errors import BrokenOff, InputError
 
 
 def measured(step):
@@ -45,3 +49,39 @@ def test_workers_that_fail_are_said_to(monkeypatch):
     monkeypatch.setattr(measuring, "_run", lambda *_: 130)
     with pytest.raises(KeyboardInterrupt):
         measure("googlenet-tiny", 2)
+    monkeypatch.setattr(measuring, "_run", lambda *_: 2)
+    with pytest.raises(BrokenOff, match=r"^1 real worker of"):
+        measure("googlenet-tiny", 2)
+
+
+def test_one_worker_too_ends_with_whoever_started_it(monkeypatch):
+    started = []
+
+    def launch(arguments, workers, module, *, also_one):
+        started.append((workers, also_one))
+        return 130
+
+    monkeypatch.setattr(measuring, "launch", launch)
+    with pytest.raises(KeyboardInterrupt):
+        measure("googlenet-tiny", 2)
+    assert started == [(1, True)]
+
+
+def test_one_of_several_processes_starts_no_workers(monkeypatch):
+    monkeypatch.setenv("RANK", "0")
+    monkeypatch.setenv("WORLD_SIZE", "1")
+    with pytest.raises(InputError, match="WORLD_SIZE is set"):
+        measure("googlenet-tiny", 2)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="signals as POSIX has them")
+@pytest.mark.parametrize("name", ["SIGTERM", "SIGHUP"])
+def test_no_folder_is_left_where_a_signal_ends_a_measurement(monkeypatch, tmp_path, name):
+    number = getattr(signal, name)
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    monkeypatch.setattr(measuring, "_run", lambda *_: os.kill(os.getpid(), number))
+    before = signal.getsignal(number)
+    with pytest.raises(KeyboardInterrupt):
+        measure("googlenet-tiny", 2)
+    assert list(tmp_path.iterdir()) == []
+    assert signal.getsignal(number) is before

@@ -1,10 +1,14 @@
 """Replicas as a simulation has them, and two of them for real."""
 
+import contextlib
+import os
+
 import pytest
 from clusters import cluster
 
 from googlenet.distributed.downpour.options import Downpour
 from googlenet.distributed.simulation.cluster import Cluster
+from googlenet.training.interruption import Interrupted
 
 replicas = pytest.importorskip(
     "googlenet.distributed.simulation.real_replicas", reason="Ray is not installed: pip install 'googlenet[cluster]'"
@@ -18,6 +22,20 @@ def test_options_are_those_of_the_simulated_exchange():
     assert replicas.options_of(of, "downpour-bounded", 4) == bounded
     assert replicas.options_of(of, "backup", 4) == Downpour(4, mitigation="synchronous", backups=1)
     assert replicas.options_of(cluster(backups=0.9), "backup", 1).backups == 0
+
+
+def test_an_interrupted_run_says_nothing_of_its_own(monkeypatch, capfd):
+    def train(*_, **__):
+        os.write(2, b"googlenet: stopping: the step at hand is finished and saved first")
+        raise Interrupted("stopped after step 3 of 13, saved in a folder that is gone")
+
+    monkeypatch.setattr(replicas, "connected", contextlib.nullcontext)
+    monkeypatch.setattr(replicas, "_link", lambda *_: (0.1, 1e9))
+    monkeypatch.setattr(replicas, "train", train)
+    with pytest.raises(KeyboardInterrupt) as stop:
+        replicas.measure_replicas(cluster(network="googlenet-tiny", batch_size=2), "downpour", 2, 1)
+    assert (type(stop.value), str(stop.value), stop.value.__suppress_context__) == (KeyboardInterrupt, "", True)
+    assert capfd.readouterr() == ("", "")
 
 
 def test_two_real_replicas_are_measured():

@@ -2,21 +2,22 @@
 
 import json
 import os
-import subprocess
-import sys
+import signal
 import tempfile
+import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import mean, median, stdev
+from typing import Any
 
 from googlenet.distributed.simulation.cluster import Cluster
-from googlenet.errors import BrokenOff
-from googlenet.processes import launch
+from googlenet.errors import BrokenOff, InputError, counted
+from googlenet.processes import INTERRUPTED, launch
 from googlenet.reporting.console import say
 
-__all__ = ["STEPS", "WARM_UP", "Measured", "measure", "with_threads", "with_times"]
+__all__ = ["STEPS", "WARM_UP", "Measured", "ended_by_signals", "measure", "with_threads", "with_times"]
 
 STEPS = 10
 """Of each measurement, after those that warm up."""
@@ -71,15 +72,17 @@ def measure(network: str, batch_size: int, workers: int = 1, threads: int = 0) -
 
     Each has so many threads (0: its share of the cores). Raises `BrokenOff` where they fail.
     """
-    with tempfile.TemporaryDirectory() as folder:
+    with ended_by_signals(), tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "measured.json"
         arguments = [str(file), network, str(batch_size), str(STEPS)]
         with with_threads(threads):
             status = _run(arguments, workers)
-        if status == 130:
+        if status == INTERRUPTED:
             raise KeyboardInterrupt
         if status != 0 or not file.exists():
-            raise BrokenOff(f"{workers} real workers of {network} ended with status {status}; see what they said")
+            raise BrokenOff(
+                f"{counted(workers, 'real workers')} of {network} ended with status {status}; see what they said"
+            )
         found = json.loads(file.read_text())
     return Measured(workers=workers, **found | {name: tuple(found[name]) for name in _LISTS if name in found})
 
@@ -108,9 +111,25 @@ def with_threads(threads: int) -> Iterator[None]:
             os.environ["OMP_NUM_THREADS"] = before
 
 
+@contextmanager
+def ended_by_signals() -> Iterator[None]:
+    """Have SIGTERM and SIGHUP end a block as Ctrl-C does, so that its temporary folders go; ignored ones stay so."""
+    before: dict[int, Any] = {}
+    if threading.current_thread() is threading.main_thread():  # elsewhere Python allows no handlers
+        for name in ("SIGTERM", "SIGHUP"):
+            number = getattr(signal, name, None)
+            if number is not None and signal.getsignal(number) is signal.SIG_DFL:
+                before[number] = signal.signal(number, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
 def _run(arguments: Sequence[str], workers: int) -> int:
     """Start the workers, wait for them, and return the exit status."""
-    status = launch(arguments, workers, _MODULE)
-    if status is None:  # one is not started by `launch`
-        status = subprocess.run([sys.executable, "-P", "-m", _MODULE, *arguments], check=False).returncode
+    status = launch(arguments, workers, _MODULE, also_one=True)
+    if status is None:
+        raise InputError("WORLD_SIZE is set: real workers are started here alone; unset it, or leave torchrun out")
     return status

@@ -1,10 +1,8 @@
 """Real replicas and a shard that a simulation is compared with: some rounds of downpour training, with a stopwatch."""
 
-import io
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import redirect_stderr
 from dataclasses import replace
 from itertools import pairwise
 from typing import Any
@@ -18,8 +16,8 @@ from googlenet.distributed.downpour.leader import Leader
 from googlenet.distributed.downpour.options import Downpour
 from googlenet.distributed.shard import Push, Rule, ShardState, Span
 from googlenet.distributed.simulation.cluster import Arm, Cluster, meeting_of
-from googlenet.distributed.simulation.measuring import STEPS, WARM_UP, Measured, with_threads
-from googlenet.distributed.simulation.timing import Link, images, plain_recipe, timed, update_seconds
+from googlenet.distributed.simulation.measuring import STEPS, WARM_UP, Measured, ended_by_signals, with_threads
+from googlenet.distributed.simulation.timing import Link, images, plain_recipe, silence, timed, update_seconds
 from googlenet.training.run import train
 from googlenet.training.step import Step
 from googlenet.training.work import Work
@@ -64,11 +62,14 @@ def measure_replicas(cluster: Cluster, arm: Arm, workers: int, threads: int) -> 
     rounds = -(-(WARM_UP + STEPS + 1) // cluster.push_every) * cluster.push_every
     data = images(rounds * workers * cluster.batch_size)
     update = update_seconds(cluster.parameters)
-    with tempfile.TemporaryDirectory() as folder, with_threads(threads), connected(options):
-        link = _link(cluster.parameters, update)
-        watched = Watched(options, cores=threads * workers)
-        with redirect_stderr(io.StringIO()):
-            train(data, plain_recipe(cluster.network, cluster.batch_size), output=folder, exchange=watched)
+    watched = Watched(options, cores=threads * workers)
+    try:
+        with ended_by_signals(), tempfile.TemporaryDirectory() as folder, with_threads(threads), connected(options):
+            link = _link(cluster.parameters, update)
+            with silence():
+                train(data, plain_recipe(cluster.network, cluster.batch_size), output=folder, exchange=watched)
+    except KeyboardInterrupt:
+        raise KeyboardInterrupt from None  # its words are of a run that nobody knows of, in a folder that is gone
     ends = watched.heard[WARM_UP * workers - 1 :: workers][: STEPS + 1]
     steps = tuple(later - begun for begun, later in pairwise(ends))
     return Measured(workers, threads, steps, workers * cluster.batch_size, update, *link)

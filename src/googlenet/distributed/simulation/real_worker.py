@@ -5,12 +5,11 @@
 Several of them are started as `--processes` starts them. The first one writes what it measured to FILE, as JSON.
 """
 
-import io
 import sys
 import tempfile
 import time
 from collections.abc import Sequence
-from contextlib import redirect_stderr
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -19,8 +18,9 @@ from torch import distributed, nn
 from googlenet.distributed.meeting import all_processes
 from googlenet.distributed.simulation.link import BUCKET
 from googlenet.distributed.simulation.measuring import WARM_UP
-from googlenet.distributed.simulation.timing import Link, images, plain_recipe, timed, update_seconds
+from googlenet.distributed.simulation.timing import Link, images, plain_recipe, silence, timed, update_seconds
 from googlenet.files import write_json
+from googlenet.processes import INTERRUPTED
 from googlenet.training.exchange import Alone, Exchange, Wish
 from googlenet.training.optimizer import SGD
 from googlenet.training.run import train
@@ -70,17 +70,26 @@ class Watched(Exchange):
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Train for a few steps and write their times."""
+    """Train for a few steps and write their times; return the exit status."""
     file, network, batch, steps = arguments[0], arguments[1], int(arguments[2]), int(arguments[3])
+    try:
+        _measure(file, network, batch, steps)
+    except KeyboardInterrupt:  # whoever started this says so
+        return INTERRUPTED
+    return 0
+
+
+def _measure(file: str, network: str, batch: int, steps: int) -> None:
+    folder = Path(file).parent
     with all_processes() as exchange:
         beside: dict[str, Any] = {}
         if exchange.size > 1:
             apart = Watched(Alone())
             exchange.all_gather(None)  # all begin at once
-            _train(apart, network, batch, steps)
+            _train(apart, network, batch, steps, folder)
             beside = _link()._asdict() | {"apart": apart.steps_taken[WARM_UP:]}
         watched = Watched(exchange)
-        _train(watched, network, batch * exchange.size, steps)
+        _train(watched, network, batch * exchange.size, steps, folder)
         if exchange.rank == 0:
             steps_taken = watched.steps_taken
             computed = [done - begun for begun, done in zip(watched.begun, watched.computed, strict=True)]
@@ -92,13 +101,15 @@ def main(arguments: Sequence[str]) -> int:
                 "update": update_seconds(watched.parameters),
             }
             write_json(file, measured | beside)
-    return 0
 
 
-def _train(watched: Watched, network: str, batch_size: int, steps: int) -> None:
-    """Train by the recipe of `googlenet train`, up to the beginning of the step after those that are timed."""
+def _train(watched: Watched, network: str, batch_size: int, steps: int, place: Path) -> None:
+    """Train by the recipe of `googlenet train`, up to the beginning of the step after those that are timed.
+
+    The run's folder is in that `place`, with which it goes where this process is killed.
+    """
     data = images((WARM_UP + steps + 1) * batch_size)
-    with tempfile.TemporaryDirectory() as folder, redirect_stderr(io.StringIO()):
+    with tempfile.TemporaryDirectory(dir=place) as folder, silence():
         train(data, plain_recipe(network, batch_size), output=watched.lead(lambda: folder), exchange=watched)
 
 

@@ -1,7 +1,10 @@
 """What real workers of both kinds train on, and how they time the link between them and the move of a shard."""
 
+import io
+import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager, redirect_stderr, suppress
 from statistics import median
 from typing import Any, NamedTuple
 
@@ -14,7 +17,7 @@ from googlenet.distributed.shard import Push, Shard
 from googlenet.distributed.simulation.measuring import WARM_UP
 from googlenet.training.recipe import Recipe
 
-__all__ = ["Link", "images", "plain_recipe", "timed", "update_seconds"]
+__all__ = ["Link", "images", "plain_recipe", "silence", "timed", "update_seconds"]
 
 ROUNDS = 20
 """In which an exchange is timed."""
@@ -54,6 +57,19 @@ def plain_recipe(network: str, batch_size: int) -> Recipe:
         workers=0,
         evaluate_every=1000,
     )
+
+
+@contextmanager
+def silence() -> Iterator[None]:
+    """Drop what is said on stderr in a block, also past Python's streams, as by a run that is interrupted."""
+    with redirect_stderr(io.StringIO()), ExitStack() as stack:
+        with suppress(OSError):  # stderr is closed
+            said = os.dup(2)
+            stack.callback(os.close, said)
+            stack.callback(os.dup2, said, 2)
+            with open(os.devnull, "wb") as nothing:  # noqa: PTH123
+                os.dup2(nothing.fileno(), 2)
+        yield
 
 
 def update_seconds(parameters: int) -> float:
