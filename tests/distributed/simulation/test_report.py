@@ -1,6 +1,7 @@
 """The page of a comparison: in a browser, and the figures behind it."""
 
 import json
+from dataclasses import replace
 
 import pytest
 from page_checks import check_page
@@ -20,14 +21,22 @@ def test_the_page_can_be_read_everywhere(browser, tmp_path):
 
 
 def test_a_comparison_of_paces_alone_has_a_page_too(tmp_path):
-    from dataclasses import replace
-
     found = study(calibrated=False)
     settings = replace(found.settings, exchanges=("synchronous",))
     kept = tuple(pace for pace in found.paces if pace.arm == "synchronous")
     page = write_report(replace(found, settings=settings, paces=kept, learnt=()), tmp_path).read_text()
     assert ">Speed</h2>" in page
     assert all(f">{heading}</h2>" not in page for heading in ("Staleness", "Learning", "Calibration"))
+
+
+def test_one_of_a_kind_is_no_plural(tmp_path):
+    found = study()
+    few = replace(found.settings, rates=(0.03,), learning_batch=1)
+    page = write_report(
+        replace(found, settings=few, cluster=replace(found.cluster, batch_size=1)), tmp_path
+    ).read_text()
+    for words in ("best of 1 rate.", "mini-batches of 1 image takes", "1 image a worker", "1 image each"):
+        assert words in page
 
 
 def test_the_shape_of_the_json():

@@ -12,6 +12,7 @@ from googlenet.distributed.simulation.kept import RUNS
 from googlenet.distributed.simulation.learning import Learnt
 from googlenet.distributed.simulation.study import Study
 from googlenet.distributed.simulation.throughput import Throughput
+from googlenet.errors import counted
 from googlenet.files import atomic_write
 from googlenet.records import encode
 from googlenet.reporting.console import duration, percent
@@ -90,10 +91,11 @@ def write_report(study: Study, folder: Path) -> Path:
     """Write `report.html`, `simulation.json` and the charts; return the page's path."""
     cluster = study.cluster
     learner = study.settings.learner or "two small modules"
+    images = counted(cluster.batch_size, "images")
     page = render(
         "simulation.html",
         title=f"{cluster.network} on many machines",
-        subtitle=f"{cluster.batch_size} images a worker, {cluster.bandwidth:g} Gbit/s, {cluster.latency:g} ms",
+        subtitle=f"{images} a worker, {cluster.bandwidth:g} Gbit/s, {cluster.latency:g} ms",
         figures=_figures(study),
         words=answer(study),
         sections=[
@@ -253,21 +255,22 @@ def _learning(study: Study, folder: Path, learner: str) -> list[Section]:
     counts = sorted({run.workers for run in study.learnt if run.workers > 1})
     panels = [
         Panel(
-            f"accuracy, {count:,} workers",
+            f"accuracy, {counted(count, 'workers')}",
             tuple(_accuracies(run) for run in (*alone, *(one for one in study.learnt if one.workers == count))),
             share=True,
         )
         for count in counts or [1]
     ]
     path = folder / LEARNING
+    images = counted(study.settings.learning_batch, "images")
     draw_curves(path, panels, x_label="simulated seconds (logarithmic)", x_logarithmic=True)
     charts = [Illustration(file_uri(path), "Accuracy over the simulated time, at the best rate of each")]
     return [
         Section(
             "Learning",
             f"A small network ({learner}) learns in the place of the large one, with real gradients: each of its"
-            f" mini-batches of {study.settings.learning_batch} images takes the time of one of {study.cluster.network}."
-            f" Every exchange has the best of {len(study.settings.rates)} rates.",
+            f" mini-batches of {images} takes the time of one of {study.cluster.network}."
+            f" Every exchange has the best of {counted(len(study.settings.rates), 'rates')}.",
             charts,
             [_times_table(study, alone)],
         )
@@ -296,7 +299,7 @@ def _times_table(study: Study, alone: Sequence[Learnt]) -> Table:
 def _calibrated(study: Study) -> list[Section]:
     if study.calibration is None:
         return []
-    found = study.calibration
+    found, images = study.calibration, counted(study.cluster.batch_size, "images")
     rows = [
         (
             compared.arm,
@@ -317,7 +320,7 @@ def _calibrated(study: Study) -> list[Section]:
     return [
         Section(
             "Calibration",
-            f"Real workers of googlenet train on this machine, {cluster.network}, {cluster.batch_size} images each,"
+            f"Real workers of googlenet train on this machine, {cluster.network}, {images} each,"
             f" {found.threads} of {found.cores} cores a worker. The simulation was fed one worker's step"
             f" ({1e3 * (cluster.step_seconds or 0):,.1f} ms), that of several which exchange nothing, since they share"
             f" the machine, and what an exchange takes on its own ({links}).",
