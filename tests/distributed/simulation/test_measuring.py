@@ -8,7 +8,7 @@ import pytest
 from clusters import cluster
 
 from googlenet.distributed.simulation import measuring
-from googlenet.distributed.simulation.measuring import Measured, measure, with_times
+from googlenet.distributed.simulation.measuring import Measured, measure, step_time, with_times
 from googlenet.errors import BrokenOff, InputError
 
 
@@ -21,6 +21,16 @@ def test_figures_of_a_measurement():
     assert found.images_per_second == pytest.approx(32)
     assert found.range == pytest.approx((16 / 0.55, 16 / 0.45))
     assert found.spread == pytest.approx(0.1)
+
+
+def test_a_step_is_told_with_its_spread(monkeypatch, capsys):
+    monkeypatch.setattr(measuring, "measure", lambda *_: measured(0.25))
+    with_times(cluster(step_seconds=None, batch_size=1))
+    assert capsys.readouterr().err.splitlines() == [
+        "measuring a step of googlenet with 1 image on this machine",
+        "a step takes 250 ms here (225 ms to 275 ms)",
+    ]
+    assert (step_time(0.00123), step_time(1.2)) == ("1.2 ms", "1.2 s")
 
 
 def test_what_is_known_is_not_measured(monkeypatch):

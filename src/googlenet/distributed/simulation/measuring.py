@@ -15,9 +15,9 @@ from typing import Any
 from googlenet.distributed.simulation.cluster import Cluster
 from googlenet.errors import BrokenOff, InputError, counted
 from googlenet.processes import INTERRUPTED, launch
-from googlenet.reporting.console import say
+from googlenet.reporting.console import duration, say
 
-__all__ = ["STEPS", "WARM_UP", "Measured", "ended_by_signals", "measure", "with_threads", "with_times"]
+__all__ = ["STEPS", "WARM_UP", "Measured", "ended_by_signals", "measure", "step_time", "with_threads", "with_times"]
 
 STEPS = 10
 """Of each measurement, after those that warm up."""
@@ -91,9 +91,19 @@ def with_times(cluster: Cluster) -> Cluster:
     """Return the cluster with the times that it lacks, as one worker on all cores of this machine measures them."""
     if cluster.step_seconds is not None and cluster.update_seconds is not None:
         return cluster
-    say(f"measuring a step of {cluster.network} with {cluster.batch_size} images on this machine")
+    images = counted(cluster.batch_size, "images")
+    say(f"measuring a step of {cluster.network} with {images} on this machine")
     found = measure(cluster.network, cluster.batch_size)
+    middle, least, most = (step_time(of(found.steps)) for of in (median, min, max))
+    say(f"a step takes {middle} here ({least} to {most})")
     return cluster.measured(median(found.steps), found.update)
+
+
+def step_time(seconds: float) -> str:
+    """Return how long a step takes, in words."""
+    if seconds < 0.01:
+        return f"{1e3 * seconds:.2g} ms"
+    return f"{1e3 * seconds:,.0f} ms" if seconds < 1 else duration(seconds)
 
 
 @contextmanager
