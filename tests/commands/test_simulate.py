@@ -60,6 +60,26 @@ def test_json_is_the_same_each_time_and_a_page_goes_on(capsys, tmp_path, monkeyp
     assert again == out
 
 
+def test_the_pace_is_shown_before_the_learning_and_nothing_twice(capsys, monkeypatch):
+    shown, learn = [], studies.learn
+
+    def learning(*arguments, **options):
+        shown.append(capsys.readouterr())
+        return learn(*arguments, **options)
+
+    monkeypatch.setattr(studies, "learn", learning)
+    status, out, _ = simulate(capsys, *SHORT, "--rates", "0.02", "--learning-workers", "1")
+    assert status == 0
+    (before,) = shown
+    assert before.out.splitlines()[0].startswith("exchange")
+    assert "machines are worth it" in before.out
+    assert "downpour: worth it up to" in before.out
+    assert "learning: 1 setting, 1 rate each" in before.err
+    assert before.err.rstrip().endswith("--learning-workers without a number leaves it out")
+    assert "worth it" not in out
+    assert out.splitlines()[-1].startswith("Not calibrated")
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -73,6 +93,7 @@ def test_json_is_the_same_each_time_and_a_page_goes_on(capsys, tmp_path, monkeyp
         (["--exchanges", "telepathy"], "exchanges"),
         (["--calibrate", "2"], "--calibrate: give several numbers of workers, such as 1 2 4"),
         (["nowhere", "--validation", "digits"], "nowhere: no such file or folder"),
+        (["nowhere"], "nowhere: no such file or folder"),
         (["digits:train"], "digits:train: give --validation DATA"),
     ],
 )

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Optional
+from typing import TYPE_CHECKING, Annotated, Optional
 
 from tyro.conf import OmitArgPrefixes, Positional, arg
 
@@ -13,6 +13,9 @@ from googlenet.distributed.simulation.settings import Settings
 from googlenet.errors import InputError, after_work
 from googlenet.files import expect_folder, expect_regular
 from googlenet.reporting.console import json_line, say, table
+
+if TYPE_CHECKING:
+    from googlenet.distributed.simulation.study import Study
 
 
 @dataclass(frozen=True)
@@ -34,17 +37,18 @@ class Options:
 
 
 def run(options: Options) -> int:
-    """Simulate, and print what came of it: the paces as a table, and the answers."""
+    """Simulate, and print what came of it as soon as it is known: the paces as a table, and the answers."""
+    expect_source(options.data)
     validation = options.validation or ("digits" if options.data == "digits" else None)
     if validation is None:
         raise InputError(f"{options.data}: give --validation DATA, whose accuracy is asked for")
-    expect_source(options.data)
     expect_source(validation)
     if options.report is not None:
         expect_folder(options.report)
     if options.calibrate and (len(set(options.calibrate)) < 2 or min(options.calibrate) < 1):
         raise InputError("--calibrate: give several numbers of workers, such as 1 2 4")
-    from googlenet.distributed.simulation.report import FILES, HEADERS, rows_of, to_json, write_report
+    from googlenet.distributed.simulation.answers import answer_of_learning
+    from googlenet.distributed.simulation.report import FILES, to_json, write_report
     from googlenet.distributed.simulation.study import compare
 
     if options.report is not None:
@@ -58,6 +62,7 @@ def run(options: Options) -> int:
             validation,
             calibrated_with=options.calibrate,
             folder=options.report,
+            paced=None if options.json else _show_pace,
         )
     )
     if isinstance(study, int):
@@ -66,11 +71,16 @@ def run(options: Options) -> int:
         with after_work():
             path = write_report(study, options.report)
         say(f"{path}: the report")
-    found = to_json(study)
     if options.json:
-        print(json_line(found))
-        return 0
-    print(table(HEADERS, rows_of(study)))
-    print()
-    print("\n".join(found["answers"]))
+        print(json_line(to_json(study)))
+    else:
+        print("\n".join(answer_of_learning(study)))
     return 0
+
+
+def _show_pace(study: "Study") -> None:
+    """Print what is known before the learning."""
+    from googlenet.distributed.simulation.answers import answer_of_pace
+    from googlenet.distributed.simulation.report import HEADERS, rows_of
+
+    print(table(HEADERS, rows_of(study)), "", *answer_of_pace(study), sep="\n", flush=True)

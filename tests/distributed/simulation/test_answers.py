@@ -69,6 +69,13 @@ def test_the_error_of_the_calibration_is_that_of_several_workers(found):
     assert "Not calibrated" in answer(study(calibrated=False))[-1]
 
 
+def test_the_first_sentence_says_how_far_it_can_be_believed(found):
+    assert answer(found)[0].endswith(" The simulation was off by up to 30 % for real workers of this machine (below).")
+    in_step = replace(found.calibration, exchanges=found.calibration.exchanges[:1])
+    assert "was off by" not in answer(replace(found, calibration=in_step))[0]
+    assert "was off by" not in answer(study(calibrated=False))[0]
+
+
 def test_no_machine_may_be_worth_it(found):
     cluster = replace(found.cluster, bandwidth=1e-3)
     settings = replace(found.settings, workers=(2, 4))

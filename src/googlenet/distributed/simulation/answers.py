@@ -8,17 +8,22 @@ from googlenet.distributed.simulation.cluster import FASTEST, Arm, Cluster
 from googlenet.distributed.simulation.learning import Learnt
 from googlenet.distributed.simulation.link import in_step_seconds
 from googlenet.distributed.simulation.machines import Machines
+from googlenet.distributed.simulation.measuring import step_time
 from googlenet.distributed.simulation.study import Study
 from googlenet.distributed.simulation.throughput import Throughput
 from googlenet.reporting.console import duration, percent, scaled
 
-__all__ = ["WORTH", "answer", "efficiency", "limit_of", "speed_up", "worth"]
+__all__ = ["WORTH", "answer", "answer_of_learning", "answer_of_pace", "efficiency", "limit_of", "speed_up", "worth"]
 
 WORTH = 0.5
 """Machines are worth it as long as each does this share of what it does alone."""
 
 OCCUPIED = 0.9
 """Load from which on shards are what is waited for."""
+
+
+DOUBTFUL = 0.25
+"""Error of the calibration from which on the first sentence speaks of it."""
 
 
 def speed_up(study: Study, pace: Throughput) -> float:
@@ -50,14 +55,24 @@ def limit_of(cluster: Cluster, pace: Throughput) -> str:
 
 def answer(study: Study) -> list[str]:
     """Return the findings as sentences, the answer to how many machines are worth it first."""
-    return [_headline(study), *_paces(study), *_learning(study), *_calibration(study)]
+    return [*answer_of_pace(study), *answer_of_learning(study)]
+
+
+def answer_of_pace(study: Study) -> list[str]:
+    """Return what is known before the learning: how many machines are worth it, and what limits them."""
+    return [_headline(study) + _reservation(study), *_paces(study)]
+
+
+def answer_of_learning(study: Study) -> list[str]:
+    """Return the rest: what learning makes of it, and how far the simulation can be believed."""
+    return [*_learning(study), *_calibration(study)]
 
 
 def _headline(study: Study) -> str:
     cluster = study.cluster
     found = [one for arm in _arms(study.paces) if (one := worth(study, arm)) is not None]
     link = f"on a link of {cluster.bandwidth:g} Gbit/s and {cluster.latency:g} ms"
-    traffic = f"a gradient of {scaled(cluster.wire_bytes, 'B')}, {_step(cluster.step_seconds or 0)} a step"
+    traffic = f"a gradient of {scaled(cluster.wire_bytes, 'B')}, {step_time(cluster.step_seconds or 0)} a step"
     if not found:
         return f"For {cluster.network} ({traffic}) {link}, no number of machines is worth it."
     best = max(found, key=lambda pace: pace.images_per_second)
@@ -66,6 +81,13 @@ def _headline(study: Study) -> str:
         f" {_times(speed_up(study, best))} one machine, {percent(efficiency(study, best), 0)} of what they would do"
         f" alone. (Worth it: each does at least {percent(WORTH, 0)} of what one machine does alone.)"
     )
+
+
+def _reservation(study: Study) -> str:
+    if study.calibration is None or study.calibration.error <= DOUBTFUL:
+        return ""
+    error = percent(study.calibration.error, 0)
+    return f" The simulation was off by up to {error} for real workers of this machine (below)."
 
 
 def _paces(study: Study) -> list[str]:
@@ -147,10 +169,6 @@ def _costs(cluster: Cluster, workers: int) -> dict[str, float]:
 
 def _arms(paces: Iterable[Throughput]) -> Sequence[Arm]:
     return list(dict.fromkeys(pace.arm for pace in paces))
-
-
-def _step(seconds: float) -> str:
-    return f"{1e3 * seconds:,.0f} ms" if seconds < 1 else duration(seconds)
 
 
 def _machines(count: int) -> str:

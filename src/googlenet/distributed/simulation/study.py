@@ -1,8 +1,8 @@
 """A whole comparison: the pace of every exchange and number of workers, and the time that learning takes with them."""
 
 import time
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,7 @@ from googlenet.distributed.simulation.learning import Learnt, learn
 from googlenet.distributed.simulation.measuring import with_times
 from googlenet.distributed.simulation.settings import Settings
 from googlenet.distributed.simulation.throughput import Throughput, throughput
-from googlenet.errors import InputError
+from googlenet.errors import InputError, counted
 from googlenet.network.zoo import specification
 from googlenet.records import encode
 from googlenet.reporting.console import duration, say
@@ -91,10 +91,12 @@ def compare(
     *,
     calibrated_with: Sequence[int] = (),
     folder: Path | None = None,
+    paced: Callable[[Study], None] | None = None,
 ) -> Study:
     """Measure what times a cluster lacks, and simulate it; finished runs of the small network are kept in `folder`.
 
-    With numbers of workers to be `calibrated_with`, so many real ones are measured beside it. Raises `InputError` where
+    With numbers of workers to be `calibrated_with`, so many real ones are measured beside it. What is known before the
+    learning, which takes minutes, is given to `paced`. Raises `InputError` where
     data or options do not fit, before anything is measured.
     """
     arms = _arms_in_time(settings)
@@ -105,9 +107,10 @@ def compare(
     _expect_work(cluster, settings)
     calibration = calibrate(cluster, arms, calibrated_with) if calibrated_with else None
     alone = throughput(cluster, "synchronous", 1)
-    found = paces(cluster, settings)
-    learnt = tuple(learning.runs(cluster)) if learning else ()
-    return Study(cluster, settings, found, alone, learnt, calibration)
+    study = Study(cluster, settings, paces(cluster, settings), alone, (), calibration)
+    if paced is not None:
+        paced(study)
+    return replace(study, learnt=tuple(learning.runs(cluster))) if learning else study
 
 
 class _Learning:
@@ -135,9 +138,11 @@ class _Learning:
         asked = _learning(self._settings)
         longest = self._settings.epochs * self._learner.images
         most = len(asked) * len(rates) * longest
+        runs = f"{counted(len(asked), 'settings')}, {counted(len(rates), 'rates')} each"
+        seconds = most * self._seconds_per_image()
         say(
-            f"learning: {len(asked)} settings, {len(rates)} rates each, at most {longest:,} images a run:"
-            f" about {duration(most * self._seconds_per_image())} at the most"
+            f"learning: {runs}, at most {longest:,} images a run: about {duration(seconds)} at the most;"
+            " --learning-workers without a number leaves it out"
         )
         with Progress("learning", total=most) as self._progress:
             for arm, workers in asked:
@@ -162,7 +167,7 @@ class _Learning:
             self._pass_over(longest)
             return kept
         settings, seen, run = self._settings, 0, None
-        self._progress.description = f"learning, {arm}, {workers} workers, rate {rate:g}"
+        self._progress.description = f"learning, {arm}, {counted(workers, 'workers')}, rate {rate:g}"
         for run in learn(
             self._cluster,
             self._learner,
