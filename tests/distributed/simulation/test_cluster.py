@@ -43,6 +43,7 @@ def test_what_makes_no_cluster_is_refused(options, message):
         ({"workers": (1, 0)}, "workers 0: give numbers from 1"),
         ({"learning_workers": (20_000,)}, "learning_workers 20000: give numbers from 1 to 10,000"),
         ({"rates": (0.1, 0.0)}, "rates 0.0: give numbers above 0"),
+        ({"rates": (1e308,)}, r"rates 1e\+308: give numbers above 0, at most 1,000"),
         ({"rates": (10**400,)}, "rates 10*[.]{3}: give numbers above 0"),
         ({"workers": (10**400,)}, "workers 10*[.]{3}: give numbers from 1"),
         ({"target": 1.5}, "target 1.5: give a share"),

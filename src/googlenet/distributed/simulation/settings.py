@@ -1,7 +1,6 @@
 """What is asked of a simulation beside its machines: which exchanges and numbers of workers, and what is learnt."""
 
 from dataclasses import dataclass
-from sys import float_info
 from typing import Optional
 
 from googlenet.distributed.simulation.cluster import Arm
@@ -12,6 +11,9 @@ from googlenet.training.loop_recipe import check_ranges
 __all__ = ["MOST_WORKERS", "Settings"]
 
 MOST_WORKERS = 10_000
+
+LARGEST_RATE = 1000
+"""Beyond any that learns, and within the numbers of a float32."""
 
 
 @dataclass(frozen=True)
@@ -48,8 +50,8 @@ class Settings:
                 if not 1 <= count <= MOST_WORKERS:
                     raise InputError(f"{name} {shown(str(count))}: give numbers from 1 to {MOST_WORKERS:,}")
         for rate in self.rates:
-            if not 0 < rate <= float_info.max:
-                raise InputError(f"rates {shown(str(rate))}: give numbers above 0")
+            if not 0 < rate <= LARGEST_RATE:
+                raise InputError(f"rates {shown(str(rate))}: give numbers above 0, at most {LARGEST_RATE:,}")
         if self.target > 1:
             raise InputError(f"target {self.target}: give a share, at most 1")
         if self.learner is not None and self.learner not in NETWORKS:
