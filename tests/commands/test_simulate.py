@@ -85,7 +85,10 @@ def test_the_pace_is_shown_before_the_learning_and_nothing_twice(capsys, monkeyp
     [
         (["--bandwidth", "0"], "bandwidth 0.0: give at least 1e-06"),
         (["--failures", "10", "--checkpoint-minutes", "6000"], "--failures 10: one machine alone gets nothing done"),
-        (["--failures", "100", "--push-every", "1000", "--checkpoint-minutes", "1"], "--failures 100: a worker hardly"),
+        (
+            ["--failures", "100", "--push-every", "1000", "--checkpoint-minutes", "1", "--learning-workers"],
+            "--failures 100: a worker hardly",
+        ),
         (["--failures", "10", "--learning-workers", "500"], "--learning-workers 500: with synchronous nothing gets"),
         (["--seed", "9" * 400], "--seed 999"),
         (["--network", "alexnet"], "network 'alexnet' is not known"),

@@ -83,6 +83,13 @@ def test_the_error_is_the_largest_of_several_workers():
 
 def test_without_ray_only_workers_in_step_are_real(monkeypatch):
     monkeypatch.setitem(sys.modules, "ray", None)
-    expect_workers(["synchronous"])
+    expect_workers(["synchronous"], (1, 2))
     with pytest.raises(InputError, match=r"calibrating backup, downpour needs Ray: pip install .* or give --exchanges"):
-        expect_workers(["synchronous", "backup", "downpour"])
+        expect_workers(["synchronous", "backup", "downpour"], (1, 2))
+
+
+def test_more_workers_than_a_machine_can_bear_are_refused_before_any_is_measured(monkeypatch):
+    monkeypatch.setattr("os.cpu_count", lambda: 6)
+    expect_workers(["synchronous"], (1, 24))
+    with pytest.raises(InputError, match="--calibrate 25: real workers share this machine; give at most 24"):
+        expect_workers(["synchronous"], (1, 25))

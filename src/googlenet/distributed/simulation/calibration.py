@@ -4,6 +4,7 @@ Workers of one machine share its cores, caches and memory, as machines of their 
 timed beside each other first, each on its own, and what is foretold is what exchange and waiting make of that.
 """
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from statistics import median
@@ -12,7 +13,9 @@ from googlenet.distributed.downpour.cluster import import_ray
 from googlenet.distributed.simulation.cluster import FASTEST, Arm, Cluster
 from googlenet.distributed.simulation.measuring import Measured, measure
 from googlenet.distributed.simulation.throughput import throughput
+from googlenet.errors import InputError, shown
 from googlenet.machine import processor
+from googlenet.processes import MOST
 from googlenet.reporting.progress import Progress
 
 __all__ = ["Calibrated", "Calibration", "Compared", "calibrate", "expect_workers"]
@@ -66,8 +69,12 @@ class Calibration:
         return max(compared.error for compared in self.exchanges)
 
 
-def expect_workers(arms: Sequence[Arm]) -> None:
-    """Raise `InputError` where real workers of one of these exchanges cannot be run here."""
+def expect_workers(arms: Sequence[Arm], workers: Sequence[int]) -> None:
+    """Raise `InputError` where so many real workers of one of these exchanges cannot be run here."""
+    if max(workers) > (most := max(MOST, 4 * (os.cpu_count() or 1))):
+        raise InputError(
+            f"--calibrate {shown(str(max(workers)))}: real workers share this machine; give at most {most}"
+        )
     if others := [arm for arm in arms if arm != "synchronous"]:
         import_ray(f"calibrating {', '.join(others)}", ", or give --exchanges synchronous")
 

@@ -62,10 +62,8 @@ def _arms_in_time(settings: Settings) -> list[Arm]:
     return list(by_meeting.values())
 
 
-def _expect_work(cluster: Cluster, settings: Settings) -> None:
-    """Raise `InputError` where machines fail so often that what is asked for has no end."""
-    if any(arm.startswith("downpour") for arm in settings.exchanges):
-        cluster.expect_exchanges()
+def _expect_learning(cluster: Cluster, settings: Settings) -> None:
+    """Raise `InputError` where machines fail so often that a run of the small network would have no end."""
     for arm, workers in _learning(settings):
         if cluster.productive(meeting_of(arm), workers) < HARDLY:
             raise InputError(
@@ -100,11 +98,13 @@ def compare(
     data or options do not fit, before anything is measured.
     """
     arms = _arms_in_time(settings)
+    _expect_learning(cluster, settings)
     if calibrated_with:
-        expect_workers(arms)
+        expect_workers(arms, calibrated_with)
     learning = _Learning(settings, data, validation, cluster.seed, folder) if settings.learning_workers else None
     cluster = with_times(cluster)
-    _expect_work(cluster, settings)
+    if any(arm.startswith("downpour") for arm in arms):
+        cluster.expect_exchanges()
     calibration = calibrate(cluster, arms, calibrated_with) if calibrated_with else None
     alone = throughput(cluster, "synchronous", 1)
     study = Study(cluster, settings, paces(cluster, settings), alone, (), calibration)
