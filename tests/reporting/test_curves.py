@@ -98,6 +98,17 @@ def test_a_curve_on_another_hides_nothing_and_is_said_to_lie_there(tmp_path: Pat
         assert (pixels(tmp_path / "alone.png") == colour).all(axis=-1).sum() > 100
 
 
+def test_bars_begin_at_0_and_stand_beside_each_other(tmp_path: Path, figures: list[Figure]) -> None:
+    one, other = Curve("one", [0, 1], [0.25, 0.75]), Curve("other", [0, 1], [0.5, 0.5])
+    draw_curves(tmp_path / "bars.png", [Panel("pushes", (one, other), share=True, bars=True)])
+    (axes,) = figures[0].axes
+    assert [round(bar.get_center()[0], 9) for bar in axes.patches] == [-0.2, 0.8, 0.2, 1.2]
+    assert [bar.get_height() for bar in axes.patches] == [0.25, 0.75, 0.5, 0.5]
+    assert axes.get_ylim()[0] == 0
+    assert axes.get_xlim()[0] < -0.4, "the first bar is whole"
+    assert not axes.lines
+
+
 @pytest.mark.parametrize(("last", "scale", "label"), [(0.01, "log", "loss (logarithmic)"), (0.5, "linear", "loss")])
 def test_a_loss_that_falls_far_is_drawn_logarithmic(
     tmp_path: Path, figures: list[Figure], last: float, scale: str, label: str

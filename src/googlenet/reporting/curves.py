@@ -36,11 +36,15 @@ class Curve:
 
 @dataclass(frozen=True)
 class Panel:
-    """Curves that share axes. With `share` the values are between 0 and 1 and the axis is in percent."""
+    """Curves that share axes. With `share` the values are between 0 and 1 and the axis is in percent.
+
+    With `bars` the x are counts, such as of a histogram, and each point is a bar from 0, beside those of other curves.
+    """
 
     label: str
     curves: tuple[Curve, ...]
     share: bool = False
+    bars: bool = False
 
 
 def draw_curves(
@@ -134,6 +138,9 @@ def _styles(panels: Sequence[Panel]) -> dict[str, _Style]:
 def _draw_panel(axes: Axes, panel: Panel, styles: dict[str, _Style], x_label: str) -> None:
     bold: list[NDArray[np.float64]] = []
     for number, curve in enumerate(panel.curves):
+        if panel.bars:
+            _draw_bars(axes, curve, styles[curve.name].colour, number, len(panel.curves))
+            continue
         same = [other.name for other in panel.curves[:number] if _coincide(curve, other)]
         label = [curve.name, *(f"(the same as {name})" for name in same[:1])]
         between = "\n" if sum(map(len, label)) > _LONGEST_ROW else " "
@@ -142,7 +149,8 @@ def _draw_panel(axes: Axes, panel: Panel, styles: dict[str, _Style], x_label: st
     values = values[np.isfinite(values)]
     axes.set_xlabel(x_label)
     axes.set_ylabel(panel.label, parse_math=False)
-    axes.set_xlim(left=0)
+    if not panel.bars:
+        axes.set_xlim(left=0)
     axes.xaxis.set_major_locator(MaxNLocator(nbins=7, integer=True))
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
     if panel.share:
@@ -171,6 +179,13 @@ def _coincide(one: Curve, other: Curve) -> bool:
     return max(one.smoothing, other.smoothing) < 2 and all(
         np.array_equal(mine, its) for mine, its in ((one.x, other.x), (one.y, other.y))
     )
+
+
+def _draw_bars(axes: Axes, curve: Curve, colour: str, number: int, count: int) -> None:
+    """Draw the bars of one curve, the `number`-th of `count`, around each x."""
+    width = 0.8 / count
+    places = [x + width * (number - (count - 1) / 2) for x in curve.x]
+    axes.bar(places, curve.y, width, color=colour, label=curve.name)
 
 
 def _draw_curve(axes: Axes, curve: Curve, style: _Style, label: str) -> NDArray[np.float64]:

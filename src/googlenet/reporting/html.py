@@ -64,13 +64,15 @@ class Table:
 class Illustration:
     """A picture as a `data:` address (`pictures.data_uri`, `pictures.file_uri`), with what it shows in words.
 
-    `description` is for people who do not see it, where the caption does not say what kind of picture it is.
+    `description` is for people who do not see it, where the caption does not say what kind of picture it is. A chart
+    that is `half` has half the width of the page, as each of two beside each other has.
     """
 
     source: str
     caption: str
     correct: bool | None = None
     description: str = ""
+    half: bool = False
 
 
 @dataclass(frozen=True)
