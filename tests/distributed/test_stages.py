@@ -146,6 +146,7 @@ def test_a_run_begun_in_two_stages_and_ended_by_two_replicas_is_that_of_one(
     assert isinstance(begun[0], dict), begun
     ended = in_processes(4, run, data, tmp_path / "four", CHOSEN, stages=2, seconds=300)
     assert all(summary == ended[0] for summary in ended), ended
+    assert ended[0]["exchange"] == {"name": "step", "processes": 4, "wire": "float32", "stages": 2}
     found, expected = lines(tmp_path / "four"), lines(tmp_path / "one")
     assert [line["event"] for line in found] == [line["event"] for line in expected]
     for line, wanted in zip(found, expected, strict=True):

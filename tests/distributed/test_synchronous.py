@@ -81,6 +81,7 @@ def test_two_processes_give_the_losses_of_one(data: tuple[Path, Path], tmp_path:
     train(data[0], CHOSEN, validation=data[1], output=tmp_path / "one")
     first, second = in_processes(2, run, data, tmp_path / "two", CHOSEN)
     assert first == second, (first, second)
+    assert first["exchange"] == {"name": "step", "processes": 2, "wire": "float32"}
     assert len(logged(tmp_path / "two")) == 54
     assert logged(tmp_path / "two") == pytest.approx(logged(tmp_path / "one"), rel=2e-4)
     assert (tmp_path / "two/ranks").is_dir() is False or not (tmp_path / "two/ranks/rank-0.log").exists()

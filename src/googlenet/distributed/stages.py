@@ -92,6 +92,9 @@ class InStages(InStep):
         pipelined = Pipelined(task, self._cut, self.stage, self._pipeline, self._parts, self._part_size)
         return pipelined, self._told(batches)
 
+    def summary(self) -> Mapping[str, Any]:
+        return {**super().summary(), "stages": self._stages}
+
     def expect(self, parameters: Sequence[nn.Parameter], images: int, passes: int) -> None:
         if self.replicas > 1:
             super().expect(parameters, images, self._parts)

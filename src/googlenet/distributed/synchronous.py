@@ -4,7 +4,7 @@ Gradients are summed in buckets, each as soon as all of its layers are computed,
 layers below. So nothing but the last bucket is waited for where the link keeps up.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, redirect_stderr
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -84,6 +84,9 @@ class InStep(Exchange):
         for group in optimizer.param_groups:
             group["lr"] = rate
         optimizer.step()
+
+    def summary(self) -> Mapping[str, Any]:
+        return {"name": "step", "processes": self.size, "wire": "bfloat16" if self._wire else "float32"}
 
     def keep_log(self, folder: Path) -> None:
         if self.rank:
