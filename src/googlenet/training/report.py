@@ -1,7 +1,7 @@
 """curves.png and report.html of a finished run, made from what its folder holds."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +11,7 @@ from googlenet.reporting.console import duration, number, warn
 from googlenet.reporting.curves import Curve, Panel, draw_curves
 from googlenet.reporting.html import Figure, Illustration, render
 from googlenet.reporting.pictures import file_uri
+from googlenet.training import exchange_report
 from googlenet.training.folder import RunFolder
 from googlenet.training.loop_recipe import to_json
 from googlenet.training.losses import MAIN
@@ -30,16 +31,17 @@ def write_report(folder: RunFolder, setup: Setup, summary: Mapping[str, Any], ou
     if panels:
         draw_curves(folder.curves, panels)
     charts = [_chart(folder, setup)] if panels else []
-    if late := summary.get("exchange", {}).get("staleness"):
-        charts.append(_staleness(folder, late))
+    exchange = summary.get("exchange", {})
+    if late := exchange_report.staleness_chart(folder.staleness, exchange):
+        charts.append(late)
     found = setup.findings(outcome, summary["weights"])
     page = render(
         found.template,
         title=f"Training of {summary['network']}",
         subtitle=_subject(setup),
-        figures=[*found.figures, *_figures(summary, outcome)],
+        figures=[*found.figures, *_figures(summary, outcome), *exchange_report.figures(exchange)],
         charts=charts,
-        recipe=_recipe(setup),
+        recipe=_recipe(setup) | exchange_report.facts(exchange),
         command=command(),
         versions=versions(),
         hardware={"machine": hardware(), "computed": summary["execution"]},
@@ -51,20 +53,6 @@ def write_report(folder: RunFolder, setup: Setup, summary: Mapping[str, Any], ou
 
 def _chart(folder: RunFolder, setup: Setup) -> Illustration:
     return Illustration(file_uri(folder.curves), f"Losses and {setup.score.words} over the steps")
-
-
-def _staleness(folder: RunFolder, late: Sequence[Mapping[str, int]]) -> Illustration:
-    """Draw how late gradients came to each shard: a histogram, which is a curve where there are several."""
-    curves = []
-    for shard, counts in enumerate(late):
-        x = range(max(map(int, counts), default=0) + 1)
-        total = max(1, sum(counts.values()))
-        curves.append(Curve(f"shard {shard}", x, [counts.get(str(one), 0) / total for one in x]))
-    panel = Panel("pushes", tuple(curves), share=True)
-    draw_curves(folder.staleness, [panel], x_label="updates between fetch and push")
-    return Illustration(
-        file_uri(folder.staleness), "Staleness: how many updates later than its weights a gradient came"
-    )
 
 
 def _subject(setup: Setup) -> str:
