@@ -72,17 +72,35 @@ def test_smoothed_values_say_that_they_are():
 
 
 @pytest.mark.parametrize(
-    ("waited", "who"), [(0.6, "decoding the bottleneck (30 %"), (0.02, "the network the bottleneck (1 %")]
+    ("waited", "who"),
+    [
+        (0.6, "decoding the bottleneck (30 %"),
+        (0.22, "the network the bottleneck (11 %"),
+        (0.02, "the network the bottleneck (1 %"),
+    ],
 )
 def test_the_bottleneck_is_whoever_is_waited_for_and_the_rate_counts_everything(waited: float, who: str):
     now = 100.0
     pace = Pace(lambda: now)
     for number in range(10):
+        now += 1
         pace.take(step(number, waited=waited, main=1.0))
-    now += 20  # ten seconds of steps, ten of evaluating and saving
+    now += 10  # as long as the steps, evaluating and saving
     assert pace.told().startswith(f"16 images/s, {who}")
     pace.take(step(11, waited=0.0, main=1.0))
     now += 4
     told = pace.told()  # each epoch anew
     assert told.startswith("8 images/s, evaluation the bottleneck")
     assert told.endswith("(0 % of the time waiting for images, 75 % evaluating and saving)")
+
+
+def test_what_comes_before_the_first_step_is_no_evaluation():
+    now = 100.0
+    pace = Pace(lambda: now)
+    now += 60  # replicas start
+    for number in range(10):
+        now += 1
+        pace.take(step(number, main=1.0))
+    assert pace.told() == (
+        "32 images/s, the network the bottleneck (0 % of the time waiting for images, 0 % evaluating and saving)"
+    )

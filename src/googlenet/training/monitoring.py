@@ -88,31 +88,39 @@ class Smoothed:
 
 
 class Pace:
-    """Speed of an epoch, with all that was done in its time, and what was the bottleneck."""
+    """Speed of an epoch, with all that was done in its time, and what was the bottleneck.
+
+    What comes before the first step of all, as replicas do that start, is no part of an epoch.
+    """
+
+    LARGE = 0.25
+    """Share of the steps' time that is waited for images, above which decoding is what holds the network up."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
+        self._has_begun = False
         self._begin()
 
     def take(self, step: Step) -> None:
+        if not self._has_begun:
+            self._has_begun, self._begun = True, self._clock() - step.seconds
         self._images += step.images
         self._seconds += step.seconds
         self._waited += step.waited
 
     def told(self) -> str:
         """Return the line's words and begin anew."""
-        passed = self._clock() - self._begun
-        bottleneck = "decoding" if self._waited > 0.1 * self._seconds else "the network"
-        if passed - self._seconds > self._seconds:
+        passed = max(self._clock() - self._begun, self._seconds)
+        aside = passed - self._seconds
+        bottleneck = "decoding" if self._waited > self.LARGE * self._seconds else "the network"
+        if aside > self._seconds:
             bottleneck = "evaluation"
         rate = self._images / passed if passed else 0.0
-        waiting, aside = (
-            percent(part / passed if passed else 0.0, 0) for part in (self._waited, passed - self._seconds)
-        )
+        waiting, evaluating = (percent(part / passed if passed else 0.0, 0) for part in (self._waited, aside))
         self._begin()
         return (
             f"{rate:.3g} images/s, {bottleneck} the bottleneck ({waiting} of the time waiting for images,"
-            f" {aside} evaluating and saving)"
+            f" {evaluating} evaluating and saving)"
         )
 
     def _begin(self) -> None:
