@@ -224,7 +224,8 @@ class Session:
         if state is None:
             device = find_device(self.recipe.device)
             execution, why = find_execution(network, device=device, precision=precision, **sizes)
-            say(f"computing on {execution}{f' ({why})' if why else ''}")
+            together = f", in {self.exchange.size} processes" if self.exchange.size > 1 else ""
+            say(f"computing on {execution}{together}{f' ({why})' if why else ''}")
             return execution
         before = decode(Execution, state.counters["execution"], f"{self.folder.path}: execution")
         execution, why = continued(before, network, device=self.recipe.device, precision=precision, **sizes)
