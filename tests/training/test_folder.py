@@ -5,6 +5,7 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -28,11 +29,12 @@ def data(tmp_path: Path) -> Path:
     return tmp_path / "data"
 
 
-def begin(folder: Path, data: str | Path, validation: str | Path | None = None) -> None:
+def begin(folder: Path, data: str | Path, validation: str | Path | None = None, exchange: Any = None) -> None:
     setup = prepare(data, RECIPE, validation, None)
     folder.mkdir(exist_ok=True)
     run = RunFolder(folder)
-    run.begin(setup.recipe, setup.origin, setup.identities)
+    more = {"exchange": exchange} if exchange else {}
+    run.begin(setup.recipe, {**setup.origin, **more}, setup.identities)
     run.claim()
 
 
@@ -58,6 +60,27 @@ def test_other_data_are_another_run_and_the_change_is_named(what, data, tmp_path
         InputError, match=rf"another run \({what}: image 2 was cat/1.bmp \(class cat, \d+ bytes\), now cat/2.bmp"
     ):
         begin(run, other if what == "data" else data, other if what == "validation" else data)
+
+
+DIVIDED = {"name": "downpour", "wire": "float32", "mitigation": "divide", "push_every": 2}
+BOUNDED = {**DIVIDED, "mitigation": "bounded", "bound": 4}
+
+
+@pytest.mark.parametrize(
+    ("before", "now", "words"),
+    [
+        (None, DIVIDED, "exchange step, now downpour"),
+        (DIVIDED, None, "exchange downpour, now step"),
+        (DIVIDED, {**DIVIDED, "push_every": 3, "wire": "bfloat16"}, "wire float32, now bfloat16; push_every 2, now 3"),
+        (DIVIDED, BOUNDED, "mitigation divide, now bounded"),
+        (BOUNDED, {**BOUNDED, "bound": 2}, "bound 4, now 2"),
+    ],
+)
+def test_another_exchange_is_named_by_the_options_that_differ(before, now, words, data, tmp_path):
+    begin(tmp_path / "run", data, exchange=before)
+    with pytest.raises(InputError, match=rf"another run \({words}\); give its options again"):
+        begin(tmp_path / "run", data, exchange=now)
+    begin(tmp_path / "run", data, exchange=before)
 
 
 def test_a_lost_listing_is_made_again_and_missed_without_a_traceback(data, tmp_path):

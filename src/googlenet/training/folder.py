@@ -217,6 +217,7 @@ class RunFolder:
     def _compare(self, recipe: LoopRecipe, origin: Mapping[str, Any], identities: Mapping[str, Identity]) -> LoopRecipe:
         """Return the recipe as the run had it before."""
         found = self.read_json(self.recipe)
+        origin = {"exchange": None, **origin}
         if foreign := [name for name in found if name not in origin and not hasattr(recipe, name)]:
             raise InputError(
                 f"{self.recipe}: of another kind of run, one with {shown(foreign[0])}; give another output folder"
@@ -246,6 +247,8 @@ class RunFolder:
 
     def _difference(self, key: str, before: Any, now: Any, identity: Identity | None) -> str:
         words = ""
+        if key == "exchange" and (words := _other_exchange(before or _IN_STEP, now or _IN_STEP)):
+            return words
         if identity and self._listing(key).is_file():
             words = difference(self._listing(key).read_bytes(), identity)
         return f"{key}: {words}" if words else f"{key} {_shown(before)}, now {_shown(now)}"
@@ -268,6 +271,20 @@ def _shown(value: Any) -> str:
     if isinstance(value, Mapping):
         return " ".join(str(item) if not _is_digest(item) else item[:12] for item in value.values())
     return "none" if value is None else str(value)
+
+
+_IN_STEP = {"name": "step"}
+"""What a run says nothing of, as its processes may become more or fewer."""
+
+
+def _other_exchange(before: Any, now: Mapping[str, Any]) -> str:
+    """Return the option that differs, or those of the same exchange; nothing where the file is damaged."""
+    if not isinstance(before, Mapping):
+        return ""
+    if before.get("name") != now["name"]:
+        return f"exchange {before.get('name')}, now {now['name']}"
+    both = (name for name in now if name in before)
+    return "; ".join(f"{name} {before[name]}, now {now[name]}" for name in both if before[name] != now[name])
 
 
 def _is_digest(value: Any) -> bool:

@@ -108,9 +108,9 @@ def test_one_replica_is_one_process_by_the_digit_though_its_replicated_shard_is_
     }
     page = (tmp_path / "ray/report.html").read_text()
     assert "Staleness: " in page
-    with pytest.raises(InputError, match="another kind of run, one with exchange"):
+    with pytest.raises(InputError, match=r"another run \(exchange downpour, now step\)"):
         run(data, tmp_path / "ray", None)
-    with pytest.raises(InputError, match="exchange downpour float32 none"):
+    with pytest.raises(InputError, match=r"another run \(adagrad False, now True\)"):
         run(data, tmp_path / "ray", Leader(Downpour(adagrad=True)))
     assert run(data, tmp_path / "ray", Leader(Downpour(replicas=3, shards=2))).summary == found.summary
 
