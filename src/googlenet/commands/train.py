@@ -59,6 +59,8 @@ def run(options: Options) -> int:
     if options.validation is not None:
         expect_source(options.validation)
     expect_apart(options.output, options.data, options.validation)
+    if options.exchange == "downpour" and (options.processes > 1 or ranks().size > 1 or options.stages > 1):
+        raise InputError("--exchange downpour: Ray starts processes; leave --processes, --stages and torchrun out")
     start = None if options.pretrained is None else describe(options.pretrained).specification
     if options.stages != 1:
         check_processes(options.stages, max(options.processes, ranks().size))
@@ -67,8 +69,6 @@ def run(options: Options) -> int:
         differing = [one.name for one in fields(Downpour) if getattr(options.downpour, one.name) != one.default]
         name = differing[0].replace("_", "-")
         raise InputError(f"--{name}: is of --exchange downpour; give that too, or leave it out")
-    if options.exchange == "downpour" and (options.processes > 1 or ranks().size > 1 or options.stages > 1):
-        raise InputError("--exchange downpour: Ray starts processes; leave --processes, --stages and torchrun out")
     if (status := launch(sys.argv[1:], options.processes, restarts=options.restarts)) is not None:
         return status
     keep_freed_memory()

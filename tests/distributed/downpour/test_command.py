@@ -26,6 +26,15 @@ from googlenet.errors import InputError
         (["--shards", "2"], "--shards: is of --exchange downpour; give that too, or leave it out"),
         (["--keep-every", "2"], "--keep-every: is of --exchange downpour"),
         (["--exchange", "downpour", "--processes", "2"], "leave --processes, --stages and torchrun out"),
+        (["--exchange", "downpour", "--stages", "2"], "leave --processes, --stages and torchrun out"),
+        (
+            ["--exchange", "downpour", "--bound", "2"],
+            "--bound 2: is of --mitigation bounded; give that too, or leave it out",
+        ),
+        (
+            ["--exchange", "downpour", "--mitigation", "synchronous", "--fetch-every", "3"],
+            "--mitigation synchronous: fetches and pushes in each step; leave --fetch-every 3 out",
+        ),
         (["--exchange", "downpour", "--replicas", "0"], "replicas 0: give at least 1"),
     ],
 )

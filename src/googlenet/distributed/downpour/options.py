@@ -1,6 +1,6 @@
 """How asynchronous training goes, as one frozen record; without torch, so that a command reads it at once."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any, Literal
 
 from googlenet.errors import InputError
@@ -52,21 +52,33 @@ class Downpour:
             raise InputError(f"replicas {self.replicas}, shards {self.shards}: give at most {MOST} of either")
         if self.backups >= self.replicas:
             raise InputError(f"backups {self.backups}: of {self.replicas} replicas at least one must be waited for")
-        if self.mitigation == "synchronous" and (self.fetch_every > 1 or self.push_every > 1):
-            raise InputError(
-                "mitigation synchronous: fetches and pushes in each step; leave fetch_every, push_every out"
-            )
+        for mitigation, name in _PARAMETERS.items():
+            if self.mitigation != mitigation and (given := getattr(self, name)) != _DEFAULTS[name]:
+                raise InputError(f"{name} {given}: is of --mitigation {mitigation}; give that too, or leave it out")
+        if self.mitigation == "synchronous":
+            rare = [name for name in ("fetch_every", "push_every") if getattr(self, name) > 1]
+            if rare:
+                given = " and ".join(f"--{name.replace('_', '-')} {getattr(self, name)}" for name in rare)
+                raise InputError(f"mitigation synchronous: fetches and pushes in each step; leave {given} out")
 
     def described(self, wire: str) -> dict[str, Any]:
         """Return what decides what is learnt, for the run's recipe.json; how many replicas and shards may change."""
         found: dict[str, Any] = {"name": "downpour", "wire": wire, "mitigation": self.mitigation}
         for name in ("fetch_every", "push_every", "warm_start", "adagrad"):
             found[name] = getattr(self, name)
-        details = {"bounded": "bound", "delay-compensation": "compensation", "synchronous": "backups"}
-        if detail := details.get(self.mitigation):
+        if detail := _PARAMETERS.get(self.mitigation):
             found[detail] = getattr(self, detail)
         return found
 
+
+_PARAMETERS: dict[Mitigation, str] = {
+    "bounded": "bound",
+    "delay-compensation": "compensation",
+    "synchronous": "backups",
+}
+"""The option of each mitigation that has one."""
+
+_DEFAULTS = {one.name: one.default for one in fields(Downpour)}
 
 MOST = 1000
 """Replicas or shards; more is a slip of the finger."""
