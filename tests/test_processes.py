@@ -381,6 +381,22 @@ def test_an_interrupt_while_the_work_is_loaded_is_no_traceback(module, capfd):
 
 
 @POSIX
+def test_an_interrupt_before_they_are_at_work_is_answered_in_one_line(module, capfd, monkeypatch):
+    """As if Ctrl-C came the moment each is started, when Python has hardly begun."""
+    real = subprocess.Popen
+
+    def popen(*arguments, **options):
+        begun = real(*arguments, **options)
+        begun.send_signal(signal.SIGINT)
+        return begun
+
+    monkeypatch.setattr(subprocess, "Popen", popen)
+    assert launch([], 2, module("time.sleep(120)")) == 130
+    assert capfd.readouterr().err == "googlenet: interrupted\n"
+    assert signal.SIGINT not in signal.pthread_sigmask(signal.SIG_BLOCK, ())
+
+
+@POSIX
 def test_a_second_interrupt_ends_what_does_not_listen(started):
     launcher, pids = started("signal.signal(signal.SIGINT, signal.SIG_IGN)\n" + READY + "time.sleep(120)")
     launcher.send_signal(signal.SIGINT)

@@ -132,8 +132,12 @@ def main() -> None:
     _end_with_parent()  # also where this process is stopped or stuck
     module = sys.argv.pop(1)
     try:
+        if os.name == "posix":
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
         runpy.run_module(module, run_name="__main__", alter_sys=True)
-    except KeyboardInterrupt:  # before the module, which is being loaded, could answer
+    except KeyboardInterrupt:  # before the module could answer it
+        if os.environ.get("RANK") == "0" and module == "googlenet":  # others are measured by one that says so
+            say("googlenet: interrupted")
         sys.exit(INTERRUPTED)
 
 
@@ -314,7 +318,8 @@ def _started(arguments: Sequence[str], count: int, module: str, attempt: int) ->
         for rank in range(count):
             environment = shared | {"RANK": str(rank), "LOCAL_RANK": str(rank)}
             silent: dict[str, Any] = {"stdout": subprocess.DEVNULL, "stderr": subprocess.PIPE} if rank else {}
-            popen = subprocess.Popen(command, stdin=subprocess.PIPE, env=environment, **silent, **apart)
+            with _interrupts_wait():
+                popen = subprocess.Popen(command, stdin=subprocess.PIPE, env=environment, **silent, **apart)
             started.append(_Process(rank, popen))
     except BaseException as error:
         _end([process.popen for process in started])
@@ -323,6 +328,19 @@ def _started(arguments: Sequence[str], count: int, module: str, attempt: int) ->
             raise InputError(f"--processes {count}: {told}; give fewer") from error
         raise
     return started
+
+
+@contextmanager
+def _interrupts_wait() -> Iterator[None]:
+    """Have Ctrl-C wait, in a process that is started meanwhile until `main` is ready for it."""
+    if os.name != "posix":
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _end(processes: "Sequence[subprocess.Popen[bytes]]") -> None:
