@@ -79,7 +79,8 @@ def test_ranks_are_those_of_torchrun(monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("rank", "size"), [("4", "4"), ("-1", "2"), ("one", "2"), ("0", "0"), (None, "2"), ("0", None), ("0", "9" * 5000)]
+    ("rank", "size"),
+    [("4", "4"), ("-1", "2"), ("one", "2"), ("0", "0"), (None, "2"), ("0", None), ("0", "9" * 5000), ("٣", "٥")],
 )
 def test_an_environment_that_makes_no_sense_is_named(monkeypatch, rank, size):
     for name, value in (("RANK", rank), ("WORLD_SIZE", size)):

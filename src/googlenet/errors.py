@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from numbers import Integral
 
-__all__ = ["BrokenOff", "InputError", "after_work", "counted", "shown", "whole"]
+__all__ = ["BrokenOff", "InputError", "after_work", "counted", "is_number", "shown", "whole"]
 
 
 class InputError(ValueError):
@@ -39,6 +39,11 @@ def whole(name: str, value: object, least: int = 1) -> int:
     if not isinstance(value, Integral) or isinstance(value, bool) or value < least:
         raise InputError(f"{name} must be a whole number of at least {least}, found {shown(repr(value))}")
     return int(value)
+
+
+def is_number(text: str) -> bool:
+    """Whether text is a number in the digits 0 to 9; `str.isdecimal` takes those of other scripts, too."""
+    return text.isascii() and text.isdecimal()
 
 
 def counted(count: int, things: str) -> str:

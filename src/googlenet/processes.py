@@ -26,7 +26,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from typing import Any, NamedTuple
 
-from googlenet.errors import InputError, shown, whole
+from googlenet.errors import InputError, is_number, shown, whole
 from googlenet.machine import processor
 from googlenet.reporting.console import say
 
@@ -142,7 +142,7 @@ def main() -> None:
 
 
 def _is_count(text: str) -> bool:
-    return text.isdecimal() and len(text) < 10
+    return is_number(text) and len(text) < 10
 
 
 class _Process:

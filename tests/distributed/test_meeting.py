@@ -31,7 +31,7 @@ def complaint(monkeypatch: pytest.MonkeyPatch, **environment: str) -> str:
     return str(caught.value)
 
 
-@pytest.mark.parametrize("port", [None, "x", "0", "70000"])
+@pytest.mark.parametrize("port", [None, "x", "0", "70000", "٢٩٥٠٠"])
 def test_a_place_that_is_none(monkeypatch: pytest.MonkeyPatch, port: str | None) -> None:
     place = {"MASTER_ADDR": "127.0.0.1"} | ({} if port is None else {"MASTER_PORT": port})
     assert "MASTER_ADDR and MASTER_PORT" in complaint(monkeypatch, RANK="0", WORLD_SIZE="2", **place)

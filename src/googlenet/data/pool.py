@@ -27,7 +27,7 @@ from googlenet.data.dataset import Dataset
 from googlenet.data.sampler import Planned
 from googlenet.data.samples import Samples, make_batch
 from googlenet.data.worker import packed, receive
-from googlenet.errors import InputError
+from googlenet.errors import InputError, is_number
 
 __all__ = ["Job", "Order", "WorkerPool", "default_workers"]
 
@@ -163,7 +163,7 @@ def default_workers() -> int:
     """
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     beside = os.environ.get("LOCAL_WORLD_SIZE", "")
-    cores //= int(beside) if beside.isdecimal() and int(beside) else 1
+    cores //= int(beside) if is_number(beside) and int(beside) else 1
     return max(0, min(cores - 1, 8))
 
 

@@ -9,6 +9,7 @@ from typing import Any, Protocol
 from googlenet.data.blocks import Ahead, Blocks
 from googlenet.data.remote import drop_older, gives_ranges, is_compressed, is_url, place_of_copy, stamped, unpacked
 from googlenet.data.tar import Readable
+from googlenet.errors import is_number
 from googlenet.files import open_regular
 
 __all__ = ["ShardFile", "shard_file"]
@@ -108,4 +109,4 @@ def _here(shard: str, path: str) -> ShardFile:
 def _are_several_machines() -> bool:
     """Whether torchrun, or another launcher, has started processes on other machines too."""
     counts = [os.environ.get(name, "1") for name in ("WORLD_SIZE", "LOCAL_WORLD_SIZE")]
-    return all(count.isdecimal() for count in counts) and int(counts[0]) > int(counts[1])
+    return all(is_number(count) for count in counts) and int(counts[0]) > int(counts[1])

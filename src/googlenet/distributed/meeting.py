@@ -12,7 +12,7 @@ from torch.distributed.rendezvous import rendezvous
 from googlenet.distributed import greeting, lost_machines
 from googlenet.distributed.stages import InStages
 from googlenet.distributed.synchronous import InStep, Wire
-from googlenet.errors import InputError
+from googlenet.errors import InputError, is_number, shown
 from googlenet.network.stages import check_processes
 from googlenet.processes import Ranks, ranks
 from googlenet.training.exchange import Alone, Exchange
@@ -70,7 +70,7 @@ def _exchange(there: Ranks, wire: Wire, stages: int) -> InStep:
 
 def _place() -> str:
     address, port = os.environ.get("MASTER_ADDR"), os.environ.get("MASTER_PORT")
-    if not address or not port or not port.isdecimal() or not 0 < int(port) < 65536:
+    if not address or not port or not is_number(port) or not 0 < int(port) < 65536:
         raise InputError(
             "several processes (WORLD_SIZE) meet at MASTER_ADDR and MASTER_PORT; start with torchrun or --processes"
         )

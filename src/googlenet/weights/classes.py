@@ -16,7 +16,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Literal
 
-from googlenet.errors import InputError, shown
+from googlenet.errors import InputError, is_number, shown
 from googlenet.files import open_regular
 
 __all__ = ["Class", "find_class", "google", "id_key", "ilsvrc", "numbered_classes", "read_classes"]
@@ -50,7 +50,7 @@ def find_class(classes: Sequence[Class], wanted: str) -> int:
     key = id_key(wanted.strip())
     if key in (ids := [id_key(one.id) for one in classes]):
         return ids.index(key)
-    if key.isdecimal() and len(key) < 10 and int(key) < len(classes):
+    if is_number(key) and len(key) < 10 and int(key) < len(classes):
         return int(key)
     named = [place for place, one in enumerate(classes) if key.casefold() in _names(one)]
     if len(named) > 1:

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from googlenet.errors import InputError, shown
+from googlenet.errors import InputError, is_number, shown
 from googlenet.machine import cache_folder
 from googlenet.weights import importers
 from googlenet.weights.checkpoint import save
@@ -188,7 +188,7 @@ def _begins_at(response: http.client.HTTPResponse, position: int) -> bool:
 def _declared(publication: Publication, response: http.client.HTTPResponse, position: int) -> int | None:
     """Return how long the whole file will be; raises `InputError` where the server declares another one."""
     length = response.headers.get("Content-Length", "")
-    if not length.isdecimal():
+    if not is_number(length):
         return publication.size
     total = position + int(length)
     if total > LARGEST or (publication.size is not None and total != publication.size):

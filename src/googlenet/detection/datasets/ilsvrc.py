@@ -11,7 +11,7 @@ from googlenet.detection.datasets.halves import balanced_halves
 from googlenet.detection.datasets.image_list import Entry, find_list, read_image_list
 from googlenet.detection.datasets.voc import class_ids
 from googlenet.detection.datasets.voc_xml import read_voc_xml, rows_of
-from googlenet.errors import InputError, shown
+from googlenet.errors import InputError, is_number, shown
 from googlenet.files import read_regular
 from googlenet.images.finding import display_name
 from googlenet.weights.classes import Class, ilsvrc
@@ -111,7 +111,7 @@ def _read_blacklist(folder: Path) -> dict[str, list[str]]:
     found: dict[str, list[str]] = {}
     for number, line in _lines(path) if path else ():
         words = line.split()
-        if len(words) != 2 or not words[0].isdecimal():
+        if len(words) != 2 or not is_number(words[0]):
             told = f"expected a picture's number and a class, found '{shown(line)}'"
             raise InputError(f"{display_name(path or folder)}, line {number}: {told}; mend it")
         found.setdefault(words[0], []).append(words[1])

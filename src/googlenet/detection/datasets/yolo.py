@@ -16,7 +16,7 @@ from googlenet.detection.datasets.files import (
     refuse_many,
 )
 from googlenet.detection.datasets.yolo_yaml import Value, read_yolo_yaml
-from googlenet.errors import InputError, shown
+from googlenet.errors import InputError, is_number, shown
 from googlenet.files import read_regular
 from googlenet.images.decoding import open_picture
 from googlenet.images.finding import display_name, find_images
@@ -79,7 +79,7 @@ class Yolo(AnnotatedFiles):
 
     def _row(self, line: str, where: str, size: tuple[int, int]) -> Row:
         words = line.split()
-        if len(words) != 5 or not words[0].isdecimal():
+        if len(words) != 5 or not is_number(words[0]):
             told = f"expected a class and four numbers, found '{shown(line)}'"
             raise InputError(f"{where}: {told}; give class, centre x, centre y, width, height")
         shares = [number(word, where) for word in words[1:]]

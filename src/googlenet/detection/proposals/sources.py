@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from googlenet.detection.boxes import Boxes
 from googlenet.detection.selective_search.search import SelectiveSearch
 from googlenet.detection.selective_search.settings import Settings, parse_settings
-from googlenet.errors import InputError, shown
+from googlenet.errors import InputError, is_number, shown
 from googlenet.files import expect, sha256
 from googlenet.inference.engine import Computing
 from googlenet.network.specification import MultiBox
@@ -133,7 +133,7 @@ def file_and_boxes(text: str, rest: str) -> tuple[str, int]:
     """Return the file that `rest` of the text of a source names, which may be none, and how many boxes it asks for."""
     path, setting, number = rest.rpartition(",boxes=")
     path = path if setting else number
-    if setting and not (number.isdecimal() and 0 < int(number[:9]) == int(number)):
+    if setting and not (is_number(number) and 0 < int(number[:9]) == int(number)):
         raise InputError(f"--source {shown(text)}: boxes must be a whole number of at least 1, found {shown(number)}")
     return path, int(number) if setting else BOXES
 
