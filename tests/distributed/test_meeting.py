@@ -67,6 +67,16 @@ def test_whoever_does_not_come_is_not_waited_for_without_end(rank: str, words: s
     assert done.stdout.startswith(f"127.0.0.1:{port}: {words}"), done
 
 
+def test_any_other_trouble_is_shown_as_it_was_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    trouble = "Unable to find address for: nosuch0\nand where in the source"
+    monkeypatch.setattr(meeting, "rendezvous", lambda *_, **__: (_ for _ in ()).throw(RuntimeError(trouble)))
+    told = complaint(monkeypatch, RANK="0", WORLD_SIZE="2", MASTER_ADDR="127.0.0.1", MASTER_PORT="29500")
+    assert told == (
+        "127.0.0.1:29500: the processes cannot be connected (Unable to find address for: nosuch0);"
+        " check MASTER_ADDR, and GLOO_SOCKET_IFNAME where it is set"
+    )
+
+
 LINE = "googlenet: nowhere: no such file or folder; check the path"
 
 

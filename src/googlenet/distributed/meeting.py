@@ -50,7 +50,7 @@ def all_processes(wire: Wire = "float32", stages: int = 1) -> Iterator[Exchange]
         store = greeting.fresh(store, rank, size, MEETING)
         distributed.init_process_group(backend, store=store, rank=rank, world_size=size, timeout=WORK)
     except (RuntimeError, ValueError, OSError) as error:
-        raise InputError(_why(str(error), place, there.rank)) from None
+        raise InputError(_why(error, place, there.rank)) from None
     exchange: InStep | None = None
     try:
         exchange = _exchange(there, wire, stages)
@@ -77,9 +77,18 @@ def _place() -> str:
     return f"{address}:{port}"
 
 
-def _why(said: str, place: str, rank: int) -> str:
+def _why(error: Exception, place: str, rank: int) -> str:
+    said = str(error)
     if "EADDRINUSE" in said or "address already in use" in said.lower():
         return f"{place}: the port is in use; give another one (torchrun --master-port, or MASTER_PORT)"
+    if not isinstance(error, TimeoutError) and not any(sign in said.lower() for sign in _NOBODY_CAME):
+        first = next((line for line in said.splitlines() if line.strip()), type(error).__name__)
+        mend = "check MASTER_ADDR, and GLOO_SOCKET_IFNAME where it is set"
+        return f"{place}: the processes cannot be connected ({shown(first, 160)}); {mend}"
     if rank == 0:
         return f"{place}: not all processes have come within {MEETING.seconds} s; start them all with the same address"
     return f"{place}: nobody answers there; check that rank 0 runs, and the address (MASTER_ADDR, MASTER_PORT)"
+
+
+_NOBODY_CAME = ("timed out", "timeout", "failed to connect", "connection refused", "cannot be retrieved")
+"""What torch says where it has waited in vain, or found no such address."""
