@@ -429,4 +429,29 @@ except KeyboardInterrupt:
     assert launch([], 2, module(body)) == 130
     assert time.monotonic() - begun < BEYOND_DOUBT
     said = r"googlenet: waiting for [12] of 2 processes; killed in 0.4 s, or by a second Ctrl-C at once\n"
+    said += "googlenet: 1 of 2 processes was killed; what was saved before is kept\n"
     assert re.fullmatch(said, capfd.readouterr().err)
+
+
+@POSIX
+@pytest.mark.parametrize(("name", "again"), [("other", ""), ("googlenet", "; go on with: googlenet train 'a b'")])
+def test_that_all_were_killed_is_said_and_how_to_go_on(module, capfd, monkeypatch, name, again):
+    monkeypatch.setattr(processes, "NOTICE", 0.1)
+    monkeypatch.setattr(processes, "PATIENCE", 0.3)
+    real = processes._started
+    monkeypatch.setattr(processes, "_started", lambda arguments, count, _, turn: real(arguments, count, "stuck", turn))
+    module(STUCK, "stuck")
+    assert launch(["train", "a b"], 2, name) == 130
+    said = f"googlenet: 2 of 2 processes were killed; what was saved before is kept{again}"
+    assert capfd.readouterr().err.splitlines()[-1] == said
+
+
+STUCK = """
+signal.signal(signal.SIGINT, signal.SIG_IGN)
+Path(folder, str(rank)).touch()
+while not Path(folder, str(1 - rank)).exists():
+    time.sleep(0.01)
+if rank == 0:
+    os.kill(os.getppid(), signal.SIGINT)
+time.sleep(120)
+"""

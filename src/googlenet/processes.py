@@ -15,6 +15,7 @@ import json
 import os
 import queue
 import runpy
+import shlex
 import signal
 import socket
 import subprocess
@@ -113,9 +114,10 @@ def launch(
     if processes > (most := max(MOST, 4 * cores)):
         raise InputError(f"--processes {processes}: there are {cores} cores here; give at most {most}")
     events: queue.SimpleQueue[_Process | int] = queue.SimpleQueue()
+    again = f"; go on with: {shlex.join([module, *arguments])}" if module == "googlenet" else ""
     with _signals_into(events):
         for attempt in range(restarts + 1):
-            company = _Company(_started(arguments, processes, module, attempt), events)
+            company = _Company(_started(arguments, processes, module, attempt), events, again)
             status = company.wait()
             if not company.lost_one or attempt == restarts:
                 break
@@ -193,11 +195,14 @@ class _Process:
 class _Company:
     """All processes of one command until the last of them has ended."""
 
-    def __init__(self, processes: Sequence[_Process], events: "queue.SimpleQueue[_Process | int]") -> None:
-        self._processes, self._events = processes, events
+    def __init__(
+        self, processes: Sequence[_Process], events: "queue.SimpleQueue[_Process | int]", again: str = ""
+    ) -> None:
+        """`again` says how work that was interrupted goes on."""
+        self._processes, self._events, self._again = processes, events, again
         self._running = set(processes)
         self._first_dead: _Process | None = None
-        self._is_interrupted, self._were_ended = False, False
+        self._is_interrupted, self._were_ended, self._killed = False, False, 0
         self._deadlines: list[tuple[float, Callable[[], None]]] = []
         """When what is done about those that still run, the next one last."""
 
@@ -255,6 +260,7 @@ class _Company:
         self._tell_all(signal.SIGTERM)
 
     def _kill(self) -> None:
+        self._killed = len(self._running)
         self._tell_all(_KILL)
 
     def _tell_all(self, number: int) -> None:
@@ -265,6 +271,11 @@ class _Company:
     def _conclusion(self) -> int:
         first, status = self._first_dead, self._processes[0].status
         if first is None:
+            if self._killed:
+                again = self._again if status < 0 else ""  # else rank 0 has said so
+                were = f"processes {'was' if self._killed == 1 else 'were'}"
+                left = f"{self._killed} of {len(self._processes)}"
+                say(f"googlenet: {left} {were} killed; what was saved before is kept{again}")
             return status if status >= 0 else INTERRUPTED
         if first.rank == 0 and first.status > 0:  # it has said why
             if self._were_ended:
