@@ -19,7 +19,7 @@ from googlenet.processes import launch, ranks
 POSIX = pytest.mark.skipif(os.name != "posix", reason="signals as POSIX has them")
 
 
-MEMORY = "was killed (SIGKILL), probably as memory ran out: give fewer --processes"
+MEMORY = "was killed (SIGKILL), as happens where memory runs out"
 LOST = f"googlenet: process 1 of 2 (counted from 0) {MEMORY}"
 
 
@@ -105,6 +105,22 @@ def test_each_process_finds_the_variables_of_torchrun_and_its_share_of_the_cores
     assert notes[0]["OMP_NUM_THREADS"] == str(max(1, processor().cores // 3))
     assert notes[0]["arguments"] == ["evaluate", "-o", "a b"]
     assert notes[0]["stdin"] == ""
+
+
+def test_what_another_torchrun_has_left_is_not_passed_on(module, tmp_path, monkeypatch):
+    monkeypatch.setenv("TORCHELASTIC_USE_AGENT_STORE", "True")
+    monkeypatch.setenv("TORCHELASTIC_MAX_RESTARTS", "9")
+    body = "found = {name: value for name, value in os.environ.items() if name.startswith('TORCHELASTIC')}\n"
+    assert launch([], 2, module("import json\n" + body + "Path(folder, str(rank)).write_text(json.dumps(found))")) == 0
+    expected = {"TORCHELASTIC_RESTART_COUNT": "0", "TORCHELASTIC_MAX_RESTARTS": "0"}
+    assert json.loads(Path(tmp_path, "1").read_text()) == expected
+
+
+def test_a_process_knows_whether_all_are_started_again(module, tmp_path):
+    body = "from googlenet.processes import will_be_started_again\nattempt = os.environ['TORCHELASTIC_RESTART_COUNT']\n"
+    body += "Path(folder, attempt).write_text(str(will_be_started_again()))\nos.kill(os.getpid(), 9)"
+    assert launch([], 1, module(body), restarts=1) == 1
+    assert [Path(tmp_path, attempt).read_text() for attempt in "01"] == ["True", "False"]
 
 
 def test_threads_that_the_user_has_set_stay(module, tmp_path, monkeypatch):

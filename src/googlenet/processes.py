@@ -32,6 +32,7 @@ from googlenet.machine import processor
 from googlenet.reporting.console import say
 
 __all__ = ["INTERRUPTED", "Ranks", "launch", "main", "may_be_started_again", "ranks", "tell_torchrun"]
+__all__ += ["will_be_started_again"]
 
 NOTICE = 2.0
 """Seconds in which the others may notice by themselves that one has ended, and end too."""
@@ -72,6 +73,12 @@ def ranks() -> Ranks:
 def may_be_started_again() -> bool:
     """Whether this process takes, or may take, the place of one of before, as torchrun and `--restarts` start it."""
     return "TORCHELASTIC_RUN_ID" in os.environ or os.environ.get("TORCHELASTIC_RESTART_COUNT", "0") != "0"
+
+
+def will_be_started_again() -> bool:
+    """Whether all are started again where one is killed, by torchrun or `--restarts`."""
+    count, most = (os.environ.get(f"TORCHELASTIC_{name}", "0") for name in ("RESTART_COUNT", "MAX_RESTARTS"))
+    return is_number(count) and is_number(most) and int(count) < int(most)
 
 
 def tell_torchrun(line: str) -> bool:
@@ -117,7 +124,8 @@ def launch(
     again = f"; go on with: {shlex.join([module, *arguments])}" if module == "googlenet" else ""
     with _signals_into(events):
         for attempt in range(restarts + 1):
-            company = _Company(_started(arguments, processes, module, attempt), events, again)
+            turn = {"TORCHELASTIC_RESTART_COUNT": str(attempt), "TORCHELASTIC_MAX_RESTARTS": str(restarts)}
+            company = _Company(_started(arguments, processes, module, turn), events, again)
             status = company.wait()
             if not company.lost_one or attempt == restarts:
                 break
@@ -317,13 +325,16 @@ def _signals_into(events: "queue.SimpleQueue[_Process | int]") -> Iterator[None]
             signal.signal(number, handler)
 
 
-def _started(arguments: Sequence[str], count: int, module: str, attempt: int) -> list[_Process]:
-    """Start the processes, each in a session of its own, so that Ctrl-C in the terminal reaches this one alone."""
+def _started(arguments: Sequence[str], count: int, module: str, turn: dict[str, str]) -> list[_Process]:
+    """Start the processes, each in a session of its own, so that Ctrl-C in the terminal reaches this one alone.
+
+    `turn` is what their environment says of how often that was done.
+    """
     apart: dict[str, Any] = {"start_new_session": True}
     if sys.platform == "win32":
         apart = {"creationflags": subprocess.CREATE_NEW_PROCESS_GROUP}
     command = [sys.executable, "-P", "-m", "googlenet.processes", module, *arguments]
-    shared = _shared_environment(count) | {"TORCHELASTIC_RESTART_COUNT": str(attempt)}
+    shared = _shared_environment(count) | turn
     started: list[_Process] = []
     try:
         for rank in range(count):
@@ -368,7 +379,7 @@ def _shared_environment(count: int) -> dict[str, str]:
     """What all processes are told: how many they are, where they meet, and their share of the cores."""
     return {
         "OMP_NUM_THREADS": str(max(1, processor().cores // count)),  # a user's own setting takes its place
-        **os.environ,
+        **{name: value for name, value in os.environ.items() if not name.startswith("TORCHELASTIC_")},  # another's
         "PYTHONPATH": os.pathsep.join(entry or os.getcwd() for entry in sys.path),  # noqa: PTH109
         "WORLD_SIZE": str(count),
         "LOCAL_WORLD_SIZE": str(count),
@@ -399,7 +410,7 @@ def _end_at_eof(life_line: int) -> None:
 
 def _killed(status: int) -> str:
     if -status == _KILL:
-        return "was killed (SIGKILL), probably as memory ran out: give fewer --processes"
+        return "was killed (SIGKILL), as happens where memory runs out"
     try:
         return f"was killed ({signal.Signals(-status).name})"
     except ValueError:

@@ -105,6 +105,16 @@ def test_half_as_much_on_the_wire_is_nearly_the_same(data: tuple[Path, Path], tm
     assert found[1:] != exact[1:]
 
 
+@pytest.mark.parametrize(("count", "mend"), [("1", ""), ("2", ", and give the same command again to go on")])
+def test_who_is_left_behind_is_told_to_go_on_unless_all_are_started_again(
+    count: str, mend: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TORCHELASTIC_RESTART_COUNT", count)
+    monkeypatch.setenv("TORCHELASTIC_MAX_RESTARTS", "2")
+    with pytest.raises(BrokenOff, match=f"ended; see what it said{mend}$"), synchronous.together():
+        raise RuntimeError("Connection closed by peer [127.0.0.1]")
+
+
 def run_and_die(exchange: Exchange, data: tuple[Path, Path], output: Path) -> dict[str, object]:
     agree, taken = exchange.agree, [0]
 

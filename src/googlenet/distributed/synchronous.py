@@ -17,6 +17,7 @@ from googlenet.distributed import joint_norm, lost_machines
 from googlenet.distributed.rank_log import RankLog
 from googlenet.errors import BrokenOff
 from googlenet.network.module import Network
+from googlenet.processes import will_be_started_again
 from googlenet.training.exchange import Exchange, Wish
 from googlenet.training.optimizer import SGD
 
@@ -215,9 +216,8 @@ def together() -> Iterator[None]:
         said = str(error)
         if not any(sign in said.lower() for sign in _GONE):
             raise
-        raise BrokenOff(
-            "another process of this run has ended; see what it said, and give the same command again to go on"
-        ) from None
+        again = "" if will_be_started_again() else ", and give the same command again to go on"
+        raise BrokenOff(f"another process of this run has ended; see what it said{again}") from None
 
 
 _GONE = ("connection closed by peer", "connection reset", "broken pipe", "timed out", "socket", "nccl")
