@@ -128,6 +128,16 @@ def test_stages_without_torch_say_what_they_are_balanced_by(capsys, monkeypatch)
     assert "In 2 stages, balanced by multiply-adds, as torch cannot be imported:" in page
 
 
+def test_what_train_would_refuse_is_said_beside_the_table(capsys, monkeypatch):
+    monkeypatch.setenv("GOOGLENET_FORMS", "stage-costs=multiply-adds")
+    assert main(["summary", "googlenet-bn", "--stages", "2"]) == 0
+    out, err = capsys.readouterr()
+    assert "In 2 stages" in out
+    assert err.startswith("googlenet train would refuse it: stages 2: googlenet-bn normalises over batches")
+    assert main(["summary", "googlenet-bn", "--stages", "1"]) == 0
+    assert capsys.readouterr().err == ""
+
+
 def test_more_stages_than_rows_are_refused(capsys):
     assert main(["summary", "googlenet-tiny", "--stages", "40"]) == 2
     assert "give 1 to" in capsys.readouterr().err

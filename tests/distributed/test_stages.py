@@ -16,6 +16,7 @@ from safetensors.torch import load_file
 from small_runs import recipe, write_images
 
 from googlenet.data.batch import Batch
+from googlenet.distributed import stages
 from googlenet.errors import BrokenOff, InputError
 from googlenet.network.initialization import initialise
 from googlenet.network.module import Network
@@ -189,6 +190,12 @@ def test_a_killed_stage_ends_the_others_and_the_run_goes_on(data: tuple[Path, Pa
         assert isinstance(found[0], dict), found
     assert lines(tmp_path / "killed") == lines(tmp_path / "whole")
     assert same_weights(tmp_path / "killed", tmp_path / "whole")
+
+
+def test_parts_for_which_there_are_no_images_are_said() -> None:
+    assert stages._waiting(2, 33, 32).startswith("a batch in 32 parts (not 33, as it has no more images), with which")
+    assert stages._waiting(2, 1, 32).startswith("a batch in 1 part, with which a stage waits 50 % of the time; with")
+    assert stages._waiting(2, 1, 4) == "a batch in 1 part, with which a stage waits 50 % of the time"
 
 
 # What cannot be shared out.

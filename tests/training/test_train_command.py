@@ -115,6 +115,7 @@ def test_what_cannot_be_begun_is_one_line_and_status_2(data: Path, tmp_path: Pat
         (data, tmp_path / "b", "--rate", "-1"): "rate -1.0: give a number above 0",
         (data, tmp_path / "c", "--pretrained", str(tmp_path / "w.safetensors")): "w.safetensors: no such file",
         (data, tmp_path / "file"): "file: cannot be written",
+        (data, tmp_path / "d", "--stages", "2", "--network", "googlenet-bn"): "stages 2: googlenet-bn normalises over",
         (data, tmp_path / "d", "--stages", "2"): "stages 2: there is one process; give 2, 4, 6 ... (--processes)",
     }.items():
         done = run(*arguments)

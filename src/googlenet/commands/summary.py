@@ -11,10 +11,10 @@ from googlenet.errors import InputError
 from googlenet.files import open_regular
 from googlenet.network.cost import Cost, RowCost, cost
 from googlenet.network.specification import Convolution, Inception, Row, Specification
-from googlenet.network.stages import Cut, check_stages, cut
+from googlenet.network.stages import Cut, check_stages, check_trained, cut
 from googlenet.network.zoo import NETWORKS, describe, specification
 from googlenet.paper import TABLE_1
-from googlenet.reporting.console import percent, table
+from googlenet.reporting.console import percent, say, table
 
 LONGEST_SPECIFICATION = 16 * 2**20
 """Bytes; a thousand rows, the most that a network may have, take under 1 MB."""
@@ -81,6 +81,10 @@ MEASURED_TOGETHER = 4
 def _cut(network: Specification, stages: int) -> tuple[Cut, str]:
     """Return the stages, and in words what they are balanced by."""
     check_stages(network, stages)
+    try:
+        check_trained(network, stages)
+    except InputError as error:
+        say(f"googlenet train would refuse it: {error}")
     try:
         from googlenet.training.execution import Execution
         from googlenet.training.row_costs import row_costs

@@ -14,7 +14,7 @@ from googlenet.data.sources import expect_source
 from googlenet.distributed.downpour.options import Downpour
 from googlenet.errors import InputError, counted
 from googlenet.machine import keep_freed_memory
-from googlenet.network.stages import check_processes, check_stages
+from googlenet.network.stages import check_processes, check_trained
 from googlenet.network.zoo import specification
 from googlenet.processes import launch, ranks
 from googlenet.reporting.console import duration, percent
@@ -63,8 +63,8 @@ def run(options: Options) -> int:
         raise InputError("--exchange downpour: Ray starts processes; leave --processes, --stages and torchrun out")
     start = None if options.pretrained is None else describe(options.pretrained).specification
     if options.stages != 1:
+        check_trained(start or specification(options.recipe.network or "googlenet"), options.stages)
         check_processes(options.stages, max(options.processes, ranks().size))
-        check_stages(start or specification(options.recipe.network or "googlenet"), options.stages)
     if options.exchange == "step" and options.downpour != Downpour():
         differing = [one.name for one in fields(Downpour) if getattr(options.downpour, one.name) != one.default]
         name = differing[0].replace("_", "-")

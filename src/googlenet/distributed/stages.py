@@ -16,7 +16,7 @@ from googlenet.distributed.synchronous import InStep, Wire, together
 from googlenet.errors import InputError, counted
 from googlenet.network.module import Network
 from googlenet.network.specification import Specification
-from googlenet.network.stages import Cut, bubble, check_processes, check_stages, cut
+from googlenet.network.stages import Cut, bubble, check_processes, check_trained, cut
 from googlenet.reporting.console import percent, say
 from googlenet.training.execution import Execution
 from googlenet.training.loop_recipe import LoopRecipe
@@ -49,7 +49,7 @@ class InStages(InStep):
         super().__init__(rank, size, wire, same_stage)
         self._stages = stages
         self._cut: Cut | None = None
-        self._parts, self._part_size, self._most_parts = 1, 1, 1
+        self._asked, self._parts, self._part_size, self._most_parts = 1, 1, 1, 1
 
     @property
     def share(self) -> tuple[int, int]:
@@ -65,7 +65,7 @@ class InStages(InStep):
 
     def take_part(self, network: Network, execution: Execution, recipe: LoopRecipe) -> tuple[str, ...]:
         self._most_parts = -(-recipe.batch_size // self.replicas)
-        self._parts = min(recipe.accumulate, self._most_parts)
+        self._asked, self._parts = recipe.accumulate, min(recipe.accumulate, self._most_parts)
         self._part_size = -(-self._most_parts // self._parts)
         self._cut = self.lead(lambda: self._cut_of(network.specification, execution))
         _check_parts(network, self._cut)
@@ -140,27 +140,25 @@ class InStages(InStep):
 
     def _cut_of(self, specification: Specification, execution: Execution) -> Cut:
         """Cut the network, on rank 0, by what its rows cost here, and say how."""
-        check_stages(specification, self._stages)
-        if specification.convolution.batch_norm:
-            raise InputError(
-                f"stages {self._stages}: {specification.name} normalises over batches, and in stages it would over"
-                " parts of them; give a network without batch normalisation, or leave stages out"
-            )
+        check_trained(specification, self._stages)
         costs = row_costs(specification, execution, min(self._part_size, MEASURED_TOGETHER))
         found = cut(specification, self._stages, costs.seconds)
         say(
             f"{self._stages} stages, from {', '.join(stage.rows[0] for stage in found.stages)} on, balanced to"
-            f" {percent(found.balance, 0)} by {costs}; {self._waiting()}"
+            f" {percent(found.balance, 0)} by {costs}; {_waiting(self._stages, self._asked, self._most_parts)}"
         )
         return found
 
-    def _waiting(self) -> str:
-        """Say how long a stage waits, and what would shorten that."""
-        share, better = (percent(bubble(self._stages, parts), 0) for parts in (self._parts, 4 * self._stages))
-        words = f"a batch in {counted(self._parts, 'parts')}, with which a stage waits {share} of the time"
-        if self._parts >= self._stages or self._most_parts < 4 * self._stages:
-            return words
-        return f"{words}; with --accumulate {4 * self._stages} it would be {better}"
+
+def _waiting(stages: int, asked: int, images: int) -> str:
+    """Say how long a stage waits with as many parts of so many images as asked for, and what would shorten that."""
+    parts, many = min(asked, images), 4 * stages
+    share, better = (percent(bubble(stages, count), 0) for count in (parts, many))
+    fewer = f" (not {asked}, as it has no more images)" if asked > parts else ""
+    words = f"a batch in {counted(parts, 'parts')}{fewer}, with which a stage waits {share} of the time"
+    if parts >= stages or images < many:
+        return words
+    return f"{words}; with --accumulate {many} it would be {better}"
 
 
 def _check_parts(network: Network, found: Cut) -> None:

@@ -14,7 +14,7 @@ from googlenet.network.cost import FLOAT, node_kept_bytes, node_multiply_adds, n
 from googlenet.network.graph import Node, expand
 from googlenet.network.specification import Specification
 
-__all__ = ["Cut", "Stage", "bubble", "check_processes", "check_stages", "cut", "in_flight", "rows_of"]
+__all__ = ["Cut", "Stage", "bubble", "check_processes", "check_stages", "check_trained", "cut", "in_flight", "rows_of"]
 
 MOST_STAGES = 32
 
@@ -98,6 +98,16 @@ def check_stages(specification: Specification, stages: int) -> None:
     if not 1 <= stages <= min(rows, MOST_STAGES):
         most = f"{rows} rows, the classifier among them" if rows <= MOST_STAGES else f"at most {MOST_STAGES} stages"
         raise InputError(f"stages {stages}: {specification.name} has {most}; give 1 to {min(rows, MOST_STAGES)}")
+
+
+def check_trained(specification: Specification, stages: int) -> None:
+    """Raise `InputError` unless the network can be trained in so many `stages`."""
+    check_stages(specification, stages)
+    if stages > 1 and specification.convolution.batch_norm:
+        raise InputError(
+            f"stages {stages}: {specification.name} normalises over batches, and in stages it would over"
+            " parts of them; give a network without batch normalisation, or leave stages out"
+        )
 
 
 def check_processes(stages: int, processes: int) -> None:
