@@ -394,7 +394,7 @@ sys.exit(130)
 @POSIX
 def test_an_interrupt_while_the_work_is_loaded_is_no_traceback(module, capfd):
     assert launch([], 1, module("os.kill(os.getpid(), signal.SIGINT)\ntime.sleep(120)"), also_one=True) == 130
-    assert capfd.readouterr().err == ""
+    assert capfd.readouterr().err == "googlenet: interrupted\n"
 
 
 @POSIX

@@ -23,16 +23,19 @@ import sys
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import Any, NamedTuple
 
 from googlenet.errors import InputError, is_number, shown, whole
 from googlenet.machine import processor
 from googlenet.reporting.console import say
+from googlenet.signals import interrupts_wait, signals_into
 
-__all__ = ["INTERRUPTED", "Ranks", "launch", "main", "may_be_started_again", "ranks", "tell_torchrun"]
-__all__ += ["will_be_started_again"]
+__all__ = [
+    *["INTERRUPTED", "Ranks", "launch", "main", "may_be_started_again", "ranks", "tell_torchrun"],
+    *["will_be_started_again"],
+]
 
 NOTICE = 2.0
 """Seconds in which the others may notice by themselves that one has ended, and end too."""
@@ -122,7 +125,7 @@ def launch(
         raise InputError(f"--processes {processes}: there are {cores} cores here; give at most {most}")
     events: queue.SimpleQueue[_Process | int] = queue.SimpleQueue()
     again = f"; go on with: {shlex.join([module, *arguments])}" if module == "googlenet" else ""
-    with _signals_into(events):
+    with signals_into(events):
         for attempt in range(restarts + 1):
             turn = {"TORCHELASTIC_RESTART_COUNT": str(attempt), "TORCHELASTIC_MAX_RESTARTS": str(restarts)}
             company = _Company(_started(arguments, processes, module, turn), events, again)
@@ -146,7 +149,7 @@ def main() -> None:
             signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
         runpy.run_module(module, run_name="__main__", alter_sys=True)
     except KeyboardInterrupt:  # before the module could answer it
-        if os.environ.get("RANK") == "0" and module == "googlenet":  # others are measured by one that says so
+        if os.environ.get("RANK") == "0":
             say("googlenet: interrupted")
         sys.exit(INTERRUPTED)
 
@@ -309,22 +312,6 @@ class _Company:
 _KILL = getattr(signal, "SIGKILL", signal.SIGTERM)
 
 
-@contextmanager
-def _signals_into(events: "queue.SimpleQueue[_Process | int]") -> Iterator[None]:
-    """Have signals put among the events; those that this process was started to ignore, as by nohup, stay ignored."""
-    before: dict[int, Any] = {}
-    if threading.current_thread() is threading.main_thread():  # elsewhere Python allows no handlers
-        for name in ("SIGINT", "SIGTERM", "SIGHUP"):
-            number = getattr(signal, name, None)
-            if number is not None and signal.getsignal(number) is not signal.SIG_IGN:
-                before[number] = signal.signal(number, lambda number, frame: events.put(number))
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-
-
 def _started(arguments: Sequence[str], count: int, module: str, turn: dict[str, str]) -> list[_Process]:
     """Start the processes, each in a session of its own, so that Ctrl-C in the terminal reaches this one alone.
 
@@ -340,7 +327,7 @@ def _started(arguments: Sequence[str], count: int, module: str, turn: dict[str, 
         for rank in range(count):
             environment = shared | {"RANK": str(rank), "LOCAL_RANK": str(rank)}
             silent: dict[str, Any] = {"stdout": subprocess.DEVNULL, "stderr": subprocess.PIPE} if rank else {}
-            with _interrupts_wait():
+            with interrupts_wait():
                 popen = subprocess.Popen(command, stdin=subprocess.PIPE, env=environment, **silent, **apart)
             started.append(_Process(rank, popen))
     except BaseException as error:
@@ -350,19 +337,6 @@ def _started(arguments: Sequence[str], count: int, module: str, turn: dict[str, 
             raise InputError(f"--processes {count}: {told}; give fewer") from error
         raise
     return started
-
-
-@contextmanager
-def _interrupts_wait() -> Iterator[None]:
-    """Have Ctrl-C wait, in a process that is started meanwhile until `main` is ready for it."""
-    if os.name != "posix":
-        yield
-        return
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _end(processes: "Sequence[subprocess.Popen[bytes]]") -> None:

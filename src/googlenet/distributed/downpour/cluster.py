@@ -3,12 +3,10 @@
 import os
 import secrets
 import shutil
-import signal
 import socket
 import sys
 import tempfile
-import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from importlib import import_module
 from pathlib import Path
@@ -19,6 +17,7 @@ from googlenet.distributed.downpour.options import Downpour
 from googlenet.errors import InputError, counted, shown
 from googlenet.machine import processor
 from googlenet.reporting.console import say, scaled
+from googlenet.signals import ended_by_signals
 from googlenet.training.exchange import Exchange
 
 __all__ = ["connected", "import_ray"]
@@ -92,7 +91,7 @@ def connected(options: Downpour, wire: str = "float32") -> Iterator[Exchange]:
     ray = import_ray("--exchange downpour", own=options.address is None)
     from googlenet.distributed.downpour.leader import Leader
 
-    with _interrupting() as again, ExitStack() as closing:
+    with ended_by_signals() as again, ExitStack() as closing:
         cores = None
         if options.address is None:
             cores = processor().cores
@@ -168,30 +167,6 @@ def _expect_public(ray: Any, address: str) -> None:
     processors = round(sum(node["Resources"].get("CPU", 0) for node in nodes))
     where = ray.get_runtime_context().gcs_address
     say(f"joined the Ray cluster at {where}: {counted(len(nodes), 'machines')}, {counted(processors, 'processors')}")
-
-
-@contextmanager
-def _interrupting() -> Iterator[Callable[[], None]]:
-    """Have SIGTERM and SIGHUP interrupt a block as Ctrl-C does; what is given has them do so again, after Ray's own.
-
-    A signal that this process was started to ignore, as by nohup, stays ignored.
-    """
-    if threading.current_thread() is not threading.main_thread():  # elsewhere Python allows no handlers
-        yield lambda: None
-        return
-    numbers = [number for name in ("SIGTERM", "SIGHUP") if (number := getattr(signal, name, None))]
-    before = {number: signal.getsignal(number) for number in numbers if signal.getsignal(number) != signal.SIG_IGN}
-
-    def set_all() -> None:
-        for number in before:
-            signal.signal(number, signal.default_int_handler)
-
-    set_all()
-    try:
-        yield set_all
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 def _place() -> str | None:

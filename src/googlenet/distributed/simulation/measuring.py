@@ -2,22 +2,20 @@
 
 import json
 import os
-import signal
 import tempfile
-import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import mean, median, stdev
-from typing import Any
 
 from googlenet.distributed.simulation.cluster import Cluster
 from googlenet.errors import BrokenOff, InputError, counted
 from googlenet.processes import INTERRUPTED, launch
 from googlenet.reporting.console import duration, say
+from googlenet.signals import ended_by_signals
 
-__all__ = ["STEPS", "WARM_UP", "Measured", "ended_by_signals", "measure", "step_time", "with_threads", "with_times"]
+__all__ = ["STEPS", "WARM_UP", "Measured", "measure", "step_time", "with_threads", "with_times"]
 
 STEPS = 10
 """Of each measurement, after those that warm up."""
@@ -119,22 +117,6 @@ def with_threads(threads: int) -> Iterator[None]:
             del os.environ["OMP_NUM_THREADS"]
         elif threads and before is not None:
             os.environ["OMP_NUM_THREADS"] = before
-
-
-@contextmanager
-def ended_by_signals() -> Iterator[None]:
-    """Have SIGTERM and SIGHUP end a block as Ctrl-C does, so that its temporary folders go; ignored ones stay so."""
-    before: dict[int, Any] = {}
-    if threading.current_thread() is threading.main_thread():  # elsewhere Python allows no handlers
-        for name in ("SIGTERM", "SIGHUP"):
-            number = getattr(signal, name, None)
-            if number is not None and signal.getsignal(number) is signal.SIG_DFL:
-                before[number] = signal.signal(number, signal.default_int_handler)
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 def _run(arguments: Sequence[str], workers: int) -> int:

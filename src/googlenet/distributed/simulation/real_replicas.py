@@ -16,8 +16,9 @@ from googlenet.distributed.downpour.leader import Leader
 from googlenet.distributed.downpour.options import Downpour
 from googlenet.distributed.shard import Push, Rule, ShardState, Span
 from googlenet.distributed.simulation.cluster import Arm, Cluster, meeting_of
-from googlenet.distributed.simulation.measuring import STEPS, WARM_UP, Measured, ended_by_signals, with_threads
+from googlenet.distributed.simulation.measuring import STEPS, WARM_UP, Measured, with_threads
 from googlenet.distributed.simulation.timing import Link, images, plain_recipe, silence, timed, update_seconds
+from googlenet.signals import ended_by_signals
 from googlenet.training.run import train
 from googlenet.training.step import Step
 from googlenet.training.work import Work
@@ -64,10 +65,15 @@ def measure_replicas(cluster: Cluster, arm: Arm, workers: int, threads: int) -> 
     update = update_seconds(cluster.parameters)
     watched = Watched(options, cores=threads * workers)
     try:
-        with ended_by_signals(), tempfile.TemporaryDirectory() as folder, with_threads(threads), connected(options):
+        with (
+            ended_by_signals(),
+            tempfile.TemporaryDirectory() as folder,
+            with_threads(threads),
+            silence(),
+            connected(options),
+        ):
             link = _link(cluster.parameters, update)
-            with silence():
-                train(data, plain_recipe(cluster.network, cluster.batch_size), output=folder, exchange=watched)
+            train(data, plain_recipe(cluster.network, cluster.batch_size), output=folder, exchange=watched)
     except KeyboardInterrupt:
         raise KeyboardInterrupt from None  # its words are of a run that nobody knows of, in a folder that is gone
     ends = watched.heard[WARM_UP * workers - 1 :: workers][: STEPS + 1]
