@@ -25,6 +25,7 @@ from googlenet.training.run import Run, train
 
 pytest.importorskip("ray", reason="Ray is not installed: pip install 'googlenet[cluster]'")
 
+from googlenet.distributed.downpour.cluster import connected
 from googlenet.distributed.downpour.crew import Crew
 from googlenet.distributed.downpour.leader import Leader
 from googlenet.distributed.downpour.replica import Report
@@ -113,6 +114,14 @@ def test_one_replica_is_one_process_by_the_digit_though_its_replicated_shard_is_
     with pytest.raises(InputError, match=r"another run \(adagrad False, now True\)"):
         run(data, tmp_path / "ray", Leader(Downpour(adagrad=True)))
     assert run(data, tmp_path / "ray", Leader(Downpour(replicas=3, shards=2))).summary == found.summary
+
+
+def test_a_ray_that_is_joined_already_is_left_alone() -> None:
+    import ray
+
+    with pytest.raises(InputError, match="has joined a Ray already"), connected(Downpour()):
+        pass
+    assert ray.is_initialized()
 
 
 @pytest.mark.long

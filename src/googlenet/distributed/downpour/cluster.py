@@ -89,6 +89,8 @@ def connected(options: Downpour, wire: str = "float32") -> Iterator[Exchange]:
     cluster answers at the address.
     """
     ray = import_ray("--exchange downpour", own=options.address is None)
+    if ray.is_initialized():
+        raise InputError("this process has joined a Ray already, and can have but one; call ray.shutdown() first")
     from googlenet.distributed.downpour.leader import Leader
 
     with ended_by_signals() as again, ExitStack() as closing:
