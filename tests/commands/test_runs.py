@@ -1,4 +1,4 @@
-"""What commands of long work have in common: no run lies in its own data."""
+"""What commands of long work have in common: no run lies in its own data, and it is said how one goes on."""
 
 import pytest
 
@@ -24,3 +24,21 @@ def test_a_run_in_its_data_is_refused(weights, tmp_path, capsys, command, output
         out, err = capsys.readouterr()
         assert (out, err) == ("", f"googlenet: {folder}: lies in the data, {data}; give an output folder elsewhere\n")
         assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_how_work_goes_on_is_how_it_was_started(capsys, monkeypatch):
+    from googlenet.commands.runs import stopped
+    from googlenet.errors import BrokenOff
+
+    monkeypatch.setattr("sys.argv", ["googlenet", "train", "my data"])
+    monkeypatch.delenv("TORCHELASTIC_RUN_ID", raising=False)
+    monkeypatch.delenv("TORCHELASTIC_ERROR_FILE", raising=False)
+    assert stopped(KeyboardInterrupt()) == 130
+    assert stopped(BrokenOff("disk full"), goes_on=False) == 1
+    monkeypatch.setenv("TORCHELASTIC_RUN_ID", "none")
+    assert stopped(KeyboardInterrupt("stopped after step 3")) == 130
+    assert capsys.readouterr().err.splitlines() == [
+        "googlenet: interrupted; go on with: googlenet train 'my data'",
+        "googlenet: disk full",
+        "googlenet: stopped after step 3; give torchrun the same command again to go on",
+    ]

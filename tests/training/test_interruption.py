@@ -26,6 +26,15 @@ def test_the_first_signal_is_a_wish_and_is_answered_at_once(
     assert "finished and saved first; Ctrl-C once more ends at once" in capfd.readouterr().err
 
 
+def test_of_several_in_a_terminal_one_answers(
+    interruption: Interruption, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setenv("LOCAL_RANK", "1")
+    os.kill(os.getpid(), signal.SIGTERM)
+    assert interruption.wanted
+    assert capfd.readouterr().err == ""
+
+
 def test_a_second_ctrl_c_ends_at_once_and_other_signals_may_come_twice(
     interruption: Interruption, capfd: pytest.CaptureFixture[str]
 ):

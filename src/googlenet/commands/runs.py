@@ -41,8 +41,10 @@ def carry_through(run: Callable[[], Run]) -> Run | int:
 
 def stopped(error: BrokenOff | KeyboardInterrupt, goes_on: bool = True) -> int:
     """Say why work stopped and, where the same command goes on, with which; return the exit status."""
-    again = f"; go on with: {shlex.join(['googlenet', *sys.argv[1:]])}" if goes_on else ""
-    _last_words(f"googlenet: {str(error) or 'interrupted'}{again}")
+    again = f"go on with: {shlex.join(['googlenet', *sys.argv[1:]])}"
+    if "TORCHELASTIC_RUN_ID" in os.environ:
+        again = "give torchrun the same command again to go on"
+    _last_words(f"googlenet: {str(error) or 'interrupted'}{f'; {again}' if goes_on else ''}")
     return BROKEN_OFF if isinstance(error, BrokenOff) else INTERRUPTED
 
 

@@ -45,7 +45,8 @@ class Interruption:
     def _note(self, number: int, frame: FrameType | None) -> None:
         if not self.wanted:
             self.wanted = True
-            _answer("stopping: the step at hand is finished and saved first; Ctrl-C once more ends at once")
+            if os.environ.get("LOCAL_RANK", "0") == "0":  # of those whom torchrun started in one terminal, one answers
+                _answer("stopping: the step at hand is finished and saved first; Ctrl-C once more ends at once")
         elif number == signal.SIGINT:
             raise EndedAtOnce("ended at once, with what was saved before")
 
