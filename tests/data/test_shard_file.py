@@ -165,6 +165,23 @@ def test_a_connection_that_fails_is_tried_again(folder: Path, machine, monkeypat
             shards.read(4)
 
 
+def test_a_server_that_fails_has_not_said_that_there_is_no_list_of_classes(
+    folder: Path, machine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(remote, "_PAUSES", (0.0, 0.0))
+    machine(0)
+    with ObjectStore(folder) as store:
+        assert remote.fetch(f"{store.url}/no-classes.txt", optional=True) is None
+        (folder / "classes.txt").write_text("a\nb\n")
+        store.failing = 2
+        file = remote.fetch(f"{store.url}/classes.txt", optional=True)
+        assert file is not None
+        assert file.read_text() == "a\nb\n"
+        store.failing = 3
+        with pytest.raises(InputError, match=rf"{store.url}/classes.txt: cannot be read \(503"):
+            remote.fetch(f"{store.url}/classes.txt", optional=True)
+
+
 def test_a_copy_for_which_there_is_no_room_is_one_line(folder: Path, machine) -> None:
     cache = machine(0)
     with ObjectStore(folder) as store:

@@ -7,7 +7,7 @@ import re
 import shutil
 import time
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import IO, Any
@@ -24,7 +24,7 @@ _MOST = 100_000  # names that a pattern may stand for
 _CHUNK = 1 << 20
 _LARGEST_RATIO = 300  # of unpacked to packed size: deflate reaches 1032 on zeros alone, shards of tiny images 30
 _SPARE = 1 << 30  # bytes of disk that are left free
-_PAUSES = (0.5, 2.0, 8.0)  # seconds before a range is asked for again
+_PAUSES = (0.5, 2.0, 8.0)  # seconds before something is asked for again
 
 
 def is_url(path: str) -> bool:
@@ -106,33 +106,38 @@ def fetch_range(url: str, begin: int, end: int) -> bytes:
     """Return some bytes of a remote file; a connection that fails is tried again for some seconds."""
     file_system, place = _remote(url)
     with _failures_named(url):
-        for pause in (*_PAUSES, None):
-            try:
-                found: bytes = file_system.cat_file(place, begin, end)
-            except FileNotFoundError:
-                raise
-            except Exception:
-                if pause is None:
-                    raise
-                time.sleep(pause)
-                continue
-            if len(found) != end - begin:
-                raise InputError(f"{source_name(url)}: gave {len(found)} of {end - begin} bytes; was it replaced?")
-            return found
-    raise AssertionError
+        found = _tried(lambda: file_system.cat_file(place, begin, end))
+    if len(found) != end - begin:
+        raise InputError(f"{source_name(url)}: gave {len(found)} of {end - begin} bytes; was it replaced?")
+    return found
 
 
 def fetch(url: str, optional: bool = False) -> Path | None:
     """Return a local copy of a small remote file, fetched anew; None where it is `optional` and not there."""
     file_system, place = _remote(url)
     with _failures_named(url):
-        if optional and not file_system.exists(place):
+        try:
+            content = _tried(lambda: file_system.cat_file(place, 0, 1 << 24))
+        except FileNotFoundError:  # a server that fails says nothing about what it has
+            if not optional:
+                raise
             return None
-        content = file_system.cat_file(place, 0, 1 << 24)
     copy = place_of_copy(url, "file", "")
     with atomic_write(copy) as file:
         file.write(content)
     return copy
+
+
+def _tried(read: Callable[[], bytes]) -> bytes:
+    """Return what is read, trying again for some seconds where that fails."""
+    for pause in _PAUSES:
+        try:
+            return read()
+        except FileNotFoundError:
+            raise
+        except Exception:
+            time.sleep(pause)
+    return read()
 
 
 def _copy(source: str, stamp: str, packed_size: int | None) -> Path:

@@ -67,12 +67,14 @@ def test_the_ray_of_a_run_is_no_cluster_for_others() -> None:
     with tempfile.TemporaryDirectory(prefix="googlenet-", dir="/tmp", ignore_cleanup_errors=True) as name:
         here = Host(name, 1)
         try:
-            for address in (here.address, "auto"):
+            # `auto` may also find the one of yet another run, which does not let it in.
+            for address, why in ((here.address, "the Ray there is that of another run"), ("auto", "")):
                 command = "import sys; from googlenet.distributed.downpour.cluster import *;"
                 command += "from googlenet.distributed.downpour.options import *;"
                 command += "connected(Downpour(address=sys.argv[1])).__enter__()"
                 done = subprocess.run([sys.executable, "-c", command, address], capture_output=True, text=True)
-                assert f"address {address}: the Ray there is that of another run" in done.stderr
+                assert f"address {address}: {why}" in done.stderr
+                assert done.stderr.endswith("start one with: ray start --head\n")
         finally:
             here.end()
 
@@ -90,7 +92,8 @@ def test_where_the_run_is_killed_ray_and_its_folder_go(folder: Path) -> None:
 
 
 @pytest.mark.long
-def test_where_ray_ends_the_run_says_so_and_ends(folder: Path) -> None:
+@pytest.mark.parametrize("killed", ["raylet/raylet", "downpour.host"])
+def test_where_ray_ends_the_run_says_so_and_ends(folder: Path, killed: str) -> None:
     leads = "import sys, time; from googlenet.distributed.downpour.host import Host;"
     leads += "print(Host(sys.argv[1], 1)._process.pid, flush=True); time.sleep(600)"
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
@@ -98,7 +101,7 @@ def test_where_ray_ends_the_run_says_so_and_ends(folder: Path) -> None:
         assert process.stdout is not None
         leader = int(process.stdout.readline())
         for one in of_session(leader):
-            if b"raylet/raylet" in Path(f"/proc/{one}/cmdline").read_bytes():
+            if killed in Path(f"/proc/{one}/cmdline").read_text():
                 os.kill(one, signal.SIGKILL)
         _, said = process.communicate(timeout=60)
     assert process.returncode == 1
@@ -106,6 +109,22 @@ def test_where_ray_ends_the_run_says_so_and_ends(folder: Path) -> None:
         said == "googlenet: Ray has ended on this machine, and the run with it; give the same command again to go on\n"
     )
     assert gone(leader, folder)
+
+
+@pytest.mark.long
+def test_a_start_that_nobody_waits_for_ends_at_once(folder: Path) -> None:
+    command = [sys.executable, "-m", "googlenet.distributed.downpour.host", str(folder), "1"]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, start_new_session=True) as process:
+        deadline = time.monotonic() + 60
+        while not (folder / "start.log").exists():
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        assert process.stdin is not None
+        begun = time.monotonic()
+        process.stdin.close()
+        process.wait(60)
+    assert time.monotonic() - begun < 0.7 * host.PATIENCE
+    assert gone(process.pid, folder)
 
 
 def test_why_ray_does_not_start_is_its_last_line(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

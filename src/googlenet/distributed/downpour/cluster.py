@@ -25,6 +25,7 @@ __all__ = ["connected", "import_ray"]
 ENVIRONMENT = {
     "RAY_USAGE_STATS_ENABLED": "0",
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
+    "RAY_BACKEND_LOG_LEVEL": "error",
     "RAY_DEDUP_LOGS_SKIP_REGEX": ".",  # what its daemons say of lost workers would go to standard output
 }
 """What Ray is told, unless a user has told it something else: to keep to itself."""
@@ -55,8 +56,9 @@ def import_ray(for_what: str, else_: str = "", *, own: bool = True) -> Any:
     Raises `InputError` where it is missing, which may say what else to do.
     """
     was_there = "ray" in sys.modules
-    for name, value in (ENVIRONMENT | _authentication(own)).items():
+    for name, value in ENVIRONMENT.items():
         os.environ.setdefault(name, value)
+    os.environ |= _authentication(own)
     try:
         import ray
     except ImportError:
@@ -172,8 +174,9 @@ def _expect_public(ray: Any, address: str) -> None:
 
 
 def _place() -> str | None:
-    """Where Ray's sockets lie, whose paths may have 107 bytes, of which Ray itself takes most."""
-    return None if len(tempfile.gettempdir()) <= _LONGEST or not Path("/tmp").is_dir() else "/tmp"
+    """Where Ray's sockets lie, whose paths may have 107 bytes, of which Ray itself takes most, and be ASCII."""
+    usual = tempfile.gettempdir()
+    return None if (usual.isascii() and len(usual) <= _LONGEST) or not Path("/tmp").is_dir() else "/tmp"
 
 
 _LONGEST = 20

@@ -42,6 +42,7 @@ class Host:
     """
 
     def __init__(self, folder: str, processors: int) -> None:
+        self._folder = folder
         command = [sys.executable, "-P", "-m", __name__, folder, str(processors)]
         pipes: dict[str, Any] = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
         self._process = subprocess.Popen(command, text=True, start_new_session=True, **pipes)
@@ -66,15 +67,24 @@ class Host:
         try:
             self._process.wait(2 * PATIENCE)
         except subprocess.TimeoutExpired:
-            self._process.kill()
+            self._kill()
             self._process.wait()
         self._process.stdout.close()
 
     def _watch(self) -> None:
         self._process.wait()
         if not self._is_ending:
+            self._kill()  # where the process itself was killed, Ray is still there
+            shutil.rmtree(self._folder, ignore_errors=True)
             say("googlenet: Ray has ended on this machine, and the run with it; give the same command again to go on")
             os._exit(BROKEN_OFF)
+
+    def _kill(self) -> None:
+        """Kill all of the session."""
+        if hasattr(os, "killpg"):
+            with suppress(OSError):
+                os.killpg(self._process.pid, signal.SIGKILL)
+        self._process.kill()
 
 
 def main(arguments: Sequence[str]) -> None:
@@ -92,11 +102,11 @@ def main(arguments: Sequence[str]) -> None:
     if not ended:
         print((folder / ADDRESS).read_text().strip(), flush=True)
         events.get()
+        ray.terminate()  # while it starts it would not hear
+        with suppress(subprocess.TimeoutExpired):
+            ray.wait(PATIENCE)
     elif ended == "Ray has ended":
         return  # its log says why
-    ray.terminate()
-    with suppress(subprocess.TimeoutExpired):
-        ray.wait(PATIENCE)
     shutil.rmtree(folder, ignore_errors=True)
     if hasattr(os, "killpg"):
         os.killpg(0, signal.SIGKILL)  # whatever of Ray is left, and this process
