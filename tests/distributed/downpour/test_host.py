@@ -69,10 +69,10 @@ def test_the_ray_of_a_run_is_no_cluster_for_others() -> None:
         try:
             # `auto` may also find the one of yet another run, which does not let it in.
             for address, why in ((here.address, "the Ray there is that of another run"), ("auto", "")):
-                command = "import sys; from googlenet.distributed.downpour.cluster import *;"
-                command += "from googlenet.distributed.downpour.options import *;"
-                command += "connected(Downpour(address=sys.argv[1])).__enter__()"
-                done = subprocess.run([sys.executable, "-c", command, address], capture_output=True, text=True)
+                command = [sys.executable, "-m", "googlenet", "train", "digits", "-o", f"{name}/run"]
+                command += ["--network", "googlenet-tiny", "--exchange", "downpour", "--address", address]
+                done = subprocess.run(command, capture_output=True, text=True, timeout=120)
+                assert done.returncode == 2
                 assert f"address {address}: {why}" in done.stderr
                 assert done.stderr.endswith("start one with: ray start --head\n")
         finally:
