@@ -25,15 +25,15 @@ class ObjectStore:
 
             def do_GET(self) -> None:
                 file = Path(self.translate_path(self.path))
-                if not file.is_file() or ".tar" not in file.suffixes:
-                    super().do_GET()
-                    return
-                content = file.read_bytes()
                 asked = re.fullmatch(r"bytes=(\d+)-(\d+)", self.headers.get("Range", "")) if gives_ranges else None
                 if asked and store.failing:
                     store.failing -= 1
                     self.send_error(503)
                     return
+                if not file.is_file() or ".tar" not in file.suffixes:
+                    super().do_GET()
+                    return
+                content = file.read_bytes()
                 self.send_response(206 if asked else 200)
                 if asked:
                     first, last = int(asked[1]), min(int(asked[2]), len(content) - 1)
