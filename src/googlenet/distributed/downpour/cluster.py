@@ -90,9 +90,10 @@ def connected(options: Downpour, wire: str = "float32") -> Iterator[Exchange]:
     SIGTERM and SIGHUP are as Ctrl-C in it. Raises `InputError` where Ray is not installed or cannot be started, or no
     cluster answers at the address.
     """
-    ray = import_ray("--exchange downpour", own=options.address is None)
-    if ray.is_initialized():
+    before = sys.modules.get("ray")
+    if before is not None and before.is_initialized():
         raise InputError("this process has joined a Ray already, and can have but one; call ray.shutdown() first")
+    ray = import_ray("--exchange downpour", own=options.address is None)
     from googlenet.distributed.downpour.leader import Leader
 
     with ended_by_signals() as again, ExitStack() as closing:

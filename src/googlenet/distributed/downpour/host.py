@@ -93,6 +93,7 @@ def main(arguments: Sequence[str]) -> None:
         if number := getattr(signal, name, None):
             signal.signal(number, lambda *_: None)  # the end of the run is what counts
     folder, processors = Path(arguments[0]), arguments[1]
+    (folder / ADDRESS).unlink(missing_ok=True)  # of one that did not come up
     with (folder / LOG).open("wb") as log:
         ray = subprocess.Popen(_command(folder, processors), stdin=subprocess.DEVNULL, stdout=log, stderr=log)
     events: queue.SimpleQueue[str] = queue.SimpleQueue()
