@@ -55,7 +55,9 @@ def import_ray(for_what: str, else_: str = "", *, own: bool = True) -> Any:
 
     Raises `InputError` where it is missing, which may say what else to do.
     """
-    was_there = "ray" in sys.modules
+    was_there = sys.modules.get("ray") is not None
+    if was_there and sys.modules["ray"].is_initialized():
+        return sys.modules["ray"]
     for name, value in ENVIRONMENT.items():
         os.environ.setdefault(name, value)
     os.environ |= _authentication(own)
@@ -90,9 +92,6 @@ def connected(options: Downpour, wire: str = "float32") -> Iterator[Exchange]:
     SIGTERM and SIGHUP are as Ctrl-C in it. Raises `InputError` where Ray is not installed or cannot be started, or no
     cluster answers at the address.
     """
-    before = sys.modules.get("ray")
-    if before is not None and before.is_initialized():
-        raise InputError("this process has joined a Ray already, and can have but one; call ray.shutdown() first")
     ray = import_ray("--exchange downpour", own=options.address is None)
     from googlenet.distributed.downpour.leader import Leader
 
@@ -100,9 +99,10 @@ def connected(options: Downpour, wire: str = "float32") -> Iterator[Exchange]:
         cores = None
         if options.address is None:
             cores = processor().cores
-            address = closing.enter_context(_own(max(cores, options.replicas), options))
+            address = closing.enter_context(_own(ray, max(cores, options.replicas), options))
         else:
             address = _expect_answer(options.address)
+        _expect_none(ray)
         closing.callback(ray.shutdown)
         _join(ray, address)
         again()
@@ -112,7 +112,7 @@ def connected(options: Downpour, wire: str = "float32") -> Iterator[Exchange]:
 
 
 @contextmanager
-def _own(processors: int, options: Downpour) -> Iterator[str]:
+def _own(ray: Any, processors: int, options: Downpour) -> Iterator[str]:
     """Give the address of a Ray that is there for a block."""
     say(f"starting Ray here for {counted(options.replicas, 'replicas')} and {counted(options.shards, 'shards')}")
     folder = tempfile.mkdtemp(prefix=PRIVATE, dir=_place())
@@ -120,6 +120,7 @@ def _own(processors: int, options: Downpour) -> Iterator[str]:
         if (free := shutil.disk_usage(folder).free) < LEAST_FREE:
             where = Path(folder).parent
             raise InputError(f"{where}: {scaled(free, 'B')} free, too little for Ray; free some, or set TMPDIR")
+        _expect_none(ray)
         host = _host(folder, processors)
         try:
             yield host.address
@@ -127,6 +128,11 @@ def _own(processors: int, options: Downpour) -> Iterator[str]:
             host.end()
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def _expect_none(ray: Any) -> None:
+    if ray.is_initialized():
+        raise InputError("this process has joined a Ray already, and can have but one; call ray.shutdown() first")
 
 
 def _host(folder: str, processors: int) -> Host:
