@@ -102,7 +102,7 @@ def connected(options: Downpour, wire: str = "float32") -> Iterator[Exchange]:
             address = closing.enter_context(_own(ray, max(cores, options.replicas), options))
         else:
             address = _expect_answer(options.address)
-        _expect_none(ray)
+            _expect_none(ray)
         closing.callback(ray.shutdown)
         _join(ray, address)
         again()
