@@ -50,7 +50,9 @@ def test_a_simulation_is_fed_steps_apart_and_the_link_of_two(four_cores):
 
 def test_replicas_are_measured_with_the_threads_of_all_and_have_a_link_of_their_own(four_cores, monkeypatch):
     """Steps of 0.2 s (of two workers 0.21 s), 5 ms for each message, 53.5 MB each way at 1 GB/s, a move of 4 ms."""
-    replicas = pytest.importorskip("googlenet.distributed.simulation.real_replicas")
+    pytest.importorskip("ray", reason="Ray is not installed: pip install 'googlenet[cluster]'")
+    from googlenet.distributed.simulation import real_replicas as replicas
+
     asked = []
 
     def measure_replicas(cluster, arm, workers, threads):

@@ -12,9 +12,9 @@ from clusters import cluster
 from googlenet.distributed.downpour.options import Downpour
 from googlenet.training.interruption import Interrupted
 
-replicas = pytest.importorskip(
-    "googlenet.distributed.simulation.real_replicas", reason="Ray is not installed: pip install 'googlenet[cluster]'"
-)
+pytest.importorskip("ray", reason="Ray is not installed: pip install 'googlenet[cluster]'")
+
+from googlenet.distributed.simulation import real_replicas as replicas
 
 
 def test_options_are_those_of_the_simulated_exchange():
